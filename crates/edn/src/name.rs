@@ -61,14 +61,7 @@ impl Hash for Name {
 impl Ord for Name {
     /// Names without a namespace first, then by namespace, then by name.
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |name: &Self| (name.namespace().map(str::to_owned), name.name().to_owned());
-        if self == other {
-            return Ordering::Equal;
-        }
-        match (self.namespace(), other.namespace()) {
-            (None, None) => self.text.cmp(&other.text),
-            _ => key(self).cmp(&key(other)),
-        }
+        (self.namespace(), self.name()).cmp(&(other.namespace(), other.name()))
     }
 }
 
