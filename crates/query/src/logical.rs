@@ -51,6 +51,58 @@ pub struct Logical {
     pub rules: Arc<RuleSet>,
     /// How many distinct rows are wanted at most, where neither order nor aggregation needs all of them.
     pub row_limit: Option<usize>,
+    /// The aggregation that `:find` asks for, if every find element is a plain variable or a call named in
+    /// [`AggregateKind`]; execution may then answer it itself (see [`crate::exec::Relation::aggregated`]), from the
+    /// index where it can. `None` where execution must hand out the rows.
+    pub aggregation: Option<Aggregation>,
+    /// The order in which the first rows are wanted: with [`Logical::row_limit`] set, execution keeps only that many
+    /// best rows. Only filled for values of one type per variable; the result is still sorted by whoever asked.
+    pub order: Vec<OrderKey>,
+}
+
+/// Aggregates over the distinct rows of [`Logical::output`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregation {
+    /// Grouping variables; empty means that all rows are one group. No rows means no group.
+    pub group: Vec<VarId>,
+    /// What to compute per group.
+    pub calls: Vec<AggregateCall>,
+}
+
+/// One aggregate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AggregateCall {
+    /// Which one.
+    pub kind: AggregateKind,
+    /// Over which variable.
+    pub var: VarId,
+}
+
+/// The aggregates that execution knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AggregateKind {
+    /// Rows of the group.
+    Count,
+    /// Distinct values.
+    CountDistinct,
+    /// Exact sum of integers; execution leaves the aggregation to the caller if it meets another type or overflows.
+    Sum,
+    /// Mean of integers as a double; as for sums.
+    Avg,
+    /// Smallest value.
+    Min,
+    /// Largest value.
+    Max,
+}
+
+/// One key of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderKey {
+    /// The variable to order by.
+    pub var: VarId,
+    /// Largest first.
+    pub descending: bool,
 }
 
 /// Clauses that must all hold.
