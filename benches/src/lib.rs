@@ -1,1 +1,4 @@
-//! (skeleton)
+//! Side-by-side runs of Factum and its peers on the same work. See `benches/README.md` for the figures.
+
+pub mod debian;
+pub mod report;

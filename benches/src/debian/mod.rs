@@ -1,0 +1,5 @@
+//! The Debian suite: import of the whole package graph, then each question of [`works`] beside SQLite.
+
+pub mod records;
+pub mod sqlite;
+pub mod works;
