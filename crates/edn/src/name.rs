@@ -14,12 +14,11 @@ struct Name {
 }
 
 impl Name {
+    /// The namespace ends at the first slash of the joined text, so that equal texts are equal names.
     fn new(namespace: Option<&str>, name: &str) -> Self {
         match namespace {
-            Some(namespace) if !namespace.is_empty() => {
-                Self { text: format!("{namespace}/{name}").into(), namespace_len: namespace.len() }
-            }
-            _ => Self { text: name.into(), namespace_len: 0 },
+            Some(namespace) if !namespace.is_empty() => Self::parse(&format!("{namespace}/{name}")),
+            _ => Self::parse(name),
         }
     }
 
