@@ -1,1 +1,24 @@
-//! (skeleton)
+//! Read-only cursors over the data file of an LMDB environment.
+//!
+//! heed owns the environment and writes to it; this crate reads the same file through a mapping of its own, walking
+//! LMDB's B+trees in Rust. A read transaction of LMDB is opened only as the *lease* that keeps a snapshot's pages
+//! from being reused.
+
+mod count;
+mod cursor;
+mod error;
+mod format;
+mod map;
+mod order;
+mod reader;
+mod snapshot;
+mod table;
+mod walk;
+
+pub use count::{Count, count_range, estimate_range};
+pub use cursor::{Cursor, DupChunks, Pair};
+pub use error::{Error, Result};
+pub use order::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes};
+pub use reader::Reader;
+pub use snapshot::Snapshot;
+pub use table::{Table, TableFlags, TableStat};

@@ -1,0 +1,155 @@
+//! How many entries lie in a range of keys: exactly, by the headers of the leaves, or roughly, by two paths.
+
+use std::cmp::Ordering;
+use std::ops::Bound;
+
+use crate::cursor::duplicates_of;
+use crate::error::{Error, Result};
+use crate::format::{F_DUPDATA, NO_PAGE};
+use crate::order::Order;
+use crate::snapshot::Snapshot;
+use crate::table::Table;
+use crate::walk::{Leaf, Walk};
+
+/// How much lies in a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Count {
+    /// Different keys.
+    pub keys: u64,
+    /// Pairs of a key and a value: in tables without duplicates, as many as keys.
+    pub pairs: u64,
+}
+
+/// Counts the entries of `table` with keys between `low` and `high`, exactly.
+///
+/// Without duplicates, only the header of each leaf in the range is read; with duplicates, each of its nodes too.
+/// The pairs of a whole table are known without reading anything: [`Table::entries`].
+///
+/// # Errors
+///
+/// [`Error::Corrupted`] on a damaged page; [`Error::ForeignTable`] and [`Error::WrongOrder`] as for cursors.
+pub fn count_range<K: Order>(
+    snapshot: &Snapshot,
+    table: &Table,
+    low: Bound<&[u8]>,
+    high: Bound<&[u8]>,
+) -> Result<Count> {
+    let Some((low, high)) = ends::<K>(snapshot, table, low, high)? else { return Ok(Count::default()) };
+    let mut count = Count::default();
+    let with_dups = table.has_duplicates();
+    let mut add = |leaf: &Leaf<'_>, from: usize, to: usize| -> Result<()> {
+        count.keys += to.saturating_sub(from) as u64;
+        count.pairs +=
+            if with_dups { pairs_between(leaf, from, to)? } else { to.saturating_sub(from) as u64 };
+        Ok(())
+    };
+    let last_page = high.leaf.page();
+    let mut walk = low;
+    let mut from = walk.leaf.index;
+    let mut visited = 0;
+    while walk.leaf.page() != last_page {
+        add(&walk.leaf, from, walk.leaf.count)?;
+        from = 0;
+        visited += 1;
+        if visited > snapshot.inner.pages.end() || !walk.next_leaf_unchecked()? {
+            return Err(Error::corrupted(last_page, "the leaves of a tree do not form a row"));
+        }
+    }
+    add(&walk.leaf, from, high.leaf.index)?;
+    Ok(count)
+}
+
+/// Estimates how many pairs of `table` have keys between `low` and `high`, from the two paths that lead to them.
+///
+/// Exact if both ends lie in one leaf; otherwise as good as the tree is even.
+///
+/// # Errors
+///
+/// As [`count_range`].
+pub fn estimate_range<K: Order>(
+    snapshot: &Snapshot,
+    table: &Table,
+    low: Bound<&[u8]>,
+    high: Bound<&[u8]>,
+) -> Result<u64> {
+    let Some((low, high)) = ends::<K>(snapshot, table, low, high)? else { return Ok(0) };
+    if low.leaf.page() == high.leaf.page() {
+        let (from, to) = (low.leaf.index, high.leaf.index);
+        return if table.has_duplicates() {
+            pairs_between(&low.leaf, from, to)
+        } else {
+            Ok(to.saturating_sub(from) as u64)
+        };
+    }
+    let entries = table.entries();
+    let share = (high.rank() - low.rank()).clamp(0.0, 1.0);
+    // What is seen of the two leaves is certain.
+    let certain = (low.leaf.count - low.leaf.index + high.leaf.index) as u64;
+    Ok(((share * entries as f64).round() as u64).max(certain).min(entries))
+}
+
+/// The walks to the first entry of the range and to the first entry behind it; nothing if the range is empty.
+fn ends<'s, K: Order>(
+    snapshot: &'s Snapshot,
+    table: &Table,
+    low: Bound<&[u8]>,
+    high: Bound<&[u8]>,
+) -> Result<Option<(Walk<'s>, Walk<'s>)>> {
+    snapshot.check_table(table)?;
+    let flags = table.flags();
+    if !K::suits_keys(flags) {
+        return Err(Error::WrongOrder { order: K::NAME, part: "keys", flags });
+    }
+    if let (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) = (low, high)
+        && K::compare(a, b) == Ordering::Greater
+    {
+        return Ok(None);
+    }
+    if table.record.root == NO_PAGE {
+        return Ok(None);
+    }
+    let mut from = Walk::new(&snapshot.inner.pages, table.record.root, 0);
+    let found = match low {
+        Bound::Unbounded => from.first()?,
+        Bound::Included(key) => from.seek::<K>(key).map(|_| from.is_loaded())?,
+        Bound::Excluded(key) => {
+            let exact = from.seek::<K>(key)?;
+            from.leaf.index += usize::from(exact);
+            from.is_loaded()
+        }
+    };
+    if !found {
+        return Ok(None);
+    }
+    let mut to = from.clone();
+    match high {
+        Bound::Unbounded => {
+            to.last()?;
+            to.leaf.index = to.leaf.count;
+        }
+        Bound::Excluded(key) => {
+            to.seek::<K>(key)?;
+        }
+        Bound::Included(key) => {
+            let exact = to.seek::<K>(key)?;
+            to.leaf.index += usize::from(exact);
+        }
+    }
+    Ok(Some((from, to)))
+}
+
+/// The pairs of the nodes `from..to` of a leaf of a table with duplicates.
+fn pairs_between(leaf: &Leaf<'_>, from: usize, to: usize) -> Result<u64> {
+    let mut pairs = 0u64;
+    for index in from..to {
+        let node = leaf.node(index)?;
+        let more = if node.flags & F_DUPDATA == 0 {
+            1
+        } else {
+            duplicates_of(node, leaf.page())?.count(leaf.page())?
+        };
+        pairs = pairs.saturating_add(more);
+    }
+    Ok(pairs)
+}

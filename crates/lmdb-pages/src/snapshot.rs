@@ -1,0 +1,139 @@
+//! Snapshots: the state of the whole file after one transaction, readable from any number of threads.
+
+use std::sync::{Arc, Mutex};
+
+use heed::{RoTxn, WithoutTls};
+
+use crate::cursor::Cursor;
+use crate::error::{Error, Result};
+use crate::format::{F_DUPDATA, F_SUBDATA, Meta, Record};
+use crate::map::Pages;
+use crate::order::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes};
+use crate::table::{Table, TableFlags};
+
+/// The state of an environment after one committed transaction.
+///
+/// `Send`, `Sync` and cheap to clone: all clones share one reader slot, and any number of threads may read through
+/// them at once. See [`Reader::snapshot`](crate::Reader::snapshot) for what a living snapshot costs.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub(crate) inner: Arc<SnapshotInner>,
+}
+
+pub(crate) struct SnapshotInner {
+    pub(crate) txn_id: u64,
+    reader: u64,
+    main: Record,
+    free: Record,
+    pub(crate) pages: Pages,
+    /// Never used, only kept: it stops LMDB from reusing the pages. (The mutex, never locked, makes it `Sync`.)
+    _lease: Mutex<RoTxn<'static, WithoutTls>>,
+}
+
+impl std::fmt::Debug for SnapshotInner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("txn_id", &self.txn_id).finish_non_exhaustive()
+    }
+}
+
+impl SnapshotInner {
+    pub(crate) fn new(reader: u64, meta: Meta, pages: Pages, lease: RoTxn<'static, WithoutTls>) -> Self {
+        let Meta { main, free, txn_id, .. } = meta;
+        SnapshotInner { txn_id, reader, main, free, pages, _lease: Mutex::new(lease) }
+    }
+}
+
+impl Snapshot {
+    /// The transaction after which the snapshot was taken.
+    #[must_use]
+    pub fn txn_id(&self) -> u64 {
+        self.inner.txn_id
+    }
+
+    /// Bytes of a page.
+    #[must_use]
+    pub fn page_size(&self) -> usize {
+        self.inner.pages.page_size()
+    }
+
+    /// The unnamed table, in which the named tables are entered.
+    #[must_use]
+    pub fn main(&self) -> Table {
+        self.stamp(self.inner.main)
+    }
+
+    /// LMDB's list of free pages: transaction id to page numbers.
+    #[must_use]
+    pub fn free_list(&self) -> Table {
+        // The record's other fields carry the environment's page size and flags.
+        let flags = TableFlags::INTEGER_KEY.bits();
+        self.stamp(Record { pad: 0, flags, ..self.inner.free })
+    }
+
+    /// The table named `name`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotATable`] if the main table has a plain entry of that name.
+    pub fn table(&self, name: &str) -> Result<Option<Table>> {
+        match OrderKind::of_keys(self.main().flags()) {
+            OrderKind::Lexicographic => self.table_in::<Lexicographic>(name),
+            OrderKind::NativeInteger => self.table_in::<NativeInteger>(name),
+            OrderKind::ReverseBytes => self.table_in::<ReverseBytes>(name),
+        }
+    }
+
+    /// The names of all tables, in the main table's order. (Names that are not UTF-8 are left out.)
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupted`] on a damaged main table.
+    pub fn table_names(&self) -> Result<Vec<String>> {
+        match OrderKind::of_keys(self.main().flags()) {
+            OrderKind::Lexicographic => self.names_in::<Lexicographic>(),
+            OrderKind::NativeInteger => self.names_in::<NativeInteger>(),
+            OrderKind::ReverseBytes => self.names_in::<ReverseBytes>(),
+        }
+    }
+
+    fn table_in<K: Order>(&self, name: &str) -> Result<Option<Table>> {
+        let mut cursor = Cursor::<K, Lexicographic>::new_unchecked(self, &self.main());
+        if !cursor.find(name.as_bytes())? {
+            return Ok(None);
+        }
+        if cursor.node_flags()? & (F_SUBDATA | F_DUPDATA) != F_SUBDATA {
+            return Err(Error::NotATable { name: name.to_owned() });
+        }
+        match cursor.current()?.and_then(|(_, value)| Record::read(value)) {
+            Some(record) => Ok(Some(self.stamp(record))),
+            None => Err(Error::corrupted(cursor.leaf_page(), "a table's record has the wrong size")),
+        }
+    }
+
+    fn names_in<K: Order>(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        let mut cursor = Cursor::<K, Lexicographic>::new_unchecked(self, &self.main());
+        let mut place = cursor.first()?;
+        while let Some((key, _)) = place {
+            if cursor.node_flags()? & (F_SUBDATA | F_DUPDATA) == F_SUBDATA
+                && let Ok(name) = std::str::from_utf8(key)
+            {
+                names.push(name.to_owned());
+            }
+            place = cursor.next_key()?;
+        }
+        Ok(names)
+    }
+
+    fn stamp(&self, record: Record) -> Table {
+        Table { record, txn_id: self.inner.txn_id, reader: self.inner.reader }
+    }
+
+    /// Refuses tables of other snapshots.
+    pub(crate) fn check_table(&self, table: &Table) -> Result<()> {
+        if table.txn_id == self.inner.txn_id && table.reader == self.inner.reader {
+            return Ok(());
+        }
+        Err(Error::ForeignTable { table: table.txn_id, snapshot: self.inner.txn_id })
+    }
+}
