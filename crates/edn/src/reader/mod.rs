@@ -102,6 +102,18 @@ impl<'t> Reader<'t> {
         self
     }
 
+    /// The reader from a later place in the text; spans keep counting from the text's beginning.
+    ///
+    /// # Panics
+    ///
+    /// If `offset` does not lie on a character boundary of the text.
+    #[must_use]
+    pub fn starting_at(mut self, offset: usize) -> Self {
+        assert!(self.lexer.text.is_char_boundary(offset), "offset {offset} lies inside a character");
+        self.lexer.at = offset;
+        self
+    }
+
     /// The byte offset behind the last form that was read.
     pub fn offset(&self) -> usize {
         self.lexer.at
