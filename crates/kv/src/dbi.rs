@@ -1,0 +1,204 @@
+//! Tables: their handles, their options, and opening them.
+
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use crate::env::{Env, Shared};
+use crate::error::{Error, Result};
+use crate::flags::DbiFlags;
+
+/// The longest name of a table.
+const NAME_MAX: usize = 511;
+/// Names that begin so belong to this crate.
+pub(crate) const OWN_PREFIX: &str = "factum/";
+
+/// A handle on a table of raw bytes; small and copied freely.
+///
+/// It stays valid as long as its environment is open. If the table is dropped, using the handle gives
+/// [`Error::NoSuchDbi`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Dbi {
+    pub(crate) name: &'static str,
+    pub(crate) index: u32,
+    pub(crate) flags: DbiFlags,
+}
+
+impl Dbi {
+    /// The table's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The flags it was created with.
+    pub fn flags(&self) -> DbiFlags {
+        self.flags
+    }
+
+    /// Whether a key can own several values.
+    pub fn is_list(&self) -> bool {
+        self.flags.is_list()
+    }
+}
+
+/// How to create a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DbiOptions {
+    pub(crate) flags: DbiFlags,
+}
+
+impl DbiOptions {
+    /// A plain table.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A list table: a key owns a sorted set of values.
+    pub fn list() -> Self {
+        DbiFlags::DUPSORT.into()
+    }
+
+    /// Adds flags.
+    #[must_use]
+    pub fn flags(mut self, flags: DbiFlags) -> Self {
+        self.flags = (self.flags | flags).normalised();
+        self
+    }
+}
+
+impl From<DbiFlags> for DbiOptions {
+    fn from(flags: DbiFlags) -> Self {
+        Self { flags: flags.normalised() }
+    }
+}
+
+/// What the environment knows of a table that a handle exists for.
+#[derive(Debug)]
+pub(crate) struct DbiEntry {
+    pub(crate) name: &'static str,
+    pub(crate) c_name: CString,
+}
+
+/// Names live for ever, so that handles are small and copied freely; there are only as many as a program has
+/// names for tables.
+fn intern(name: &str) -> &'static str {
+    static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let name: &'static str = Box::leak(name.into());
+    names.insert(name);
+    name
+}
+
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let bad = |reason| Err(Error::BadDbiName { name: name.to_owned(), reason });
+    if name.is_empty() {
+        return bad("it is empty");
+    }
+    if name.len() > NAME_MAX {
+        return bad("it is longer than 511 bytes");
+    }
+    if name.contains('\0') {
+        return bad("it contains a zero byte");
+    }
+    if name.starts_with(OWN_PREFIX) {
+        return bad("names beginning with factum/ are reserved");
+    }
+    Ok(())
+}
+
+impl Shared {
+    /// The handle's number for a name; made on first use.
+    pub(crate) fn register(&self, name: &str, flags: DbiFlags) -> Result<Dbi> {
+        let mut dbis = self.dbis.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some((&name, &index)) = dbis.by_name.get_key_value(name) {
+            return Ok(Dbi { name, index, flags });
+        }
+        let name = intern(name);
+        let c_name = CString::new(name)
+            .map_err(|_| Error::BadDbiName { name: name.to_owned(), reason: "it contains a zero byte" })?;
+        let index = u32::try_from(dbis.entries.len()).expect("fewer tables than numbers");
+        dbis.entries.push(Arc::new(DbiEntry { name, c_name }));
+        dbis.by_name.insert(name, index);
+        Ok(Dbi { name, index, flags })
+    }
+
+    pub(crate) fn entry(&self, dbi: &Dbi) -> Result<Arc<DbiEntry>> {
+        let dbis = self.dbis.read().unwrap_or_else(PoisonError::into_inner);
+        dbis.entries
+            .get(dbi.index as usize)
+            .filter(|entry| std::ptr::eq(entry.name, dbi.name))
+            .cloned()
+            .ok_or_else(|| Error::ForeignDbi { name: dbi.name.to_owned() })
+    }
+
+    pub(crate) fn no_such_dbi(&self, name: &str) -> Error {
+        let names = self
+            .reader
+            .snapshot()
+            .and_then(|snapshot| snapshot.table_names())
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|name| !name.starts_with(OWN_PREFIX))
+            .collect::<Vec<_>>();
+        let nearest = edn::nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
+        Error::NoSuchDbi { name: name.to_owned(), nearest }
+    }
+}
+
+impl Env {
+    /// Opens a table, creating it in a transaction of its own if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DbiFlagsConflict`] if it exists with other flags, [`Error::BadDbiName`], [`Error::ReadOnly`] if it
+    /// must be created and may not, [`Error::WouldDeadlock`] if that happens while this thread has a write
+    /// transaction (use [`WriteTxn::open_dbi`](crate::WriteTxn::open_dbi) there).
+    pub fn open_dbi(&self, name: &str, options: impl Into<DbiOptions>) -> Result<Dbi> {
+        check_name(name)?;
+        let options = options.into();
+        if let Some(table) = self.snapshot()?.table(name)? {
+            let stored = DbiFlags::from_raw(u32::from(table.flags().bits()));
+            agree(name, stored, &options)?;
+            return self.shared.register(name, stored);
+        }
+        let mut txn = self.write()?;
+        let dbi = txn.open_dbi(name, options)?;
+        txn.commit()?;
+        Ok(dbi)
+    }
+
+    /// Opens a table as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`] if it does not exist.
+    pub fn existing_dbi(&self, name: &str) -> Result<Dbi> {
+        check_name(name)?;
+        match self.snapshot()?.table(name)? {
+            Some(table) => self.shared.register(name, DbiFlags::from_raw(u32::from(table.flags().bits()))),
+            None => Err(self.shared.no_such_dbi(name)),
+        }
+    }
+
+    /// The names of all tables, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`] if the file is damaged.
+    pub fn dbi_names(&self) -> Result<Vec<String>> {
+        let mut names = self.snapshot()?.table_names()?;
+        names.retain(|name| !name.starts_with(OWN_PREFIX));
+        Ok(names)
+    }
+}
+
+/// Whether a table with flags `stored` is what `options` ask for.
+pub(crate) fn agree(name: &str, stored: DbiFlags, options: &DbiOptions) -> Result<()> {
+    if stored == options.flags {
+        return Ok(());
+    }
+    Err(Error::DbiFlagsConflict { name: name.to_owned(), stored, requested: options.flags })
+}

@@ -1,0 +1,82 @@
+//! What an environment says about itself: sizes, readers, ages.
+
+use super::Env;
+use crate::error::{Error, Result};
+
+/// Sizes and limits of an environment at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EnvInfo {
+    /// Bytes of address space reserved for the file; it cannot grow beyond.
+    pub map_size: u64,
+    /// Bytes of a page.
+    pub page_size: u32,
+    /// Bytes of the file that have ever been used; free pages inside are reused by later transactions.
+    pub used_size: u64,
+    /// Bytes of the file on disk.
+    pub file_size: u64,
+    /// The newest committed transaction.
+    pub last_txn_id: u64,
+    /// How many snapshots can be alive at a time.
+    pub max_readers: u32,
+    /// The snapshots that are alive, in all processes, oldest first.
+    pub readers: Vec<ReaderInfo>,
+}
+
+/// A living snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReaderInfo {
+    /// The process that holds it.
+    pub pid: u32,
+    /// The transaction whose state it shows.
+    pub txn_id: u64,
+    /// How many transactions were committed since: their freed pages cannot be reused while it lives.
+    pub behind: u64,
+}
+
+impl Env {
+    /// Sizes, limits and living snapshots.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], [`Error::Forked`].
+    pub fn info(&self) -> Result<EnvInfo> {
+        let shared = &*self.shared;
+        shared.check_process()?;
+        let info = shared.heed.info();
+        let page_size = shared.heed.unnamed_database_stat().page_size;
+        let file_size = shared
+            .heed
+            .real_disk_size()
+            .map_err(|error| Error::from_heed(error, "reading the size of the data file"))?;
+        Ok(EnvInfo {
+            map_size: info.map_size as u64,
+            page_size,
+            used_size: (info.last_page_number as u64 + 1) * u64::from(page_size),
+            file_size,
+            last_txn_id: info.last_txn_id as u64,
+            max_readers: info.maximum_number_of_readers,
+            readers: self.readers()?,
+        })
+    }
+
+    /// The living snapshots of all processes, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lmdb`].
+    pub fn readers(&self) -> Result<Vec<ReaderInfo>> {
+        let slots = self.shared.handle.readers().map_err(|code| Error::from_code(code, "listing readers"))?;
+        let last = self.shared.heed.info().last_txn_id as u64;
+        let mut readers: Vec<_> = slots
+            .into_iter()
+            .filter_map(|slot| {
+                let txn_id = slot.txn_id?;
+                Some(ReaderInfo { pid: slot.pid, txn_id, behind: last.saturating_sub(txn_id) })
+            })
+            .collect();
+        readers.sort_by_key(|reader| (reader.txn_id, reader.pid));
+        Ok(readers)
+    }
+}

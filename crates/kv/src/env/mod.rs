@@ -1,0 +1,331 @@
+//! The environment: one file, its options, its readers and its writer.
+
+mod copy;
+mod info;
+mod options;
+mod place;
+mod registry;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use heed::WithoutTls;
+use lmdb_pages::Snapshot;
+
+pub use info::{EnvInfo, ReaderInfo};
+pub use options::{Durability, EnvOptions};
+
+use crate::dbi::DbiEntry;
+use crate::error::{Error, Result};
+use crate::sys::{EnvHandle, TxnHandle};
+use crate::txn::WriteTxn;
+use place::Place;
+
+/// An open environment; clones are the same environment, and the last of them closes it.
+///
+/// ```
+/// use factum_kv::{DbiFlags, EnvOptions};
+///
+/// # fn main() -> factum_kv::Result<()> {
+/// # let dir = tempfile::tempdir().expect("a directory");
+/// let env = EnvOptions::new().open(dir.path())?;
+/// let fruit = env.open_dbi("fruit", DbiFlags::empty())?;
+/// let mut txn = env.write()?;
+/// txn.put(&fruit, b"apple", b"green")?;
+/// txn.commit()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Env {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl From<Arc<Shared>> for Env {
+    fn from(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+}
+
+/// What the clones of an [`Env`] share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) heed: heed::Env<WithoutTls>,
+    pub(crate) handle: EnvHandle,
+    pub(crate) reader: lmdb_pages::Reader,
+    /// Whether heed's own API may be reading through LMDB's mapping.
+    heed_lent: AtomicBool,
+    /// Where LMDB keeps the write transaction, learnt by the first one.
+    pub(crate) writer_place: OnceLock<TxnHandle>,
+    pub(crate) options: EnvOptions,
+    path: PathBuf,
+    opened_by: u32,
+    turn: Turn,
+    pub(crate) dbis: RwLock<Dbis>,
+}
+
+/// The tables that handles exist for, by the number in the handle.
+#[derive(Debug, Default)]
+pub(crate) struct Dbis {
+    pub(crate) entries: Vec<Arc<DbiEntry>>,
+    pub(crate) by_name: HashMap<&'static str, u32>,
+}
+
+impl Shared {
+    fn new(heed: heed::Env<WithoutTls>, options: &EnvOptions, place: &Place) -> Result<Self> {
+        // A process that died while reading left its slot behind; sweeping can fail only as opening does.
+        heed.clear_stale_readers().map_err(|error| Error::from_heed(error, "clearing stale readers"))?;
+        let handle = EnvHandle::of(&heed)
+            .map_err(|error| Error::from_heed(error, "reading the environment's handle"))?
+            .ok_or(Error::HeedChanged)?;
+        let reader = lmdb_pages::Reader::new(&heed)?;
+        Ok(Self {
+            heed,
+            handle,
+            reader,
+            heed_lent: AtomicBool::new(false),
+            writer_place: OnceLock::new(),
+            options: options.clone(),
+            path: place.path.clone(),
+            opened_by: std::process::id(),
+            turn: Turn::default(),
+            dbis: RwLock::default(),
+        })
+    }
+
+    /// Whether the environment, which is open, is what these options ask for.
+    fn agree_with(&self, options: &EnvOptions, place: &Place) -> Result<()> {
+        let conflict = |option, open: String, requested: String| {
+            Err(Error::OptionsConflict { path: place.path.clone(), option, open, requested })
+        };
+        if let Some(size) = options.map_size
+            && size.next_multiple_of(1 << 16) > self.heed.info().map_size as u64
+        {
+            return conflict("map_size", self.heed.info().map_size.to_string(), size.to_string());
+        }
+        if let Some(readers) = options.max_readers
+            && readers != self.heed.max_readers()
+        {
+            return conflict("max_readers", self.heed.max_readers().to_string(), readers.to_string());
+        }
+        let max_dbis = self.max_dbis();
+        if let Some(dbis) = options.max_dbis
+            && dbis != max_dbis
+        {
+            return conflict("max_dbis", max_dbis.to_string(), dbis.to_string());
+        }
+        let durability = self.options.durability.unwrap_or_default();
+        if let Some(requested) = options.durability
+            && requested != durability
+        {
+            return conflict("durability", format!("{durability:?}"), format!("{requested:?}"));
+        }
+        for (option, open, requested) in [
+            ("read_only", self.options.read_only, options.read_only),
+            ("write_map", self.options.write_map, options.write_map),
+            ("previous_snapshot", self.options.previous_snapshot, options.previous_snapshot),
+        ] {
+            if open != requested {
+                return conflict(option, open.to_string(), requested.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn max_dbis(&self) -> u32 {
+        self.options.max_dbis.unwrap_or(EnvOptions::DEFAULT_MAX_DBIS)
+    }
+
+    /// An error in the child of a fork: locks and reader slots belong to the parent.
+    pub(crate) fn check_process(&self) -> Result<()> {
+        if self.opened_by == std::process::id() { Ok(()) } else { Err(Error::Forked) }
+    }
+
+    pub(crate) fn note_heed_lent(&self) {
+        self.heed_lent.store(true, Ordering::Relaxed);
+    }
+
+    /// After another process has grown the map: takes over its size, if nothing here reads through LMDB's mapping.
+    ///
+    /// Our snapshots do not: they have a mapping of their own, and their leases hold only a reader slot.
+    pub(crate) fn adopt_map_size(&self) -> bool {
+        !self.heed_lent.load(Ordering::Relaxed) && self.handle.adopt_map_size().is_ok()
+    }
+
+    /// Fills in what an error of LMDB does not say itself.
+    pub(crate) fn complete(&self, error: Error) -> Error {
+        match error {
+            Error::MapFull { .. } => Error::MapFull { map_size: self.heed.info().map_size as u64 },
+            Error::ReadersFull { .. } => Error::ReadersFull { max: self.heed.max_readers() },
+            Error::StillOpen { .. } => Error::StillOpen { path: self.path.clone() },
+            other => other,
+        }
+    }
+}
+
+/// Whose turn it is to write, among the threads of this process.
+///
+/// LMDB's own lock would block a thread for ever that waits for itself, so threads queue here first.
+#[derive(Debug, Default)]
+struct Turn {
+    holder: Mutex<Option<ThreadId>>,
+    free: Condvar,
+}
+
+/// The right to write; given up when dropped.
+#[derive(Debug)]
+pub(crate) struct TurnGuard<'e>(&'e Turn);
+
+impl Drop for TurnGuard<'_> {
+    fn drop(&mut self) {
+        *self.0.holder.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.free.notify_one();
+    }
+}
+
+impl Turn {
+    fn take(&self, patience: Option<Duration>) -> Result<TurnGuard<'_>> {
+        let me = std::thread::current().id();
+        let started = Instant::now();
+        let mut holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(thread) = *holder {
+            if thread == me {
+                return Err(Error::WouldDeadlock);
+            }
+            holder = match patience {
+                None => self.free.wait(holder).unwrap_or_else(PoisonError::into_inner),
+                Some(patience) => {
+                    let Some(left) = patience.checked_sub(started.elapsed()).filter(|left| !left.is_zero())
+                    else {
+                        return Err(Error::WriterBusy { waited: patience });
+                    };
+                    self.free.wait_timeout(holder, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        *holder = Some(me);
+        Ok(TurnGuard(self))
+    }
+}
+
+impl Env {
+    /// Opens, or creates, an environment with the default options.
+    ///
+    /// # Errors
+    ///
+    /// As [`EnvOptions::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        EnvOptions::new().open(path)
+    }
+
+    /// The canonical path: the directory, or the data file with [`EnvOptions::single_file`].
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// The options it was opened with.
+    pub fn options(&self) -> &EnvOptions {
+        &self.shared.options
+    }
+
+    /// heed's handle on the same environment, for other crates that build on heed.
+    ///
+    /// What heed's own API allows applies to them; its write transactions take turns with those of this crate.
+    /// Inside one of ours, use [`WriteTxn::heed`].
+    pub fn heed(&self) -> &heed::Env<WithoutTls> {
+        self.shared.note_heed_lent();
+        &self.shared.heed
+    }
+
+    /// The newest committed state, to read from; it stays as it is while it lives.
+    ///
+    /// **While it lives, pages that later transactions free cannot be reused**, so the file may grow.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadersFull`] if all reader slots are taken by living processes, [`Error::Forked`].
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        let shared = &*self.shared;
+        shared.check_process()?;
+        match shared.reader.snapshot() {
+            Err(lmdb_pages::Error::Lease(error)) => match *error {
+                heed::Error::Mdb(heed::MdbError::ReadersFull) if self.clear_stale_readers()? > 0 => {
+                    shared.reader.snapshot().map_err(|error| shared.complete(Error::from_pages(error)))
+                }
+                heed::Error::Mdb(heed::MdbError::MapResized) if shared.adopt_map_size() => {
+                    shared.reader.snapshot().map_err(|error| shared.complete(Error::from_pages(error)))
+                }
+                error => Err(shared.complete(Error::from_heed(error, "taking a snapshot"))),
+            },
+            other => other.map_err(Error::from_pages),
+        }
+    }
+
+    /// Begins a write transaction, waiting for the one that is running, if any.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReadOnly`], [`Error::WouldDeadlock`] if this thread has one already, [`Error::Forked`].
+    pub fn write(&self) -> Result<WriteTxn<'_>> {
+        self.begin(None)
+    }
+
+    /// As [`Env::write`], but waits no longer than `patience` for another thread of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WriterBusy`] after that time.
+    pub fn try_write(&self, patience: Duration) -> Result<WriteTxn<'_>> {
+        self.begin(Some(patience))
+    }
+
+    fn begin(&self, patience: Option<Duration>) -> Result<WriteTxn<'_>> {
+        self.shared.check_process()?;
+        if self.shared.options.read_only {
+            return Err(Error::ReadOnly);
+        }
+        let turn = self.shared.turn.take(patience)?;
+        WriteTxn::begin(&self.shared, turn)
+    }
+
+    /// Forces everything that is committed to disk.
+    ///
+    /// Needed only with a [`Durability`] other than full.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DiskFull`], [`Error::Io`].
+    pub fn sync(&self) -> Result<()> {
+        self.shared.check_process()?;
+        self.shared.heed.force_sync().map_err(|error| Error::from_heed(error, "syncing"))
+    }
+
+    /// Frees the reader slots of processes that died; returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn clear_stale_readers(&self) -> Result<usize> {
+        self.shared.check_process()?;
+        self.shared
+            .heed
+            .clear_stale_readers()
+            .map_err(|error| Error::from_heed(error, "clearing stale readers"))
+    }
+
+    /// Closes this handle and waits until every other one of this process, and every snapshot, is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StillOpen`] if that takes longer than `patience`; this handle is gone nevertheless.
+    pub fn close(self, patience: Duration) -> Result<()> {
+        let path = self.shared.path.clone();
+        let event = self.shared.heed.clone().prepare_for_closing();
+        drop(self);
+        if event.wait_timeout(patience) { Ok(()) } else { Err(Error::StillOpen { path }) }
+    }
+}

@@ -1,0 +1,194 @@
+//! [`EnvOptions`]: how to open an environment.
+
+use std::path::Path;
+
+use super::{Env, registry};
+use crate::error::{Error, Result};
+
+/// What a commit promises when it returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Durability {
+    /// The commit is on disk and survives a power failure.
+    #[default]
+    Full,
+    /// The data is on disk, but the note of which commit is the newest may lag by one: a power failure may
+    /// undo the last commit, and never damages the file.
+    MetaLater,
+    /// Nothing is forced to disk until [`Env::sync`]: a power failure may undo any number of commits, and
+    /// damages the file if the file system does not keep the order of writes. A crash of the program alone
+    /// loses nothing.
+    None,
+}
+
+/// How to open an environment, as a builder by value.
+///
+/// ```
+/// use factum_kv::EnvOptions;
+///
+/// # fn main() -> factum_kv::Result<()> {
+/// # let dir = tempfile::tempdir().expect("a directory");
+/// let env = EnvOptions::new().max_readers(64).open(dir.path().join("store"))?;
+/// assert_eq!(env.info()?.max_readers, 64);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "options do nothing until `open`"]
+pub struct EnvOptions {
+    pub(crate) map_size: Option<u64>,
+    pub(crate) max_readers: Option<u32>,
+    pub(crate) max_dbis: Option<u32>,
+    pub(crate) durability: Option<Durability>,
+    pub(crate) read_only: bool,
+    pub(crate) existing_only: bool,
+    pub(crate) read_ahead: bool,
+    pub(crate) single_file: bool,
+    pub(crate) write_map: bool,
+    pub(crate) previous_snapshot: bool,
+    pub(crate) allow_remote: bool,
+}
+
+impl EnvOptions {
+    /// The address space reserved for the file if nothing else is asked for: 1 TiB.
+    pub const DEFAULT_MAP_SIZE: u64 = 1 << 40;
+    /// The least that is tried where the system refuses the default.
+    pub(crate) const LEAST_DEFAULT_MAP_SIZE: u64 = 1 << 30;
+    /// Reader slots if nothing else is asked for.
+    pub const DEFAULT_MAX_READERS: u32 = 1024;
+    /// Tables that can be open at a time if nothing else is asked for.
+    pub const DEFAULT_MAX_DBIS: u32 = 128;
+    /// Places for this crate's own tables, beside those of the user.
+    pub(crate) const OWN_DBIS: u32 = 4;
+
+    /// The defaults: created if missing, 1 TiB of address space, 1024 readers, 128 tables, durable commits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The address space reserved for the file, and with it the size that it can reach.
+    ///
+    /// Only address space is reserved, neither memory nor disk. Without this option, 1 TiB is reserved, or
+    /// less if the system refuses so much; with it, exactly this size, rounded up to a multiple of 64 KiB.
+    pub fn map_size(mut self, bytes: u64) -> Self {
+        self.map_size = Some(bytes);
+        self
+    }
+
+    /// How many snapshots can be alive at a time, of all processes together.
+    pub fn max_readers(mut self, readers: u32) -> Self {
+        self.max_readers = Some(readers);
+        self
+    }
+
+    /// How many named tables can be open at a time.
+    pub fn max_dbis(mut self, dbis: u32) -> Self {
+        self.max_dbis = Some(dbis);
+        self
+    }
+
+    /// What a commit promises when it returns.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
+    }
+
+    /// Refuse writes. The lock file is still written, for the reader slots.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Fail with [`Error::NotFound`] instead of creating a database, as SQLite's `mode=rw`.
+    pub fn existing_only(mut self, existing_only: bool) -> Self {
+        self.existing_only = existing_only;
+        self
+    }
+
+    /// Let the system read ahead of page faults; good for scans of a file that does not fit memory, bad for
+    /// random access to it. Off by default.
+    pub fn read_ahead(mut self, read_ahead: bool) -> Self {
+        self.read_ahead = read_ahead;
+        self
+    }
+
+    /// The path names the data file itself instead of a directory; the lock file gets `-lock` appended.
+    pub fn single_file(mut self, single_file: bool) -> Self {
+        self.single_file = single_file;
+        self
+    }
+
+    /// Write through the mapping instead of through the system's file calls. Faster for large transactions on
+    /// files that fit memory. Dangers: a stray write anywhere in the process damages the file; a full disk kills
+    /// the process; nested transactions are impossible; no other process may open the file without it.
+    pub fn write_map(mut self, write_map: bool) -> Self {
+        self.write_map = write_map;
+        self
+    }
+
+    /// Open the state before the newest commit: a way back if the newest commit is damaged. Writing anything
+    /// then discards the newest commit for good.
+    pub fn previous_snapshot(mut self, previous_snapshot: bool) -> Self {
+        self.previous_snapshot = previous_snapshot;
+        self
+    }
+
+    /// Open even on a network file system. Only if no other machine ever does the same.
+    pub fn allow_remote(mut self, allow_remote: bool) -> Self {
+        self.allow_remote = allow_remote;
+        self
+    }
+
+    /// Opens, or creates, the environment at `path`.
+    ///
+    /// A path that is open in this process already, under whatever name, gives the same environment again;
+    /// options that contradict it are an error.
+    ///
+    /// # Errors
+    ///
+    /// Those of the first group of [`Error`].
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Env> {
+        self.check()?;
+        registry::open(self, path.as_ref())
+    }
+
+    fn check(&self) -> Result<()> {
+        let bad = |option, reason: &str| Err(Error::BadOption { option, reason: reason.to_owned() });
+        if self.map_size.is_some_and(|size| size < 1 << 16) {
+            return bad("map_size", "less than 64 KiB");
+        }
+        if self.map_size.is_some_and(|size| usize::try_from(size).is_err() || size > 1 << 46) {
+            return bad("map_size", "more than the address space holds");
+        }
+        if self.max_readers == Some(0) {
+            return bad("max_readers", "zero");
+        }
+        if self.max_readers.is_some_and(|readers| readers > 1 << 16) {
+            return bad("max_readers", "more than 65536");
+        }
+        if self.max_dbis == Some(0) {
+            return bad("max_dbis", "zero");
+        }
+        if self.max_dbis.is_some_and(|dbis| dbis > 1 << 14) {
+            return bad("max_dbis", "more than 16384");
+        }
+        if self.read_only && self.write_map {
+            return bad("write_map", "together with read_only");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn heed_flags(&self) -> heed::EnvFlags {
+        use heed::EnvFlags as Flags;
+        let mut flags = Flags::empty();
+        let mut set = |wanted: bool, flag: Flags| flags.set(flag, flags.contains(flag) || wanted);
+        set(!self.read_ahead, Flags::NO_READ_AHEAD);
+        set(self.read_only, Flags::READ_ONLY);
+        set(self.single_file, Flags::NO_SUB_DIR);
+        set(self.write_map, Flags::WRITE_MAP);
+        set(self.previous_snapshot, Flags::PREV_SNAPSHOT);
+        set(self.durability == Some(Durability::MetaLater), Flags::NO_META_SYNC);
+        set(self.durability == Some(Durability::None), Flags::NO_SYNC);
+        flags
+    }
+}

@@ -1,0 +1,426 @@
+//! [`Error`]: everything that can go wrong, one variant for each thing a caller may want to tell apart.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::flags::DbiFlags;
+use crate::sys::Code;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong.
+///
+/// A failed operation leaves no trace: either the transaction goes on as if it had not been tried, or
+/// ([`Error::ends_transaction`]) the whole transaction is lost and the database is as it was before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    // --- opening ---
+    /// There is no database and the options do not allow creating one.
+    #[error("there is no database at {path}", path = path.display())]
+    NotFound {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// The path is of the wrong kind, such as a file where a directory is wanted.
+    #[error("{path} is {found}, but {expected} was expected", path = path.display())]
+    WrongPathKind {
+        /// The path as given.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+        /// What the options ask for.
+        expected: &'static str,
+    },
+    /// The file was not written by LMDB, or its head is damaged.
+    #[error("{path} is not an LMDB data file: {reason}", path = path.display())]
+    ForeignFile {
+        /// The data file.
+        path: PathBuf,
+        /// What gives it away.
+        reason: String,
+    },
+    /// The file was written by a newer format than this program knows.
+    #[error("{path} has format version {found}; this program reads up to {supported}", path = path.display())]
+    FormatTooNew {
+        /// The data file.
+        path: PathBuf,
+        /// The version in the file.
+        found: u32,
+        /// The newest version that can be read.
+        supported: u32,
+    },
+    /// Another process has the lock file open in the layout of another LMDB.
+    #[error("the lock file of {path} has the layout of another LMDB version", path = path.display())]
+    LockVersion {
+        /// The environment.
+        path: PathBuf,
+    },
+    /// Neither locks nor shared memory work on a network file system.
+    #[error("{path} is on a network file system ({kind}), where locks and shared memory do not work", path = path.display())]
+    RemoteFileSystem {
+        /// The environment.
+        path: PathBuf,
+        /// The kind of file system.
+        kind: &'static str,
+    },
+    /// The directory or file may not be written.
+    #[error("{path} cannot be written: {source}", path = path.display())]
+    NotWritable {
+        /// The path that was to be written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The environment is open in this process with other options.
+    #[error("{path} is open with {option} = {open}, which contradicts {requested}", path = path.display())]
+    OptionsConflict {
+        /// The environment.
+        path: PathBuf,
+        /// The option's name.
+        option: &'static str,
+        /// Its value in the open environment.
+        open: String,
+        /// The value asked for now.
+        requested: String,
+    },
+    /// An earlier handle of this process on the environment is still in use, by a snapshot for instance.
+    #[error("{path} is still in use by an earlier handle of this process", path = path.display())]
+    StillOpen {
+        /// The environment.
+        path: PathBuf,
+    },
+    /// An option has a value that cannot work.
+    #[error("option {option}: {reason}")]
+    BadOption {
+        /// The option's name.
+        option: &'static str,
+        /// Why it cannot work.
+        reason: String,
+    },
+    /// The handle was opened before a fork and is used in the child.
+    #[error("an environment opened before a fork cannot be used in the child process; open it again there")]
+    Forked,
+
+    // --- transactions ---
+    /// The environment was opened read-only.
+    #[error("the environment was opened read-only")]
+    ReadOnly,
+    /// This thread has a write transaction already; waiting for it would take for ever.
+    #[error("this thread already has a write transaction; a second one would wait for it for ever")]
+    WouldDeadlock,
+    /// The write transaction of another thread did not end in time.
+    #[error("another write transaction did not end within {waited:?}")]
+    WriterBusy {
+        /// How long this one waited.
+        waited: Duration,
+    },
+    /// An earlier error has ended the transaction; nothing of it is kept.
+    #[error("the transaction was ended by an earlier error ({cause}); nothing of it is kept")]
+    TxnEnded {
+        /// The earlier error.
+        cause: String,
+    },
+    /// The operation is possible in a top-level transaction only.
+    #[error("{operation} is not possible inside a nested transaction")]
+    Nested {
+        /// The operation.
+        operation: &'static str,
+    },
+    /// All reader slots are in use.
+    #[error("all {max} reader slots are in use")]
+    ReadersFull {
+        /// The number of slots.
+        max: u32,
+    },
+    /// The data outgrew the map.
+    #[error("the data does not fit the map of {map_size} bytes; open with a larger map_size")]
+    MapFull {
+        /// The size of the map.
+        map_size: u64,
+    },
+    /// Another process gave the file a larger map than this process can see.
+    #[error("another process has grown the map; close and open the environment to see all of it")]
+    MapResized,
+    /// The disk is full.
+    #[error("no space is left on the device: {source}")]
+    DiskFull {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The transaction touched more pages than LMDB can hold in one.
+    #[error("the transaction is too large; split it")]
+    TxnFull,
+
+    // --- tables ---
+    /// No table of that name exists.
+    #[error("there is no table {name:?}{hint}", hint = did_you_mean(nearest.as_deref()))]
+    NoSuchDbi {
+        /// The name asked for.
+        name: String,
+        /// A name like it that exists.
+        nearest: Option<String>,
+    },
+    /// The name is reserved or cannot be a table's name.
+    #[error("{name:?} cannot be the name of a table: {reason}")]
+    BadDbiName {
+        /// The name.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// No more tables can be open.
+    #[error(
+        "table {name:?} cannot be opened: all {max} places for tables are taken; open with a larger max_dbis"
+    )]
+    DbisFull {
+        /// The table that did not fit.
+        name: String,
+        /// The limit.
+        max: u32,
+    },
+    /// The table exists with other flags.
+    #[error("table {name:?} has flags {stored:?}, which contradict {requested:?}")]
+    DbiFlagsConflict {
+        /// The table.
+        name: String,
+        /// Its flags.
+        stored: DbiFlags,
+        /// The flags asked for.
+        requested: DbiFlags,
+    },
+    /// The handle belongs to another environment.
+    #[error("the handle of table {name:?} belongs to another environment")]
+    ForeignDbi {
+        /// The table.
+        name: String,
+    },
+    /// A list operation on a plain table.
+    #[error("{operation} needs a list table, and {name:?} is a plain one")]
+    NotAList {
+        /// The table.
+        name: String,
+        /// The operation.
+        operation: &'static str,
+    },
+    /// An operation for plain tables on a list table.
+    #[error("{operation} needs a plain table, and {name:?} is a list table")]
+    IsAList {
+        /// The table.
+        name: String,
+        /// The operation.
+        operation: &'static str,
+    },
+
+    // --- keys and values ---
+    /// Keys and list items have at least one byte.
+    #[error("an empty {what} cannot be stored in table {name:?}")]
+    Empty {
+        /// The table.
+        name: String,
+        /// `"key"` or `"list item"`.
+        what: &'static str,
+    },
+    /// A key or list item is longer than LMDB can hold.
+    #[error("a {what} of {len} bytes does not fit table {name:?}: the limit is {max}")]
+    TooLong {
+        /// The table.
+        name: String,
+        /// `"key"`, `"list item"` or `"value"`.
+        what: &'static str,
+        /// Its length.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A key or list item has another size than all others of its table.
+    #[error("a {what} of {len} bytes does not fit table {name:?}, where each has {expected}")]
+    WrongSize {
+        /// The table.
+        name: String,
+        /// `"key"` or `"list item"`.
+        what: &'static str,
+        /// Its length.
+        len: usize,
+        /// The size of all others.
+        expected: usize,
+    },
+    /// The key, or the pair, is there already and the flags forbid to replace it.
+    #[error("the key exists already in table {name:?}")]
+    KeyExists {
+        /// The table.
+        name: String,
+    },
+    /// A put in append mode whose key or value is not greater than all before it.
+    #[error("an append to table {name:?} is out of order")]
+    OutOfOrder {
+        /// The table.
+        name: String,
+    },
+
+    // --- below ---
+    /// The file is damaged.
+    #[error("the database is damaged: {reason}")]
+    Corrupted {
+        /// What was found.
+        reason: String,
+    },
+    /// Reading the file's pages failed.
+    #[error(transparent)]
+    Pages(lmdb_pages::Error),
+    /// The system refused something else.
+    #[error("{action} failed: {source}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// LMDB gave an answer that should not happen here.
+    #[error("{action} failed: {message} (LMDB code {code})")]
+    Lmdb {
+        /// What was being done.
+        action: &'static str,
+        /// LMDB's code.
+        code: i32,
+        /// LMDB's words for it.
+        message: String,
+    },
+    /// The installed heed hides what this crate needs of it.
+    #[error("this version of heed does not show its transactions; factum-kv must be adapted to it")]
+    HeedChanged,
+}
+
+impl From<lmdb_pages::Error> for Error {
+    fn from(error: lmdb_pages::Error) -> Self {
+        Self::from_pages(error)
+    }
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!(", did you mean {name:?}?")).unwrap_or_default()
+}
+
+impl Error {
+    /// A stable name of the error's kind.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => ":kv/not-found",
+            Self::WrongPathKind { .. } => ":kv/wrong-path-kind",
+            Self::ForeignFile { .. } => ":kv/foreign-file",
+            Self::FormatTooNew { .. } => ":kv/format-too-new",
+            Self::LockVersion { .. } => ":kv/lock-version",
+            Self::RemoteFileSystem { .. } => ":kv/remote-file-system",
+            Self::NotWritable { .. } => ":kv/not-writable",
+            Self::OptionsConflict { .. } => ":kv/duplicate-open",
+            Self::StillOpen { .. } => ":kv/still-open",
+            Self::BadOption { .. } => ":kv/bad-option",
+            Self::Forked => ":kv/forked",
+            Self::ReadOnly => ":kv/read-only",
+            Self::WouldDeadlock => ":kv/would-deadlock",
+            Self::WriterBusy { .. } => ":kv/writer-busy",
+            Self::TxnEnded { .. } => ":kv/transaction-ended",
+            Self::Nested { .. } => ":kv/nested",
+            Self::ReadersFull { .. } => ":kv/readers-full",
+            Self::MapFull { .. } => ":kv/map-full",
+            Self::MapResized => ":kv/map-resized",
+            Self::DiskFull { .. } => ":kv/disk-full",
+            Self::TxnFull => ":kv/transaction-full",
+            Self::NoSuchDbi { .. } => ":kv/no-such-dbi",
+            Self::BadDbiName { .. } => ":kv/bad-dbi-name",
+            Self::DbisFull { .. } => ":kv/dbis-full",
+            Self::DbiFlagsConflict { .. } => ":kv/dbi-flags-conflict",
+            Self::ForeignDbi { .. } => ":kv/foreign-dbi",
+            Self::NotAList { .. } => ":kv/not-a-list",
+            Self::IsAList { .. } => ":kv/is-a-list",
+            Self::Empty { .. } => ":kv/empty",
+            Self::TooLong { .. } => ":kv/too-long",
+            Self::WrongSize { .. } => ":kv/wrong-size",
+            Self::KeyExists { .. } => ":kv/key-exists",
+            Self::OutOfOrder { .. } => ":kv/out-of-order",
+            Self::Corrupted { .. } | Self::Pages(_) => ":kv/corrupted",
+            Self::Io { .. } => ":kv/io",
+            Self::Lmdb { .. } => ":kv/lmdb",
+            Self::HeedChanged => ":kv/heed-changed",
+        }
+    }
+
+    /// The part of the system the error belongs to.
+    pub fn class(&self) -> &'static str {
+        "kv"
+    }
+
+    /// Whether the file is damaged; such an error is not to be retried.
+    pub fn is_corruption(&self) -> bool {
+        matches!(self, Self::Corrupted { .. } | Self::Pages(_) | Self::ForeignFile { .. })
+    }
+
+    /// Whether the error ended the write transaction it happened in.
+    pub fn ends_transaction(&self) -> bool {
+        matches!(
+            self,
+            Self::MapFull { .. }
+                | Self::DiskFull { .. }
+                | Self::TxnFull
+                | Self::TxnEnded { .. }
+                | Self::Corrupted { .. }
+                | Self::Io { .. }
+                | Self::Lmdb { .. }
+        )
+    }
+
+    pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { source },
+            _ => Self::Io { action, source },
+        }
+    }
+
+    /// The meaning of an LMDB code that does not depend on the operation.
+    pub(crate) fn from_code(code: Code, action: &'static str) -> Self {
+        Self::from_mdb(heed::MdbError::from_err_code(code.0), action)
+    }
+
+    /// The meaning of an error that heed passed on.
+    pub(crate) fn from_heed(error: heed::Error, action: &'static str) -> Self {
+        match error {
+            heed::Error::Io(source) => Self::io(action)(source),
+            heed::Error::Mdb(error) => Self::from_mdb(error, action),
+            heed::Error::EnvAlreadyOpened => Self::StillOpen { path: PathBuf::new() },
+            heed::Error::Encoding(error) | heed::Error::Decoding(error) => {
+                Self::Lmdb { action, code: 0, message: error.to_string() }
+            }
+        }
+    }
+
+    /// The meaning of an error of reading pages.
+    pub(crate) fn from_pages(error: lmdb_pages::Error) -> Self {
+        match error {
+            lmdb_pages::Error::Lease(error) => Self::from_heed(*error, "taking a snapshot"),
+            other => Self::Pages(other),
+        }
+    }
+
+    fn from_mdb(error: heed::MdbError, action: &'static str) -> Self {
+        use heed::MdbError as Mdb;
+        let damaged = |reason: &str| Self::Corrupted { reason: format!("{reason} ({action})") };
+        match error {
+            Mdb::PageNotFound => damaged("a page is missing"),
+            Mdb::Corrupted => damaged("a page is of the wrong kind"),
+            Mdb::Panic => damaged("an earlier commit failed half-way; open the environment again"),
+            Mdb::Invalid => damaged("not an LMDB file"),
+            Mdb::MapFull => Self::MapFull { map_size: 0 },
+            Mdb::TxnFull => Self::TxnFull,
+            Mdb::MapResized => Self::MapResized,
+            Mdb::ReadersFull => Self::ReadersFull { max: 0 },
+            Mdb::BadTxn => Self::TxnEnded { cause: "an earlier failure".to_owned() },
+            Mdb::Other(code) => Self::io(action)(io::Error::from_raw_os_error(code)),
+            other => {
+                let code = Code(other.to_err_code());
+                Self::Lmdb { action, code: code.0, message: code.text() }
+            }
+        }
+    }
+}

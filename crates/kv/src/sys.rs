@@ -1,0 +1,480 @@
+//! The calls of LMDB's C interface that heed does not offer, on handles that heed owns.
+//!
+//! heed opens and closes the environment, and begins, commits and aborts the transactions. It has no
+//! cursors, no duplicate counts, no reader list and no way to open a table in the middle of a
+//! transaction, and it keeps its raw handles private. [`EnvHandle::of`] and [`TxnHandle::of_writer`]
+//! find them: the handle of a transaction appears, as a number, in the `Debug` text of heed's options
+//! for opening a table, and LMDB itself leads from a transaction to its environment.
+//!
+//! ```text
+//! heed::Env --begins--> heed transaction --Debug text--> address --mdb_txn_env--> MDB_env*
+//! ```
+//!
+//! The addresses are never dereferenced by Rust; they only go back to the library that they came from.
+//! Both are checked against heed's own answers (path, transaction id) before they are used, and a test
+//! fails if a future heed words its `Debug` text differently.
+#![expect(unsafe_code, reason = "calls into LMDB's C interface; every block argues its safety")]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::marker::PhantomData;
+use std::os::unix::ffi::OsStrExt;
+use std::ptr::{self, NonNull};
+
+use heed::{CommitOrAbort, WithoutTls};
+use lmdb_master_sys as ffi;
+
+/// A return code of LMDB that is not success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Code(pub(crate) c_int);
+
+impl Code {
+    pub(crate) const KEY_EXIST: Code = Code(ffi::MDB_KEYEXIST);
+    pub(crate) const NOT_FOUND: Code = Code(ffi::MDB_NOTFOUND);
+    pub(crate) const BAD_TXN: Code = Code(ffi::MDB_BAD_TXN);
+
+    /// LMDB's own words for the code.
+    pub(crate) fn text(self) -> String {
+        // SAFETY: `mdb_strerror` accepts any number and returns a string that is static or, for codes of
+        // the operating system, lives at least until the next call on this thread; it is copied at once.
+        unsafe { CStr::from_ptr(ffi::mdb_strerror(self.0)) }.to_string_lossy().into_owned()
+    }
+}
+
+type CodeResult<T> = Result<T, Code>;
+
+fn check(code: c_int) -> CodeResult<()> {
+    if code == ffi::MDB_SUCCESS { Ok(()) } else { Err(Code(code)) }
+}
+
+/// `None` instead of [`Code::NOT_FOUND`].
+fn found<T>(result: CodeResult<T>) -> CodeResult<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Code::NOT_FOUND) => Ok(None),
+        Err(code) => Err(code),
+    }
+}
+
+fn val(bytes: &[u8]) -> ffi::MDB_val {
+    ffi::MDB_val { mv_size: bytes.len(), mv_data: bytes.as_ptr().cast_mut().cast::<c_void>() }
+}
+
+fn empty_val() -> ffi::MDB_val {
+    ffi::MDB_val { mv_size: 0, mv_data: ptr::null_mut() }
+}
+
+/// # Safety
+///
+/// `val` must have been filled by LMDB, and its bytes must stay unchanged for `'t`.
+unsafe fn bytes<'t>(val: &ffi::MDB_val) -> &'t [u8] {
+    if val.mv_size == 0 {
+        return &[];
+    }
+    // SAFETY: by the caller's promise.
+    unsafe { std::slice::from_raw_parts(val.mv_data.cast::<u8>(), val.mv_size) }
+}
+
+/// The address that heed's `Debug` text of its table options shows for the transaction.
+fn transaction_address(debug_text: &str) -> Option<usize> {
+    const FIELD: &str = "original_txn_ident: ";
+    // The path may contain anything, also this word; the field stands after it.
+    let rest = &debug_text[debug_text.rfind(FIELD)? + FIELD.len()..];
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..digits].parse().ok().filter(|address| *address != 0)
+}
+
+fn transaction_pointer(debug_text: &str) -> Option<NonNull<ffi::MDB_txn>> {
+    NonNull::new(ptr::with_exposed_provenance_mut(transaction_address(debug_text)?))
+}
+
+/// LMDB's environment behind a [`heed::Env`], valid as long as that lives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EnvHandle(NonNull<ffi::MDB_env>);
+
+// SAFETY: an LMDB environment may be used by any thread; the calls below that may not run at the same time
+// as themselves are serialised by their callers, as they say.
+unsafe impl Send for EnvHandle {}
+// SAFETY: as above.
+unsafe impl Sync for EnvHandle {}
+
+/// A reader slot, as LMDB lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReaderSlot {
+    pub(crate) pid: u32,
+    pub(crate) thread: u64,
+    pub(crate) txn_id: Option<u64>,
+}
+
+impl EnvHandle {
+    /// The handle behind `env`; `None` if heed no longer shows it.
+    pub(crate) fn of(env: &heed::Env<WithoutTls>) -> heed::Result<Option<Self>> {
+        let txn = env.read_txn()?;
+        let found = env.open_databases_and_commit(txn, |opener, _txn| {
+            let text = format!("{:?}", opener.database_options().types::<(), ()>());
+            // SAFETY: the address is that of the transaction that heed holds for this closure.
+            let handle = transaction_pointer(&text).map(|txn| unsafe { ffi::mdb_txn_env(txn.as_ptr()) });
+            heed::Result::Ok(CommitOrAbort::<(), _>::Abort(handle.and_then(NonNull::new)))
+        })?;
+        let handle = found.abort().flatten().map(Self);
+        Ok(handle.filter(|handle| handle.path_bytes() == env.path().as_os_str().as_bytes()))
+    }
+
+    fn path_bytes(self) -> Vec<u8> {
+        let mut path: *const c_char = ptr::null();
+        // SAFETY: the environment is open; LMDB stores a pointer to its own NUL-terminated copy of the path.
+        unsafe {
+            if ffi::mdb_env_get_path(self.0.as_ptr(), &mut path) != 0 || path.is_null() {
+                return Vec::new();
+            }
+            CStr::from_ptr(path).to_bytes().to_vec()
+        }
+    }
+
+    /// Every slot of the reader table that is in use, of all processes.
+    pub(crate) fn readers(self) -> CodeResult<Vec<ReaderSlot>> {
+        unsafe extern "C" fn collect(line: *const c_char, context: *mut c_void) -> c_int {
+            // SAFETY: LMDB passes a NUL-terminated line and the context given below, which outlives the call.
+            let (line, lines) = unsafe { (CStr::from_ptr(line), &mut *context.cast::<String>()) };
+            lines.push_str(&line.to_string_lossy());
+            0
+        }
+        let mut text = String::new();
+        // SAFETY: the environment is open; the callback matches LMDB's type and does not unwind (pushing to
+        // a string aborts, rather than unwinds, when memory is exhausted).
+        let code = unsafe {
+            ffi::mdb_reader_list(self.0.as_ptr(), Some(collect), ptr::from_mut(&mut text).cast::<c_void>())
+        };
+        if code < 0 {
+            return Err(Code(code));
+        }
+        Ok(text.lines().filter_map(reader_slot).collect())
+    }
+
+    /// Adopts the map size that another process has given the file.
+    ///
+    /// The caller makes sure that this process has no transaction on the environment that reads through
+    /// LMDB's own mapping.
+    pub(crate) fn adopt_map_size(self) -> CodeResult<()> {
+        // SAFETY: LMDB refuses while a write transaction is open; readers are excluded by the caller.
+        check(unsafe { ffi::mdb_env_set_mapsize(self.0.as_ptr(), 0) })
+    }
+}
+
+/// Reads a line such as `    4321 7f12a4 88` or `    4321 7f12a4 -`; the header gives `None`.
+fn reader_slot(line: &str) -> Option<ReaderSlot> {
+    let mut words = line.split_whitespace();
+    let pid = words.next()?.parse().ok()?;
+    let thread = u64::from_str_radix(words.next()?, 16).ok()?;
+    Some(ReaderSlot { pid, thread, txn_id: words.next()?.parse().ok() })
+}
+
+/// LMDB's size and shape of one table, in the middle of a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RawStat {
+    pub(crate) depth: u32,
+    pub(crate) branch_pages: u64,
+    pub(crate) leaf_pages: u64,
+    pub(crate) overflow_pages: u64,
+    pub(crate) entries: u64,
+}
+
+/// A write transaction, begun by heed or nested in one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TxnHandle(NonNull<ffi::MDB_txn>);
+
+// SAFETY: the handle is stored beside the environment, as the place of its one write transaction; it is used
+// only by the thread that holds that transaction (`WriteTxn` is not `Send`).
+unsafe impl Send for TxnHandle {}
+// SAFETY: as above.
+unsafe impl Sync for TxnHandle {}
+
+impl TxnHandle {
+    /// The place where LMDB keeps the environment's one top-level write transaction.
+    ///
+    /// Begins and aborts a write transaction to learn it, so the caller must hold no other.
+    pub(crate) fn of_writer(env: &heed::Env<WithoutTls>) -> heed::Result<Option<Self>> {
+        let txn = env.write_txn()?;
+        let found = env.create_databases_and_commit(txn, |opener, _txn| {
+            let text = format!("{:?}", opener.database_options().types::<(), ()>());
+            heed::Result::Ok(CommitOrAbort::<(), _>::Abort(transaction_pointer(&text).map(Self)))
+        })?;
+        Ok(found.abort().flatten())
+    }
+
+    /// Whether this is the transaction behind `txn`, as far as their ids and environments tell.
+    pub(crate) fn is(self, txn: &heed::RwTxn<'_>, env: EnvHandle) -> bool {
+        // SAFETY: LMDB allocates the place of the write transaction with the environment and frees it with
+        // the environment, so both calls read live memory whether or not a transaction is active.
+        unsafe {
+            ffi::mdb_txn_env(self.0.as_ptr()) == env.0.as_ptr()
+                && ffi::mdb_txn_id(self.0.as_ptr()) == txn.id()
+        }
+    }
+
+    /// Begins a transaction inside this one.
+    ///
+    /// Until it ends, this handle must not be used except to commit or abort.
+    pub(crate) fn nested(self, env: EnvHandle) -> CodeResult<Self> {
+        let mut child = ptr::null_mut();
+        // SAFETY: the environment is open and this transaction active.
+        check(unsafe { ffi::mdb_txn_begin(env.0.as_ptr(), self.0.as_ptr(), 0, &mut child) })?;
+        NonNull::new(child).map(Self).ok_or(Code(ffi::MDB_PROBLEM))
+    }
+
+    /// Commits a transaction begun by [`TxnHandle::nested`] into its parent; the handle is dead afterwards.
+    pub(crate) fn commit_nested(self) -> CodeResult<()> {
+        // SAFETY: the handle came from `nested` and is given up by the caller, also on failure.
+        check(unsafe { ffi::mdb_txn_commit(self.0.as_ptr()) })
+    }
+
+    /// Drops a transaction begun by [`TxnHandle::nested`]; the handle is dead afterwards.
+    pub(crate) fn abort_nested(self) {
+        // SAFETY: the handle came from `nested` and is given up by the caller.
+        unsafe { ffi::mdb_txn_abort(self.0.as_ptr()) }
+    }
+
+    /// Opens a table by name, `None` if there is none and `create` is absent.
+    pub(crate) fn open(self, name: &CString, create: Option<u32>) -> CodeResult<Option<ffi::MDB_dbi>> {
+        let mut dbi = 0;
+        let flags: c_uint = create.map_or(0, |flags| flags | ffi::MDB_CREATE);
+        // SAFETY: the transaction is active, and the name is copied by LMDB. Tables are opened only here, under
+        // the writer lock, so no two openings run at the same time.
+        found(
+            check(unsafe { ffi::mdb_dbi_open(self.0.as_ptr(), name.as_ptr(), flags, &mut dbi) })
+                .map(|()| dbi),
+        )
+    }
+
+    /// The flags a table was created with.
+    pub(crate) fn flags(self, dbi: ffi::MDB_dbi) -> CodeResult<u32> {
+        let mut flags = 0;
+        // SAFETY: the transaction is active; LMDB checks the table number.
+        check(unsafe { ffi::mdb_dbi_flags(self.0.as_ptr(), dbi, &mut flags) })?;
+        Ok(flags)
+    }
+
+    /// The table's size and shape at this point of the transaction.
+    pub(crate) fn stat(self, dbi: ffi::MDB_dbi) -> CodeResult<RawStat> {
+        let mut stat = ffi::MDB_stat {
+            ms_psize: 0,
+            ms_depth: 0,
+            ms_branch_pages: 0,
+            ms_leaf_pages: 0,
+            ms_overflow_pages: 0,
+            ms_entries: 0,
+        };
+        // SAFETY: the transaction is active; LMDB checks the table number.
+        check(unsafe { ffi::mdb_stat(self.0.as_ptr(), dbi, &mut stat) })?;
+        Ok(RawStat {
+            depth: stat.ms_depth,
+            branch_pages: stat.ms_branch_pages as u64,
+            leaf_pages: stat.ms_leaf_pages as u64,
+            overflow_pages: stat.ms_overflow_pages as u64,
+            entries: stat.ms_entries as u64,
+        })
+    }
+
+    /// Empties a table, or removes it.
+    ///
+    /// The caller has closed its cursors on the table.
+    pub(crate) fn drop_table(self, dbi: ffi::MDB_dbi, remove: bool) -> CodeResult<()> {
+        // SAFETY: the transaction is active. A removed table's number is never used again: every transaction
+        // looks tables up by name.
+        check(unsafe { ffi::mdb_drop(self.0.as_ptr(), dbi, c_int::from(remove)) })
+    }
+
+    /// The value, or the first of the values, of a key.
+    pub(crate) fn get<'t>(self, dbi: ffi::MDB_dbi, key: &[u8]) -> CodeResult<Option<&'t [u8]>> {
+        let (mut key, mut value) = (val(key), empty_val());
+        // SAFETY: the transaction is active; `'t` is bound by the caller to a borrow that excludes writes.
+        found(unsafe {
+            check(ffi::mdb_get(self.0.as_ptr(), dbi, &mut key, &mut value)).map(|()| bytes(&value))
+        })
+    }
+}
+
+/// Where a cursor goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Move {
+    First,
+    Last,
+    Next,
+    Prev,
+    NextKey,
+    PrevKey,
+    NextDup,
+    PrevDup,
+    FirstDup,
+    LastDup,
+    Current,
+}
+
+impl Move {
+    fn op(self) -> ffi::MDB_cursor_op {
+        match self {
+            Self::First => ffi::MDB_FIRST,
+            Self::Last => ffi::MDB_LAST,
+            Self::Next => ffi::MDB_NEXT,
+            Self::Prev => ffi::MDB_PREV,
+            Self::NextKey => ffi::MDB_NEXT_NODUP,
+            Self::PrevKey => ffi::MDB_PREV_NODUP,
+            Self::NextDup => ffi::MDB_NEXT_DUP,
+            Self::PrevDup => ffi::MDB_PREV_DUP,
+            Self::FirstDup => ffi::MDB_FIRST_DUP,
+            Self::LastDup => ffi::MDB_LAST_DUP,
+            Self::Current => ffi::MDB_GET_CURRENT,
+        }
+    }
+}
+
+/// A key and its value, as a cursor returns them.
+pub(crate) type Pair<'t> = (&'t [u8], &'t [u8]);
+
+/// A cursor of a write transaction.
+///
+/// LMDB closes it with its transaction; its owner must not use it after that. What it returns is borrowed from
+/// it, which excludes its own writes; the owner excludes those of other cursors of the transaction.
+#[derive(Debug)]
+pub(crate) struct RawCursor {
+    cursor: NonNull<ffi::MDB_cursor>,
+    /// A cursor stays on its transaction's thread.
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl RawCursor {
+    pub(crate) fn open(txn: TxnHandle, dbi: ffi::MDB_dbi) -> CodeResult<Self> {
+        let mut cursor = ptr::null_mut();
+        // SAFETY: the transaction is active; LMDB checks the table number.
+        check(unsafe { ffi::mdb_cursor_open(txn.0.as_ptr(), dbi, &mut cursor) })?;
+        let cursor = NonNull::new(cursor).ok_or(Code(ffi::MDB_PROBLEM))?;
+        Ok(Self { cursor, _not_send: PhantomData })
+    }
+
+    /// Closes the cursor before its transaction ends.
+    pub(crate) fn close(self) {
+        // SAFETY: the transaction is active, so LMDB has not closed the cursor yet.
+        unsafe { ffi::mdb_cursor_close(self.cursor.as_ptr()) }
+    }
+
+    fn position(
+        &self,
+        mut key: ffi::MDB_val,
+        mut value: ffi::MDB_val,
+        op: ffi::MDB_cursor_op,
+    ) -> CodeResult<Option<Pair<'_>>> {
+        // SAFETY: the cursor's transaction is active, `key` and `value` are valid for reads where the operation
+        // reads them, and LMDB fills in what it returns.
+        found(unsafe {
+            check(ffi::mdb_cursor_get(self.cursor.as_ptr(), &mut key, &mut value, op))
+                .map(|()| (bytes(&key), bytes(&value)))
+        })
+    }
+
+    /// Moves, and returns where the cursor is then.
+    pub(crate) fn go(&self, to: Move) -> CodeResult<Option<Pair<'_>>> {
+        match self.position(empty_val(), empty_val(), to.op()) {
+            // Moves inside a key's values return the value only.
+            Ok(Some(_)) if matches!(to, Move::FirstDup | Move::LastDup) => {
+                self.position(empty_val(), empty_val(), ffi::MDB_GET_CURRENT)
+            }
+            // LMDB's answer for a cursor that is on nothing.
+            Err(Code(libc::EINVAL)) => Ok(None),
+            other => other,
+        }
+    }
+
+    /// Moves to exactly this key, onto its first value.
+    pub(crate) fn seek_exact(&self, key: &[u8]) -> CodeResult<Option<Pair<'_>>> {
+        self.position(val(key), empty_val(), ffi::MDB_SET_KEY)
+    }
+
+    /// Moves to the first key that is not less.
+    pub(crate) fn seek(&self, key: &[u8]) -> CodeResult<Option<Pair<'_>>> {
+        self.position(val(key), empty_val(), ffi::MDB_SET_RANGE)
+    }
+
+    /// Moves to exactly this key and value.
+    pub(crate) fn seek_pair(&self, key: &[u8], value: &[u8]) -> CodeResult<Option<Pair<'_>>> {
+        self.position(val(key), val(value), ffi::MDB_GET_BOTH)
+    }
+
+    /// Moves to the first value of exactly this key that is not less.
+    pub(crate) fn seek_dup(&self, key: &[u8], value: &[u8]) -> CodeResult<Option<Pair<'_>>> {
+        self.position(val(key), val(value), ffi::MDB_GET_BOTH_RANGE)
+    }
+
+    /// How many values the current key has.
+    pub(crate) fn dup_count(&self) -> CodeResult<u64> {
+        let mut count = 0;
+        // SAFETY: the cursor's transaction is active.
+        check(unsafe { ffi::mdb_cursor_count(self.cursor.as_ptr(), &mut count) })?;
+        Ok(count as u64)
+    }
+
+    /// Stores a pair and leaves the cursor on it.
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], flags: u32) -> CodeResult<()> {
+        let (mut key, mut value) = (val(key), val(value));
+        // SAFETY: the cursor's transaction is active; both slices are only read. No flag makes LMDB write
+        // through `value` (the reserving one is never passed).
+        check(unsafe { ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut key, &mut value, flags) })
+    }
+
+    /// Stores many values of one fixed size, packed in `items`, under one key.
+    pub(crate) fn put_packed(&mut self, key: &[u8], items: &[u8], item_size: usize) -> CodeResult<()> {
+        let mut key = val(key);
+        let mut values = [
+            ffi::MDB_val { mv_size: item_size, mv_data: items.as_ptr().cast_mut().cast::<c_void>() },
+            ffi::MDB_val { mv_size: items.len() / item_size.max(1), mv_data: ptr::null_mut() },
+        ];
+        // SAFETY: as for `put`; with this flag LMDB reads `count * size` bytes, the length of `items`, and writes
+        // the number of stored items into the second value.
+        check(unsafe {
+            ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut key, values.as_mut_ptr(), ffi::MDB_MULTIPLE)
+        })
+    }
+
+    /// Deletes the current pair, or the current key with all its values.
+    pub(crate) fn delete(&mut self, all_values: bool) -> CodeResult<()> {
+        let flags = if all_values { ffi::MDB_NODUPDATA } else { 0 };
+        // SAFETY: the cursor's transaction is active.
+        check(unsafe { ffi::mdb_cursor_del(self.cursor.as_ptr(), flags) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_behind_a_misleading_path() {
+        let text = r#"DatabaseOpenOptions { env: Env { path: "/original_txn_ident: 77", .. }, original_txn_ident: 4096, name: None }"#;
+        assert_eq!(transaction_address(text), Some(4096));
+        assert_eq!(transaction_address("DatabaseOpenOptions { env: 5 }"), None);
+        assert_eq!(transaction_address("original_txn_ident: x"), None);
+    }
+
+    #[test]
+    fn heed_still_shows_its_handles() {
+        let dir = tempfile::tempdir().unwrap();
+        // SAFETY: a fresh directory that nobody else uses.
+        let env = unsafe { heed::EnvOpenOptions::new().read_txn_without_tls().max_dbs(1).open(dir.path()) }
+            .unwrap();
+        let handle = EnvHandle::of(&env).unwrap().unwrap();
+        let writer = TxnHandle::of_writer(&env).unwrap().unwrap();
+        let txn = env.write_txn().unwrap();
+        assert!(writer.is(&txn, handle));
+        drop(txn);
+        let reader = env.read_txn().unwrap();
+        let slots = handle.readers().unwrap();
+        assert_eq!(slots.len(), 1);
+        assert_eq!(slots[0].pid, std::process::id());
+        assert_eq!(slots[0].txn_id, Some(reader.id() as u64));
+    }
+
+    #[test]
+    fn reader_lines_are_understood() {
+        assert_eq!(reader_slot("    pid     thread     txnid"), None);
+        assert_eq!(reader_slot("  12 7fa0 -"), Some(ReaderSlot { pid: 12, thread: 0x7fa0, txn_id: None }));
+        assert_eq!(reader_slot("  12 7fa0 9"), Some(ReaderSlot { pid: 12, thread: 0x7fa0, txn_id: Some(9) }));
+    }
+}

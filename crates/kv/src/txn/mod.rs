@@ -1,0 +1,424 @@
+//! [`WriteTxn`]: the one transaction that writes.
+
+mod slot;
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+use crate::dbi::{Dbi, DbiOptions, agree, check_name};
+use crate::env::{Shared, TurnGuard};
+use crate::error::{Error, Result};
+use crate::flags::{DbiFlags, PutFlags};
+use crate::sys::{Code, TxnHandle};
+use slot::Slot;
+
+/// A write transaction: sees what it has written, and nobody else does until [`WriteTxn::commit`].
+///
+/// Dropping it, also by a panic, takes everything back. It stays on the thread that began it, because LMDB's
+/// writer lock belongs to that thread.
+///
+/// Pairs that are put in ascending order are the fastest: beyond the end of a table they are appended, which
+/// fills pages completely.
+///
+/// ```compile_fail,E0277
+/// # let env = factum_kv::Env::open("never").unwrap();
+/// let txn = env.write().unwrap();
+/// std::thread::scope(|scope| scope.spawn(|| txn.commit())); // a write transaction cannot change threads
+/// ```
+///
+/// Forgetting one (`std::mem::forget`) blocks all writers until the process ends.
+#[derive(Debug)]
+pub struct WriteTxn<'e> {
+    // Declared before the turn in `owner`, and so on: the order of fields is the order of their end.
+    slots: RefCell<Vec<Option<Slot>>>,
+    handle: TxnHandle,
+    owner: Owner<'e>,
+    shared: &'e Shared,
+    /// The error after which LMDB refuses everything, if there was one.
+    ended: RefCell<Option<String>>,
+    _not_send: PhantomData<*mut ()>,
+}
+
+/// Who begins and ends the transaction.
+enum Owner<'e> {
+    /// heed does; `None` once committed. The turn is given up after the transaction has ended.
+    Top(Option<heed::RwTxn<'e>>, TurnGuard<'e>),
+    /// We do, inside another of ours; `false` once ended.
+    Nested(bool),
+}
+
+impl std::fmt::Debug for Owner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Top(..) => "Top",
+            Self::Nested(_) => "Nested",
+        })
+    }
+}
+
+impl Drop for Owner<'_> {
+    fn drop(&mut self) {
+        if let Self::Top(txn, _turn) = self {
+            // Ends the transaction before the turn passes to another thread.
+            drop(txn.take());
+        }
+    }
+}
+
+impl Drop for WriteTxn<'_> {
+    fn drop(&mut self) {
+        if let Owner::Nested(active @ true) = &mut self.owner {
+            *active = false;
+            self.handle.abort_nested();
+        }
+    }
+}
+
+impl<'e> WriteTxn<'e> {
+    pub(crate) fn begin(shared: &'e Shared, turn: TurnGuard<'e>) -> Result<Self> {
+        let explain = |error| shared.complete(Error::from_heed(error, "beginning a write transaction"));
+        let handle = match shared.writer_place.get() {
+            Some(handle) => *handle,
+            None => {
+                let handle =
+                    TxnHandle::of_writer(&shared.heed).map_err(explain)?.ok_or(Error::HeedChanged)?;
+                *shared.writer_place.get_or_init(|| handle)
+            }
+        };
+        let txn = match shared.heed.write_txn() {
+            Err(heed::Error::Mdb(heed::MdbError::MapResized)) if shared.adopt_map_size() => {
+                shared.heed.write_txn()
+            }
+            other => other,
+        }
+        .map_err(explain)?;
+        if !handle.is(&txn, shared.handle) {
+            return Err(Error::HeedChanged);
+        }
+        Ok(Self::new(shared, handle, Owner::Top(Some(txn), turn)))
+    }
+
+    fn new(shared: &'e Shared, handle: TxnHandle, owner: Owner<'e>) -> Self {
+        Self {
+            slots: RefCell::default(),
+            handle,
+            owner,
+            shared,
+            ended: RefCell::default(),
+            _not_send: PhantomData,
+        }
+    }
+
+    /// Begins a transaction inside this one, which cannot be used until the inner one ends.
+    ///
+    /// The inner one sees what this one has written; committing it hands its writes to this one, dropping it
+    /// takes only its own writes back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadOption`] with [`EnvOptions::write_map`](crate::EnvOptions::write_map), where LMDB cannot nest.
+    pub fn nested(&mut self) -> Result<WriteTxn<'_>> {
+        self.check_active()?;
+        if self.shared.options.write_map {
+            return Err(Error::BadOption {
+                option: "write_map",
+                reason: "nested transactions are impossible with it".to_owned(),
+            });
+        }
+        self.forget_slots();
+        let handle = self
+            .handle
+            .nested(self.shared.handle)
+            .map_err(|code| self.fail(code, "nesting a transaction"))?;
+        Ok(WriteTxn::new(self.shared, handle, Owner::Nested(true)))
+    }
+
+    /// Whether this is a transaction inside another.
+    pub fn is_nested(&self) -> bool {
+        matches!(self.owner, Owner::Nested(_))
+    }
+
+    /// Makes everything written visible and, unless the environment was opened otherwise, durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MapFull`], [`Error::DiskFull`], [`Error::TxnEnded`] and others: nothing of the transaction is
+    /// kept then.
+    pub fn commit(mut self) -> Result<()> {
+        self.check_active()?;
+        match &mut self.owner {
+            Owner::Top(txn, _) => {
+                let txn = txn.take().expect("only commit takes it");
+                txn.commit().map_err(|error| self.shared.complete(Error::from_heed(error, "committing")))
+            }
+            Owner::Nested(active) => {
+                *active = false;
+                let result = self.handle.commit_nested();
+                result.map_err(|code| self.shared.complete(Error::from_code(code, "committing")))
+            }
+        }
+    }
+
+    /// Takes everything back, as dropping does.
+    pub fn abort(self) {
+        drop(self);
+    }
+
+    /// heed's handle on this transaction, for crates that build on heed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Nested`] in a nested transaction, which heed does not know.
+    pub fn heed(&mut self) -> Result<&mut heed::RwTxn<'e>> {
+        self.check_active()?;
+        self.forget_slots();
+        self.shared.note_heed_lent();
+        match &mut self.owner {
+            Owner::Top(txn, _) => Ok(txn.as_mut().expect("only commit takes it")),
+            Owner::Nested(_) => Err(Error::Nested { operation: "lending the transaction to heed" }),
+        }
+    }
+
+    /// Opens a table, creating it if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DbiFlagsConflict`], [`Error::BadDbiName`], [`Error::DbisFull`].
+    pub fn open_dbi(&mut self, name: &str, options: impl Into<DbiOptions>) -> Result<Dbi> {
+        check_name(name)?;
+        self.check_active()?;
+        let options = options.into();
+        let dbi = self.shared.register(name, options.flags)?;
+        let entry = self.shared.entry(&dbi)?;
+        let fail = |code| self.fail_on_open(code, name);
+        let number = match self.handle.open(&entry.c_name, None).map_err(fail)? {
+            Some(number) => number,
+            None => {
+                let created = self.handle.open(&entry.c_name, Some(options.flags.raw()));
+                created.map_err(fail)?.ok_or_else(|| self.shared.no_such_dbi(name))?
+            }
+        };
+        let stored = self.stored_flags(number)?;
+        agree(name, stored, &options)?;
+        Ok(Dbi { flags: stored, ..dbi })
+    }
+
+    /// Opens a table as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`] if it does not exist.
+    pub fn existing_dbi(&mut self, name: &str) -> Result<Dbi> {
+        check_name(name)?;
+        self.check_active()?;
+        let dbi = self.shared.register(name, DbiFlags::empty())?;
+        let entry = self.shared.entry(&dbi)?;
+        let number = self.handle.open(&entry.c_name, None).map_err(|code| self.fail_on_open(code, name))?;
+        let number = number.ok_or_else(|| self.shared.no_such_dbi(name))?;
+        Ok(Dbi { flags: self.stored_flags(number)?, ..dbi })
+    }
+
+    /// Stores a pair: replaces the key's value, or in a list table adds to the key's values.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::TooLong`], [`Error::WrongSize`], [`Error::MapFull`].
+    pub fn put(&mut self, dbi: &Dbi, key: &[u8], value: &[u8]) -> Result<()> {
+        let result = self.slot(dbi)?.put(key, value);
+        result.map_err(|error| self.explain(error, "storing a pair"))
+    }
+
+    /// As [`WriteTxn::put`], with conditions.
+    ///
+    /// # Errors
+    ///
+    /// Also [`Error::KeyExists`] and [`Error::OutOfOrder`], as the flags say.
+    pub fn put_with(&mut self, dbi: &Dbi, key: &[u8], value: &[u8], flags: PutFlags) -> Result<()> {
+        let result = self.slot(dbi)?.put_with(key, value, flags);
+        result.map_err(|error| self.explain(error, "storing a pair"))
+    }
+
+    /// Deletes a key with all its values; says whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MapFull`], since LMDB writes a new page even to delete from it.
+    pub fn delete(&mut self, dbi: &Dbi, key: &[u8]) -> Result<bool> {
+        let result = self.slot(dbi)?.delete(key);
+        result.map_err(|error| self.explain(error, "deleting a key"))
+    }
+
+    /// Deletes one value of a key of a list table; says whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAList`] on a plain table.
+    pub fn delete_dup(&mut self, dbi: &Dbi, key: &[u8], value: &[u8]) -> Result<bool> {
+        if !dbi.is_list() {
+            return Err(Error::NotAList {
+                name: dbi.name.to_owned(),
+                operation: "deleting one value of a key",
+            });
+        }
+        let result = self.slot(dbi)?.delete_dup(key, value);
+        result.map_err(|error| self.explain(error, "deleting a value"))
+    }
+
+    /// The value of a key, or the first of its values.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`].
+    pub fn get(&self, dbi: &Dbi, key: &[u8]) -> Result<Option<&[u8]>> {
+        let number = self.number(dbi)?;
+        if key.is_empty() || key.len() > slot::KEY_MAX {
+            return Ok(None);
+        }
+        self.handle.get(number, key).map_err(|code| self.fail(code, "reading a key"))
+    }
+
+    /// Deletes all pairs of a table and keeps the table.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`], [`Error::MapFull`].
+    pub fn clear(&mut self, dbi: &Dbi) -> Result<()> {
+        let number = self.number(dbi)?;
+        self.forget_slot(dbi);
+        self.handle.drop_table(number, false).map_err(|code| self.fail(code, "clearing a table"))
+    }
+
+    /// Deletes a table with all its pairs.
+    ///
+    /// Handles on it give [`Error::NoSuchDbi`] from then on; snapshots taken before still see it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Nested`] in a nested transaction: LMDB could not take it back.
+    pub fn drop_dbi(&mut self, dbi: &Dbi) -> Result<()> {
+        if self.is_nested() {
+            return Err(Error::Nested { operation: "dropping a table" });
+        }
+        let number = self.number(dbi)?;
+        self.forget_slot(dbi);
+        self.handle.drop_table(number, true).map_err(|code| self.fail(code, "dropping a table"))
+    }
+
+    /// How many pairs the table has at this point of the transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`].
+    pub fn entries(&self, dbi: &Dbi) -> Result<u64> {
+        let number = self.number(dbi)?;
+        Ok(self.handle.stat(number).map_err(|code| self.fail(code, "reading statistics"))?.entries)
+    }
+
+    fn check_active(&self) -> Result<()> {
+        match &*self.ended.borrow() {
+            Some(cause) => Err(Error::TxnEnded { cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The table's place in this transaction, opened by name on first use: a handle never outlives its table.
+    fn slot(&mut self, dbi: &Dbi) -> Result<&mut Slot> {
+        let index = dbi.index as usize;
+        let ready = matches!(self.slots.get_mut().get(index), Some(Some(slot)) if slot.is_of(dbi));
+        if !ready {
+            let slot = self.open_slot(dbi)?;
+            let slots = self.slots.get_mut();
+            if slots.len() <= index {
+                slots.resize_with(index + 1, || None);
+            }
+            slots[index] = Some(slot);
+        }
+        Ok(self.slots.get_mut()[index].as_mut().expect("filled above"))
+    }
+
+    #[cold]
+    fn open_slot(&self, dbi: &Dbi) -> Result<Slot> {
+        self.check_active()?;
+        let entry = self.shared.entry(dbi)?;
+        let number =
+            self.handle.open(&entry.c_name, None).map_err(|code| self.fail_on_open(code, dbi.name))?;
+        let number = number.ok_or_else(|| self.shared.no_such_dbi(dbi.name))?;
+        let stored = self.stored_flags(number)?;
+        if stored != dbi.flags {
+            return Err(Error::DbiFlagsConflict { name: dbi.name.to_owned(), stored, requested: dbi.flags });
+        }
+        Slot::open(self.handle, number, dbi).map_err(|code| self.fail(code, "opening a cursor"))
+    }
+
+    /// LMDB's number of the table in this transaction.
+    fn number(&self, dbi: &Dbi) -> Result<u32> {
+        if let Some(Some(slot)) = self.slots.borrow().get(dbi.index as usize)
+            && slot.is_of(dbi)
+        {
+            return Ok(slot.number());
+        }
+        let slot = self.open_slot(dbi)?;
+        let number = slot.number();
+        let mut slots = self.slots.borrow_mut();
+        let index = dbi.index as usize;
+        if slots.len() <= index {
+            slots.resize_with(index + 1, || None);
+        }
+        slots[index] = Some(slot);
+        Ok(number)
+    }
+
+    fn stored_flags(&self, number: u32) -> Result<DbiFlags> {
+        self.handle
+            .flags(number)
+            .map(DbiFlags::from_raw)
+            .map_err(|code| self.fail(code, "reading a table's flags"))
+    }
+
+    fn forget_slot(&mut self, dbi: &Dbi) {
+        if let Some(slot) = self.slots.get_mut().get_mut(dbi.index as usize).and_then(Option::take) {
+            slot.close();
+        }
+    }
+
+    fn forget_slots(&mut self) {
+        for slot in self.slots.get_mut().drain(..).flatten() {
+            slot.close();
+        }
+    }
+
+    fn explain(&self, error: slot::SlotError, action: &'static str) -> Error {
+        match error {
+            slot::SlotError::Refused(error) => *error,
+            slot::SlotError::Lmdb(code) => self.fail(code, action),
+        }
+    }
+
+    /// The error of a failed call; remembers it if LMDB refuses everything from here on.
+    #[cold]
+    fn fail(&self, code: Code, action: &'static str) -> Error {
+        if code == Code::BAD_TXN
+            && let Some(cause) = &*self.ended.borrow()
+        {
+            return Error::TxnEnded { cause: cause.clone() };
+        }
+        let error = self.shared.complete(Error::from_code(code, action));
+        if error.ends_transaction() {
+            *self.ended.borrow_mut() = Some(error.to_string());
+        }
+        error
+    }
+
+    #[cold]
+    fn fail_on_open(&self, code: Code, name: &str) -> Error {
+        use heed::MdbError as Mdb;
+        match Mdb::from_err_code(code.0) {
+            Mdb::DbsFull => Error::DbisFull { name: name.to_owned(), max: self.shared.max_dbis() },
+            Mdb::Incompatible => Error::BadDbiName {
+                name: name.to_owned(),
+                reason: "the unnamed table holds a plain value under it, or has flags that forbid named tables",
+            },
+            _ => self.fail(code, "opening a table"),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! A table's place in a write transaction: its cursor, and what makes ascending puts fast.
+//!
+//! LMDB finds the leaf for a pair by walking down from the root, unless a cursor is there already; and it splits
+//! a full leaf in halves, unless told that the pair goes to the end. A slot keeps a cursor for all puts of the
+//! transaction, and the greatest key (and, in list tables, its greatest value). A pair beyond those is
+//! appended:
+//!
+//! ```text
+//!   key  > greatest key                     -> APPEND      no search, leaves filled completely
+//!   key == greatest key, value > greatest   -> APPENDDUP   the same inside the key's values
+//!   anything else                           -> search from where the cursor is
+//! ```
+
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
+
+use crate::dbi::Dbi;
+use crate::error::Error;
+use crate::flags::{Collation, DbiFlags, PutFlags};
+use crate::sys::{Code, Move, RawCursor, TxnHandle};
+
+/// The longest key, and the longest value of a list table.
+pub(crate) const KEY_MAX: usize = 511;
+/// The longest value of a plain table.
+const VALUE_MAX: usize = 0x7FFF_FFFF;
+
+type Bytes = SmallVec<[u8; 48]>;
+
+/// Why an operation on a slot failed.
+pub(super) enum SlotError {
+    /// By our own checks, before LMDB was asked, or by the flags of the put.
+    Refused(Box<Error>),
+    /// By LMDB.
+    Lmdb(Code),
+}
+
+impl From<Code> for SlotError {
+    fn from(code: Code) -> Self {
+        Self::Lmdb(code)
+    }
+}
+
+type SlotResult<T> = Result<T, SlotError>;
+
+/// What is known of the greatest pair.
+#[derive(Debug)]
+enum Tail {
+    /// Nothing; the next put looks.
+    Unknown,
+    /// The table is empty.
+    Empty,
+    /// The greatest key is in `tail_key`, and in list tables its greatest value in `tail_value`.
+    Known,
+}
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    name: &'static str,
+    flags: DbiFlags,
+    number: u32,
+    cursor: RawCursor,
+    keys: Collation,
+    values: Collation,
+    /// The size of all keys, where they must have one.
+    key_size: Option<usize>,
+    /// The size of all values, where they must have one.
+    item_size: Option<usize>,
+    tail: Tail,
+    tail_key: Bytes,
+    tail_value: Bytes,
+}
+
+impl Slot {
+    pub(super) fn open(txn: TxnHandle, number: u32, dbi: &Dbi) -> Result<Self, Code> {
+        let cursor = RawCursor::open(txn, number)?;
+        let flags = dbi.flags;
+        let (mut key_size, mut item_size) = (None, None);
+        if flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED)
+            && let Some((key, value)) = cursor.go(Move::First)?
+        {
+            key_size = flags.contains(DbiFlags::INTEGERKEY).then_some(key.len());
+            item_size = flags.contains(DbiFlags::DUPFIXED).then_some(value.len());
+        }
+        Ok(Self {
+            name: dbi.name,
+            flags,
+            number,
+            cursor,
+            keys: Collation::of_keys(flags),
+            values: Collation::of_values(flags),
+            key_size,
+            item_size,
+            tail: Tail::Unknown,
+            tail_key: Bytes::new(),
+            tail_value: Bytes::new(),
+        })
+    }
+
+    pub(super) fn close(self) {
+        self.cursor.close();
+    }
+
+    #[inline]
+    pub(super) fn is_of(&self, dbi: &Dbi) -> bool {
+        std::ptr::eq(self.name, dbi.name) && self.flags == dbi.flags
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    #[inline]
+    pub(super) fn put(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
+        self.check_pair(key, value)?;
+        match self.compare_to_tail(key, value)? {
+            Ordering::Greater => self.append(key, value),
+            _ => Ok(self.cursor.put(key, value, 0)?),
+        }
+    }
+
+    pub(super) fn put_with(&mut self, key: &[u8], value: &[u8], flags: PutFlags) -> SlotResult<()> {
+        self.check_pair(key, value)?;
+        let beyond = self.compare_to_tail(key, value)? == Ordering::Greater;
+        let appends = flags.intersects(PutFlags::APPEND | PutFlags::APPENDDUP);
+        if beyond && !flags.contains(PutFlags::APPENDDUP) && !self.is_at_tail(key) {
+            // New as a key, so no other flag can object.
+            return self.append(key, value);
+        }
+        match self.cursor.put(key, value, flags.bits()) {
+            Ok(()) => {
+                if beyond {
+                    self.remember(key, value);
+                }
+                Ok(())
+            }
+            Err(Code::KEY_EXIST) if appends => self.refuse(Error::OutOfOrder { name: self.name.to_owned() }),
+            Err(Code::KEY_EXIST) => self.refuse(Error::KeyExists { name: self.name.to_owned() }),
+            Err(code) => Err(code.into()),
+        }
+    }
+
+    pub(super) fn delete(&mut self, key: &[u8]) -> SlotResult<bool> {
+        if key.is_empty() || key.len() > KEY_MAX || self.cursor.seek_exact(key)?.is_none() {
+            return Ok(false);
+        }
+        if self.is_at_tail(key) {
+            self.tail = Tail::Unknown;
+        }
+        self.cursor.delete(self.flags.is_list())?;
+        Ok(true)
+    }
+
+    pub(super) fn delete_dup(&mut self, key: &[u8], value: &[u8]) -> SlotResult<bool> {
+        let outside = |bytes: &[u8]| bytes.is_empty() || bytes.len() > KEY_MAX;
+        if outside(key) || outside(value) || self.cursor.seek_pair(key, value)?.is_none() {
+            return Ok(false);
+        }
+        if self.is_at_tail(key) {
+            self.tail = Tail::Unknown;
+        }
+        self.cursor.delete(false)?;
+        Ok(true)
+    }
+
+    fn is_at_tail(&self, key: &[u8]) -> bool {
+        matches!(self.tail, Tail::Known) && self.tail_key.as_slice() == key
+    }
+
+    /// Where the pair stands relative to the greatest one.
+    #[inline]
+    fn compare_to_tail(&mut self, key: &[u8], value: &[u8]) -> SlotResult<Ordering> {
+        if let Tail::Unknown = self.tail {
+            self.look_at_tail()?;
+        }
+        if let Tail::Empty = self.tail {
+            return Ok(Ordering::Greater);
+        }
+        let order = self.keys.compare(key, &self.tail_key);
+        if order == Ordering::Equal && self.flags.is_list() {
+            return Ok(self.values.compare(value, &self.tail_value));
+        }
+        Ok(order)
+    }
+
+    #[cold]
+    fn look_at_tail(&mut self) -> SlotResult<()> {
+        match self.cursor.go(Move::Last)? {
+            None => self.tail = Tail::Empty,
+            Some((key, value)) => {
+                self.tail_key = SmallVec::from_slice(key);
+                if self.flags.is_list() {
+                    self.tail_value = SmallVec::from_slice(value);
+                }
+                self.tail = Tail::Known;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores a pair that is greater than all others.
+    #[inline]
+    fn append(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
+        let flags = if self.is_at_tail(key) { PutFlags::APPENDDUP } else { PutFlags::APPEND };
+        self.cursor.put(key, value, flags.bits())?;
+        self.remember(key, value);
+        Ok(())
+    }
+
+    #[inline]
+    fn remember(&mut self, key: &[u8], value: &[u8]) {
+        self.tail = Tail::Known;
+        assign(&mut self.tail_key, key);
+        if self.flags.is_list() {
+            assign(&mut self.tail_value, value);
+        }
+    }
+
+    #[inline]
+    fn check_pair(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
+        let list = self.flags.is_list();
+        let plain = key.len().wrapping_sub(1) < KEY_MAX
+            && if list { value.len().wrapping_sub(1) < KEY_MAX } else { value.len() <= VALUE_MAX };
+        if plain && !self.flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED) {
+            return Ok(());
+        }
+        self.check_pair_closely(key, value)
+    }
+
+    fn check_pair_closely(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
+        let list = self.flags.is_list();
+        let name = || self.name.to_owned();
+        if key.is_empty() {
+            return self.refuse(Error::Empty { name: name(), what: "key" });
+        }
+        if key.len() > KEY_MAX {
+            return self.refuse(Error::TooLong { name: name(), what: "key", len: key.len(), max: KEY_MAX });
+        }
+        if list && value.is_empty() {
+            return self.refuse(Error::Empty { name: name(), what: "list item" });
+        }
+        let (what, max) = if list { ("list item", KEY_MAX) } else { ("value", VALUE_MAX) };
+        if value.len() > max {
+            return self.refuse(Error::TooLong { name: name(), what, len: value.len(), max });
+        }
+        if self.flags.contains(DbiFlags::INTEGERKEY) {
+            let expected = self.key_size.unwrap_or(if key.len() == 4 { 4 } else { 8 });
+            if key.len() != expected {
+                return self.refuse(Error::WrongSize { name: name(), what: "key", len: key.len(), expected });
+            }
+            self.key_size = Some(expected);
+        }
+        if self.flags.contains(DbiFlags::DUPFIXED) {
+            let default = match (self.flags.contains(DbiFlags::INTEGERDUP), value.len()) {
+                (false, len) => len,
+                (true, 4) => 4,
+                (true, _) => 8,
+            };
+            let expected = self.item_size.unwrap_or(default);
+            if value.len() != expected {
+                return self.refuse(Error::WrongSize {
+                    name: name(),
+                    what: "list item",
+                    len: value.len(),
+                    expected,
+                });
+            }
+            self.item_size = Some(expected);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn refuse<T>(&self, error: Error) -> SlotResult<T> {
+        Err(SlotError::Refused(Box::new(error)))
+    }
+}
+
+/// Copies bytes into a buffer that usually has their length already.
+#[inline]
+fn assign(buffer: &mut Bytes, bytes: &[u8]) {
+    if buffer.len() == bytes.len() {
+        buffer.copy_from_slice(bytes);
+    } else {
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+    }
+}

@@ -1,0 +1,415 @@
+//! Write transactions over raw tables: puts in every order, deletes, nesting, aborts, limits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use factum_kv::{DbiFlags, Env, EnvOptions, Error, PutFlags};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+fn env() -> (TempDir, Env) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let env = EnvOptions::new().durability(factum_kv::Durability::None).open(dir.path()).unwrap();
+    (dir, env)
+}
+
+/// All pairs, as heed reads them.
+fn pairs(env: &Env, name: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    use heed::types::Bytes;
+    let txn = env.heed().read_txn().unwrap();
+    let table = env
+        .heed()
+        .open_databases_and_commit(txn, |opener, txn| {
+            opener.open_database::<Bytes, Bytes>(txn, Some(name)).map(heed::CommitOrAbort::<_, ()>::Commit)
+        })
+        .unwrap()
+        .unwrap_commit()
+        .expect("the table");
+    let txn = env.heed().read_txn().unwrap();
+    table.iter(&txn).unwrap().map(|pair| pair.map(|(k, v)| (k.to_vec(), v.to_vec())).unwrap()).collect()
+}
+
+#[test]
+fn dropping_takes_everything_back() {
+    let (_dir, env) = env();
+    let dbi = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(&dbi, b"a", b"1").unwrap();
+    assert_eq!(txn.get(&dbi, b"a").unwrap(), Some(&b"1"[..]));
+    let made_inside = txn.open_dbi("inside", DbiFlags::empty()).unwrap();
+    txn.put(&made_inside, b"a", b"1").unwrap();
+    drop(txn);
+    let txn = env.write().unwrap();
+    assert_eq!(txn.get(&dbi, b"a").unwrap(), None);
+    assert_eq!(txn.get(&made_inside, b"a").unwrap_err().code(), ":kv/no-such-dbi");
+    txn.abort();
+    let panicked = std::panic::catch_unwind(|| {
+        let mut txn = env.write().unwrap();
+        txn.put(&dbi, b"a", b"1").unwrap();
+        panic!("in the middle");
+    });
+    assert!(panicked.is_err());
+    assert_eq!(env.write().unwrap().entries(&dbi).unwrap(), 0);
+}
+
+#[test]
+fn a_second_writer_of_the_thread_is_refused_and_others_wait() {
+    let (_dir, env) = env();
+    let txn = env.write().unwrap();
+    assert_eq!(env.write().unwrap_err().code(), ":kv/would-deadlock");
+    assert_eq!(env.open_dbi("new", DbiFlags::empty()).unwrap_err().code(), ":kv/would-deadlock");
+    std::thread::scope(|scope| {
+        let impatient =
+            scope.spawn(|| env.try_write(Duration::from_millis(20)).map(drop).unwrap_err().code());
+        assert_eq!(impatient.join().unwrap(), ":kv/writer-busy");
+        let patient = scope.spawn(|| env.write().map(drop).is_ok());
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(!patient.is_finished());
+        drop(txn);
+        assert!(patient.join().unwrap());
+    });
+}
+
+#[test]
+fn flags_of_tables_are_kept_and_compared() {
+    let (_dir, env) = env();
+    let list = env.open_dbi("list", DbiFlags::INTEGERDUP).unwrap();
+    assert_eq!(list.flags(), DbiFlags::INTEGERDUP | DbiFlags::DUPFIXED | DbiFlags::DUPSORT);
+    assert_eq!(env.existing_dbi("list").unwrap(), list);
+    let Error::DbiFlagsConflict { stored, .. } = env.open_dbi("list", DbiFlags::empty()).unwrap_err() else {
+        panic!("no conflict")
+    };
+    assert_eq!(stored, list.flags());
+    let mut txn = env.write().unwrap();
+    assert_eq!(txn.open_dbi("list", DbiFlags::DUPSORT).unwrap_err().code(), ":kv/dbi-flags-conflict");
+    assert_eq!(txn.existing_dbi("list").unwrap(), list);
+}
+
+#[test]
+fn names_of_tables_are_checked() {
+    let (_dir, env) = env();
+    for name in ["", "a\0b", "factum/own", &"n".repeat(512)] {
+        assert_eq!(env.open_dbi(name, DbiFlags::empty()).unwrap_err().code(), ":kv/bad-dbi-name");
+        assert_eq!(
+            env.write().unwrap().open_dbi(name, DbiFlags::empty()).unwrap_err().code(),
+            ":kv/bad-dbi-name"
+        );
+    }
+    env.open_dbi("people", DbiFlags::empty()).unwrap();
+    let error = env.existing_dbi("poeple").unwrap_err();
+    assert_eq!(error.to_string(), r#"there is no table "poeple", did you mean "people"?"#);
+    assert_eq!(env.dbi_names().unwrap(), ["people"]);
+}
+
+#[test]
+fn too_many_tables_is_an_error_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = EnvOptions::new().max_dbis(2).open(dir.path()).unwrap();
+    let error = (0..20).find_map(|i| env.open_dbi(&i.to_string(), DbiFlags::empty()).err()).unwrap();
+    assert!(matches!(error, Error::DbisFull { max: 2, .. }), "{error:?}");
+}
+
+#[test]
+fn a_dropped_table_is_gone_for_all_handles() {
+    let (_dir, env) = env();
+    let dbi = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(&dbi, b"k", b"v").unwrap();
+    txn.drop_dbi(&dbi).unwrap();
+    assert_eq!(txn.put(&dbi, b"k", b"v").unwrap_err().code(), ":kv/no-such-dbi");
+    drop(txn);
+    let mut txn = env.write().unwrap();
+    txn.drop_dbi(&dbi).unwrap();
+    txn.commit().unwrap();
+    // Another table takes its number; the old handle must not reach it.
+    let other = env.open_dbi("other", DbiFlags::empty()).unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(&other, b"k", b"other").unwrap();
+    assert_eq!(txn.get(&dbi, b"k").unwrap_err().code(), ":kv/no-such-dbi");
+    // Made again with other flags: the old handle does not fit.
+    txn.open_dbi("t", DbiFlags::DUPSORT).unwrap();
+    assert_eq!(txn.put(&dbi, b"k", b"v").unwrap_err().code(), ":kv/dbi-flags-conflict");
+}
+
+#[test]
+fn handles_of_another_environment_are_refused() {
+    let (_a, first) = env();
+    let (_b, second) = env();
+    first.open_dbi("x", DbiFlags::empty()).unwrap();
+    let dbi = first.open_dbi("y", DbiFlags::empty()).unwrap();
+    assert_eq!(second.write().unwrap().put(&dbi, b"k", b"v").unwrap_err().code(), ":kv/foreign-dbi");
+}
+
+#[test]
+fn sizes_are_checked_before_lmdb_sees_them() {
+    let (_dir, env) = env();
+    let plain = env.open_dbi("plain", DbiFlags::empty()).unwrap();
+    let list = env.open_dbi("list", DbiFlags::DUPSORT).unwrap();
+    let fixed = env.open_dbi("fixed", DbiFlags::DUPFIXED).unwrap();
+    let ints = env.open_dbi("ints", DbiFlags::INTEGERKEY | DbiFlags::INTEGERDUP).unwrap();
+    let mut txn = env.write().unwrap();
+    let long = [1u8; 512];
+    let mut code = |dbi, key: &[u8], value: &[u8]| txn.put(dbi, key, value).err().map(|error| error.code());
+    assert_eq!(code(&plain, b"", b"v"), Some(":kv/empty"));
+    assert_eq!(code(&plain, &long, b"v"), Some(":kv/too-long"));
+    assert_eq!(code(&plain, &long[1..], &[0; 100_000]), None);
+    assert_eq!(code(&plain, b"k", b""), None);
+    assert_eq!(code(&list, b"k", b""), Some(":kv/empty"));
+    assert_eq!(code(&list, b"k", &long), Some(":kv/too-long"));
+    assert_eq!(code(&list, b"k", &long[1..]), None);
+    assert_eq!(code(&fixed, b"k", b"abc"), None);
+    assert_eq!(code(&fixed, b"l", b"abcd"), Some(":kv/wrong-size"));
+    assert_eq!(code(&ints, &[1; 8], &[1; 8]), None);
+    assert_eq!(code(&ints, &[1; 4], &[1; 8]), Some(":kv/wrong-size"));
+    assert_eq!(code(&ints, &[1; 8], &[1; 4]), Some(":kv/wrong-size"));
+    assert_eq!(code(&ints, &[1; 3], &[1; 8]), Some(":kv/wrong-size"));
+    // The sizes are found again by the next transaction.
+    txn.commit().unwrap();
+    let mut txn = env.write().unwrap();
+    assert_eq!(txn.put(&fixed, b"l", b"abcd").unwrap_err().code(), ":kv/wrong-size");
+    assert_eq!(txn.put(&ints, &[1; 4], &[1; 8]).unwrap_err().code(), ":kv/wrong-size");
+    assert_eq!(txn.get(&plain, &long).unwrap(), None);
+    assert!(!txn.delete(&plain, &long).unwrap());
+    assert_eq!(txn.delete_dup(&plain, b"k", b"v").unwrap_err().code(), ":kv/not-a-list");
+}
+
+#[test]
+fn conditions_of_puts() {
+    let (_dir, env) = env();
+    let plain = env.open_dbi("plain", DbiFlags::empty()).unwrap();
+    let list = env.open_dbi("list", DbiFlags::DUPSORT).unwrap();
+    let mut txn = env.write().unwrap();
+    let mut code = |dbi, key: &[u8], value: &[u8], flags| {
+        txn.put_with(dbi, key, value, flags).err().map(|error| error.code())
+    };
+    assert_eq!(code(&plain, b"b", b"1", PutFlags::NOOVERWRITE), None);
+    assert_eq!(code(&plain, b"b", b"2", PutFlags::NOOVERWRITE), Some(":kv/key-exists"));
+    assert_eq!(code(&plain, b"a", b"2", PutFlags::APPEND), Some(":kv/out-of-order"));
+    assert_eq!(code(&plain, b"b", b"2", PutFlags::APPEND), Some(":kv/out-of-order"));
+    assert_eq!(code(&plain, b"c", b"2", PutFlags::APPEND), None);
+    assert_eq!(code(&list, b"k", b"5", PutFlags::empty()), None);
+    assert_eq!(code(&list, b"k", b"5", PutFlags::NODUPDATA), Some(":kv/key-exists"));
+    assert_eq!(code(&list, b"k", b"6", PutFlags::NODUPDATA), None);
+    assert_eq!(code(&list, b"k", b"4", PutFlags::APPENDDUP), Some(":kv/out-of-order"));
+    assert_eq!(code(&list, b"k", b"7", PutFlags::APPENDDUP), None);
+    assert_eq!(code(&list, b"k", b"8", PutFlags::NOOVERWRITE), Some(":kv/key-exists"));
+    assert_eq!(code(&list, b"l", b"8", PutFlags::NOOVERWRITE), None);
+    txn.commit().unwrap();
+    let pair = |key: &str, value: &str| (key.as_bytes().to_vec(), value.as_bytes().to_vec());
+    assert_eq!(pairs(&env, "plain"), [pair("b", "1"), pair("c", "2")]);
+    assert_eq!(pairs(&env, "list"), [pair("k", "5"), pair("k", "6"), pair("k", "7"), pair("l", "8")]);
+}
+
+#[test]
+fn nested_transactions_commit_into_their_parent() {
+    let (_dir, env) = env();
+    let dbi = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(&dbi, b"parent", b"1").unwrap();
+    let mut first = txn.nested().unwrap();
+    assert_eq!(first.get(&dbi, b"parent").unwrap(), Some(&b"1"[..]));
+    first.put(&dbi, b"first", b"1").unwrap();
+    let mut inner = first.nested().unwrap();
+    inner.put(&dbi, b"inner", b"1").unwrap();
+    inner.commit().unwrap();
+    first.commit().unwrap();
+    let mut second = txn.nested().unwrap();
+    second.put(&dbi, b"second", b"1").unwrap();
+    second.delete(&dbi, b"parent").unwrap();
+    let lost = second.open_dbi("lost", DbiFlags::empty()).unwrap();
+    assert_eq!(second.drop_dbi(&dbi).unwrap_err().code(), ":kv/nested");
+    assert_eq!(second.heed().map(drop).unwrap_err().code(), ":kv/nested");
+    drop(second);
+    assert_eq!(txn.get(&lost, b"k").unwrap_err().code(), ":kv/no-such-dbi");
+    txn.put(&dbi, b"zz", b"1").unwrap();
+    txn.commit().unwrap();
+    let keys: Vec<_> = pairs(&env, "t").into_iter().map(|(key, _)| String::from_utf8(key).unwrap()).collect();
+    assert_eq!(keys, ["first", "inner", "parent", "zz"]);
+}
+
+#[test]
+fn a_full_map_ends_the_transaction_and_spares_the_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = EnvOptions::new().map_size(1 << 20).open(dir.path()).unwrap();
+    let dbi = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(&dbi, b"kept", b"1").unwrap();
+    txn.commit().unwrap();
+    let mut txn = env.write().unwrap();
+    let error = (0..100_000u32).find_map(|i| txn.put(&dbi, &i.to_be_bytes(), &[0; 100]).err()).unwrap();
+    assert!(matches!(error, Error::MapFull { map_size: 1_048_576 }), "{error:?}");
+    assert!(error.ends_transaction());
+    let later = txn.put(&dbi, b"k", b"v").unwrap_err();
+    assert_eq!(later.code(), ":kv/transaction-ended");
+    assert!(later.to_string().contains("does not fit the map"), "{later}");
+    assert_eq!(txn.commit().unwrap_err().code(), ":kv/transaction-ended");
+    assert_eq!(pairs(&env, "t"), [(b"kept".to_vec(), b"1".to_vec())]);
+    let mut txn = env.write().unwrap();
+    txn.put(&dbi, b"more", b"1").unwrap();
+    txn.commit().unwrap();
+}
+
+#[test]
+fn heed_and_we_share_a_transaction() {
+    use heed::types::Bytes;
+    let (_dir, env) = env();
+    let dbi = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    let txn = env.heed().read_txn().unwrap();
+    let table: heed::Database<'static, Bytes, Bytes> = env
+        .heed()
+        .open_databases_and_commit(txn, |opener, txn| {
+            opener.open_database(txn, Some("t")).map(heed::CommitOrAbort::<_, ()>::Commit)
+        })
+        .unwrap()
+        .unwrap_commit()
+        .unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(&dbi, b"a", b"ours").unwrap();
+    table.put(txn.heed().unwrap(), b"z", b"heed's").unwrap();
+    txn.put(&dbi, b"m", b"ours again").unwrap();
+    assert_eq!(txn.get(&dbi, b"z").unwrap(), Some(&b"heed's"[..]));
+    txn.commit().unwrap();
+    assert_eq!(pairs(&env, "t").len(), 3);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u16, u8),
+    Run(u16, u8),
+    Delete(u16),
+    DeleteDup(u16, u8),
+    Clear,
+    Commit,
+    Abort,
+    Nest,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let key = 0..60u16;
+    prop_oneof![
+        8 => (key.clone(), 0..6u8).prop_map(|(key, value)| Step::Put(key, value)),
+        4 => (key.clone(), 1..40u8).prop_map(|(key, length)| Step::Run(key, length)),
+        4 => key.clone().prop_map(Step::Delete),
+        4 => (key, 0..6u8).prop_map(|(key, value)| Step::DeleteDup(key, value)),
+        1 => Just(Step::Clear),
+        2 => Just(Step::Commit),
+        1 => Just(Step::Abort),
+        1 => Just(Step::Nest),
+    ]
+}
+
+type Model = BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>;
+
+fn model_put(model: &mut Model, list: bool, key: Vec<u8>, value: Vec<u8>) {
+    let values = model.entry(key).or_default();
+    if !list {
+        values.clear();
+    }
+    values.insert(value);
+}
+
+/// Performs the steps on a table and on a model, and compares both at the end.
+fn compare_with_model(flags: DbiFlags, steps: &[Step]) {
+    let (_dir, env) = env();
+    let list = flags.normalised().is_list();
+    let dbi = env.open_dbi("t", flags).unwrap();
+    let key = |number: u16| {
+        if flags.contains(DbiFlags::INTEGERKEY) {
+            u64::from(number).to_ne_bytes().to_vec()
+        } else {
+            // Values large enough for several leaves, keys of different lengths.
+            format!("{number:04}{}", "x".repeat(number as usize % 7 * 9)).into_bytes()
+        }
+    };
+    let value = |number: u8| if list { vec![number; 8] } else { vec![number; number as usize * 40] };
+    let (mut committed, mut model) = (Model::new(), Model::new());
+    let mut txn = env.write().unwrap();
+    for step in steps {
+        match *step {
+            Step::Put(k, v) => {
+                txn.put(&dbi, &key(k), &value(v)).unwrap();
+                model_put(&mut model, list, key(k), value(v));
+            }
+            Step::Run(from, length) => {
+                for k in from..from + u16::from(length) {
+                    for v in 0..if list { 3 } else { 1 } {
+                        txn.put(&dbi, &key(k), &value(v)).unwrap();
+                        model_put(&mut model, list, key(k), value(v));
+                    }
+                }
+            }
+            Step::Delete(k) => {
+                assert_eq!(txn.delete(&dbi, &key(k)).unwrap(), model.remove(&key(k)).is_some());
+            }
+            Step::DeleteDup(k, v) if list => {
+                let was_there = model.get_mut(&key(k)).is_some_and(|values| values.remove(&value(v)));
+                model.retain(|_, values| !values.is_empty());
+                assert_eq!(txn.delete_dup(&dbi, &key(k), &value(v)).unwrap(), was_there);
+            }
+            Step::DeleteDup(k, v) => {
+                let mut inner = txn.nested().unwrap();
+                inner.put(&dbi, &key(k), &value(v)).unwrap();
+            }
+            Step::Clear => {
+                txn.clear(&dbi).unwrap();
+                model.clear();
+            }
+            Step::Commit => {
+                txn.commit().unwrap();
+                txn = env.write().unwrap();
+                committed = model.clone();
+            }
+            Step::Abort => {
+                txn.abort();
+                txn = env.write().unwrap();
+                model = committed.clone();
+            }
+            Step::Nest => {
+                let mut inner = txn.nested().unwrap();
+                inner.put(&dbi, &key(30), &value(1)).unwrap();
+                inner.commit().unwrap();
+                model_put(&mut model, list, key(30), value(1));
+            }
+        }
+        let entries = model.values().map(BTreeSet::len).sum::<usize>();
+        assert_eq!(txn.entries(&dbi).unwrap(), entries as u64);
+    }
+    txn.commit().unwrap();
+    let mut expected: Vec<_> = model
+        .into_iter()
+        .flat_map(|(key, values)| values.into_iter().map(move |value| (key.clone(), value)))
+        .collect();
+    // Native integers on a little-endian machine compare from their last byte, too.
+    if flags.intersects(DbiFlags::REVERSEKEY | DbiFlags::INTEGERKEY) {
+        expected.sort_by_key(|(key, value)| (key.iter().rev().copied().collect::<Vec<_>>(), value.clone()));
+    }
+    assert_eq!(pairs(&env, "t"), expected);
+}
+
+fn cases() -> u32 {
+    std::env::var("FACTUM_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+
+    #[test]
+    fn plain_tables_behave_as_a_map(steps in prop::collection::vec(step(), 1..60)) {
+        compare_with_model(DbiFlags::empty(), &steps);
+    }
+
+    #[test]
+    fn list_tables_behave_as_a_map_of_sets(steps in prop::collection::vec(step(), 1..60)) {
+        compare_with_model(DbiFlags::DUPSORT, &steps);
+    }
+
+    #[test]
+    fn fixed_lists_behave_as_a_map_of_sets(steps in prop::collection::vec(step(), 1..60)) {
+        compare_with_model(DbiFlags::DUPFIXED | DbiFlags::REVERSEKEY, &steps);
+    }
+
+    #[test]
+    fn integer_keys_behave_as_a_map(steps in prop::collection::vec(step(), 1..60)) {
+        compare_with_model(DbiFlags::INTEGERKEY, &steps);
+    }
+}
