@@ -1,4 +1,5 @@
 //! Side-by-side runs of Factum and its peers on the same work. See `benches/README.md` for the figures.
 
 pub mod debian;
+pub mod kv;
 pub mod report;

@@ -51,7 +51,9 @@ impl Report {
         table.set_header(header);
         for row in &self.rows {
             let mut cells = vec![row.work.clone(), row.unit.to_string()];
-            cells.extend(systems.iter().map(|system| row.results.get(system).map_or("-".into(), |v| figure(*v))));
+            cells.extend(
+                systems.iter().map(|system| row.results.get(system).map_or("-".into(), |v| figure(*v))),
+            );
             for peer in systems.iter().skip(1) {
                 let ratio = match (row.results.get(systems[0]), row.results.get(peer)) {
                     (Some(own), Some(other)) if row.unit.ends_with("/s") => format!("{:.2}", own / other),

@@ -1,26 +1,29 @@
 //! `peers SUITE`: the same work on Factum and on its peers, as a table with ratios.
 
+use std::path::PathBuf;
+
+use benches::kv;
 use clap::Parser;
 
 /// Runs one suite of side-by-side measurements.
 #[derive(Parser)]
 struct Arguments {
-    /// debian
+    /// debian or kv
     suite: String,
+    /// Writes the figures as JSON too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Small sizes and few repetitions.
+    #[arg(long)]
+    quick: bool,
 }
 
 fn main() {
-    let _ = Arguments::parse();
-    let path = std::path::Path::new("../shared/data/debian-packages.jsonl.gz");
-    let t = std::time::Instant::now();
-    let records = benches::debian::records::read(path).expect("records");
-    eprintln!("parsed {:?}", t.elapsed());
-    let dir = tempfile::tempdir().expect("temporary directory");
-    let db = benches::debian::sqlite::Sqlite::load(&dir.path().join("s.db"), &records).expect("loads");
-    eprintln!("sqlite loaded {:?}", t.elapsed());
-    for work in benches::debian::works::WORKS {
-        let t = std::time::Instant::now();
-        let n = db.number(work.sql).expect("answers");
-        eprintln!("{} {} {} {:?}", work.name, n, n == work.answer_full, t.elapsed());
+    let arguments = Arguments::parse();
+    let sizes = if arguments.quick { kv::suite::Sizes::QUICK } else { kv::suite::Sizes::FULL };
+    let report = kv::suite::run(sizes);
+    println!("{}", report.table(&["heed", "lmdb-c", "redb", "sqlite"]));
+    if let Some(path) = arguments.json {
+        report.write_json(&path).expect("writes the JSON file");
     }
 }

@@ -93,7 +93,12 @@ impl Loader {
         Ok(entity)
     }
 
-    fn record(&mut self, record: &Record, insert: &mut Statement<'_>, clear: &mut Statement<'_>) -> Result<()> {
+    fn record(
+        &mut self,
+        record: &Record,
+        insert: &mut Statement<'_>,
+        clear: &mut Statement<'_>,
+    ) -> Result<()> {
         let entity = self.entity(&record.name, insert)?;
         let repeated = !self.records.insert(entity);
         for (name, value) in &record.single {

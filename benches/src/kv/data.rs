@@ -1,0 +1,48 @@
+//! Keys, values and lists of the suite, from fixed seeds.
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+
+use super::Entry;
+
+/// The `n`-th key of the even numbers.
+pub fn key(n: u64) -> [u8; 8] {
+    (n * 2).to_be_bytes()
+}
+
+/// `count` entries with ascending keys.
+pub fn ascending(count: u64) -> Vec<Entry> {
+    let mut random = StdRng::seed_from_u64(1);
+    (0..count).map(|n| (key(n), value(&mut random))).collect()
+}
+
+/// The same entries in a fixed random order.
+pub fn shuffled(entries: &[Entry]) -> Vec<Entry> {
+    let mut entries = entries.to_vec();
+    entries.shuffle(&mut StdRng::seed_from_u64(2));
+    entries
+}
+
+/// `count` present keys at random.
+pub fn lookups(present: u64, count: usize) -> Vec<[u8; 8]> {
+    let mut random = StdRng::seed_from_u64(3);
+    (0..count).map(|_| key(random.random_range(0..present))).collect()
+}
+
+/// `count` ascending items with gaps of one to `gap`.
+pub fn items(count: u64, gap: u64, seed: u64) -> Vec<u64> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut last = 0;
+    (0..count)
+        .map(|_| {
+            last += random.random_range(1..=gap);
+            last
+        })
+        .collect()
+}
+
+fn value(random: &mut StdRng) -> Vec<u8> {
+    let len = random.random_range(50..=100);
+    (0..len).map(|_| random.random()).collect()
+}
