@@ -1,0 +1,218 @@
+//! [`Db`]: a database as a value.
+//!
+//! ```text
+//! Db = base (a snapshot of the file, or nothing) ⊕ overlay (staged changes) ⊕ schema ⊕ counters ⊕ options
+//!        \-- AveCursor, EavCursor, Datoms, counts: merge the two; without an overlay they read the file alone --/
+//! ```
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::encode::{EncodedValue, INDEX_LEN_MAX, index_form, is_giant_index};
+use crate::error::Result;
+use crate::ids::{AttrId, EntityId, TX_BASE};
+use crate::overlay::{EavKey, Entry, Overlay};
+use crate::schema::{Attribute, Schema};
+
+pub(crate) mod ave;
+mod counts;
+mod datoms;
+pub(crate) mod eav;
+mod overlay_ave;
+mod overlay_eav;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub use ave::AveCursor;
+pub use datoms::Datoms;
+pub use eav::EavCursor;
+
+/// Choices that belong to a database and are stored with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DbOptions {
+    /// Only declared attributes may be written.
+    pub closed_schema: bool,
+    /// Values must already have the declared type; nothing is coerced.
+    pub validate_data: bool,
+    /// `:db/created-at` and `:db/updated-at` are kept for every entity.
+    pub auto_entity_time: bool,
+}
+
+/// An immutable database: it gives the same answers for as long as it lives. Clones share everything.
+///
+/// ```
+/// # use factum_storage::{Db, DbOptions, EntityId, Schema, encode};
+/// # use edn::Keyword;
+/// let (schema, name) = Schema::built_in().with_attribute(&Keyword::from(":name"))?;
+/// let attribute = schema.by_id(name).expect("just made").clone();
+/// let empty = Db::empty(schema, DbOptions::default());
+/// let mut ada = empty.clone();
+/// ada.stage_add(EntityId(1), &attribute, encode(&"Ada".into()))?;
+/// assert_eq!(ada.entities(name, &encode(&"Ada".into()))?, [1]);
+/// assert!(!empty.entity_exists(EntityId(1))?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Db {
+    pub(crate) overlay: Overlay,
+    schema: Arc<Schema>,
+    options: Arc<DbOptions>,
+    max_eid: u64,
+    basis_tx: u64,
+}
+
+impl Db {
+    /// A database in memory without facts.
+    pub fn empty(schema: Schema, options: DbOptions) -> Db {
+        Db {
+            overlay: Overlay::default(),
+            schema: Arc::new(schema),
+            options: Arc::new(options),
+            max_eid: 0,
+            basis_tx: 0,
+        }
+    }
+
+    /// The attributes.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The database's options.
+    pub fn options(&self) -> &DbOptions {
+        &self.options
+    }
+
+    /// The largest id that was ever given to an entity; transactions are not counted.
+    pub fn max_eid(&self) -> EntityId {
+        EntityId(self.max_eid)
+    }
+
+    /// The number of the last transaction.
+    pub fn basis_tx(&self) -> u64 {
+        self.basis_tx
+    }
+
+    /// A cursor by attribute and value.
+    pub fn ave(&self) -> AveCursor<'_> {
+        AveCursor::new(self)
+    }
+
+    /// A cursor by entity.
+    pub fn eav(&self) -> EavCursor<'_> {
+        EavCursor::new(self)
+    }
+
+    /// The values that `e` has for `a`, ascending.
+    pub fn values(&self, e: EntityId, a: AttrId) -> Result<SmallVec<[EncodedValue; 1]>> {
+        let mut found = Vec::new();
+        self.eav().values_into(e.0, a, &mut found)?;
+        Ok(found.into_iter().map(EncodedValue::from_bytes).collect())
+    }
+
+    /// Whether the fact holds; `v` is a full encoding.
+    pub fn contains(&self, e: EntityId, a: AttrId, v: &[u8]) -> Result<bool> {
+        self.eav().contains(e.0, a, v)
+    }
+
+    /// The entities that have this value, ascending. An attribute with `:db/noindex` cannot be asked this way.
+    pub fn entities(&self, a: AttrId, v: &[u8]) -> Result<Vec<u64>> {
+        self.require_indexed(a)?;
+        let mut found = Vec::new();
+        self.ave().lookup_into(a, v, &mut found)?;
+        Ok(found)
+    }
+
+    /// Whether the entity has any fact.
+    pub fn entity_exists(&self, e: EntityId) -> Result<bool> {
+        Ok(self.eav().count(e.0)? > 0)
+    }
+
+    fn require_indexed(&self, a: AttrId) -> Result<()> {
+        match self.schema.by_id(a) {
+            Some(attribute) if attribute.no_index => {
+                Err(crate::Error::UnindexedAttribute { attribute: attribute.ident.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Staging: how transactions turn one database into the next. Only this value changes, never what it was made from.
+impl Db {
+    /// Adds a fact and says whether it is new. The value (a full encoding) must suit the attribute; a single-valued
+    /// attribute's old value is the caller's to retract.
+    pub fn stage_add(&mut self, e: EntityId, a: &Attribute, v: EncodedValue) -> Result<bool> {
+        if e.0 < TX_BASE && e.0 > self.max_eid {
+            self.max_eid = e.0;
+        }
+        let (key, giant) = staged_key(e, a, v);
+        match self.overlay.state(key.e, key.a, &key.v) {
+            Some(true) => Ok(false),
+            Some(false) => {
+                self.overlay.remove(&key);
+                Ok(true)
+            }
+            None if self.base_contains(&key)? => Ok(false),
+            None => {
+                self.overlay.insert(key, Entry { added: true, giant }, !a.no_index);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Takes a fact away and says whether it was there.
+    pub fn stage_retract(&mut self, e: EntityId, a: &Attribute, v: EncodedValue) -> Result<bool> {
+        let (key, _) = staged_key(e, a, v);
+        match self.overlay.state(key.e, key.a, &key.v) {
+            Some(false) => Ok(false),
+            Some(true) => {
+                self.overlay.remove(&key);
+                Ok(true)
+            }
+            None if !self.base_contains(&key)? => Ok(false),
+            None => {
+                self.overlay.insert(key, Entry { added: false, giant: None }, !a.no_index);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Replaces the schema.
+    pub fn set_schema(&mut self, schema: Arc<Schema>) {
+        self.schema = schema;
+    }
+
+    /// Raises the entity counter, so that lower ids are never given out again.
+    pub fn set_max_eid(&mut self, max_eid: EntityId) {
+        self.max_eid = self.max_eid.max(max_eid.0);
+    }
+
+    /// Notes the number of the last transaction.
+    pub fn set_basis_tx(&mut self, basis_tx: u64) {
+        self.basis_tx = basis_tx;
+    }
+
+    /// Replaces the options.
+    pub fn set_options(&mut self, options: DbOptions) {
+        self.options = Arc::new(options);
+    }
+
+    fn base_contains(&self, _key: &EavKey) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+fn staged_key(e: EntityId, a: &Attribute, v: EncodedValue) -> (EavKey, Option<Arc<[u8]>>) {
+    let mut buffer = [0; INDEX_LEN_MAX];
+    let index = index_form(&v, &mut buffer);
+    if is_giant_index(index) {
+        let index = EncodedValue::from_bytes(index);
+        (EavKey { e: e.0, a: a.id, v: index }, Some(v.into_arc()))
+    } else {
+        (EavKey { e: e.0, a: a.id, v }, None)
+    }
+}

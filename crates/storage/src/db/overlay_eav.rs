@@ -1,0 +1,125 @@
+//! The EAV side of an overlay: an in-memory database by itself, or the changes to merge with a file.
+
+use std::ops::{Bound, ControlFlow};
+
+use super::eav::{RawEav, Visit, VisitMerged};
+use crate::datom::Direction;
+use crate::encode::{PREFIX_LEN, is_giant_index};
+use crate::error::{Error, Result};
+use crate::ids::AttrId;
+use crate::overlay::{EavKey, EavPlace, EavRange, Entry, Overlay};
+
+/// Rows of an overlay by entity.
+pub(crate) struct OverlayEav<'d> {
+    overlay: &'d Overlay,
+}
+
+impl<'d> OverlayEav<'d> {
+    pub(crate) fn new(overlay: &'d Overlay) -> Self {
+        Self { overlay }
+    }
+
+    /// The changes of one entity and attribute.
+    #[inline]
+    pub(crate) fn rows_of(&self, e: u64, a: AttrId) -> EavRange<'d> {
+        let (lo, hi) = (EavPlace(e, a, &[]), EavPlace(e, AttrId(a.0 + 1), &[]));
+        self.overlay.eav_range(Bound::Included(lo), Bound::Excluded(hi))
+    }
+
+    /// The changes of one entity.
+    #[inline]
+    pub(crate) fn rows_of_entity(&self, e: u64) -> EavRange<'d> {
+        let (lo, hi) = (EavPlace(e, AttrId(0), &[]), EavPlace(e, AttrId(u32::MAX), &[]));
+        self.overlay.eav_range(Bound::Included(lo), Bound::Excluded(hi))
+    }
+}
+
+/// The full encoding of an added row.
+#[inline]
+pub(crate) fn full<'d>(key: &'d EavKey, entry: &'d Entry) -> Result<&'d [u8]> {
+    if !is_giant_index(&key.v) {
+        return Ok(key.v.as_bytes());
+    }
+    entry
+        .giant
+        .as_deref()
+        .ok_or(Error::Corrupted { table: "overlay", reason: "a giant without its full encoding".into() })
+}
+
+/// Puts values of one attribute in order where index forms do not decide it.
+pub(crate) fn sort_long(values: &mut [&[u8]]) {
+    if values.len() > 1 && values.iter().any(|value| value.len() >= PREFIX_LEN) {
+        values.sort_unstable();
+    }
+}
+
+impl<'d> RawEav<'d> for OverlayEav<'d> {
+    #[inline]
+    fn values_into(&mut self, e: u64, a: AttrId, out: &mut Vec<&'d [u8]>) -> Result<usize> {
+        let before = out.len();
+        for (key, entry) in self.rows_of(e, a) {
+            out.push(full(key, entry)?);
+        }
+        sort_long(&mut out[before..]);
+        Ok(out.len() - before)
+    }
+
+    #[inline]
+    fn contains(&mut self, e: u64, a: AttrId, v: &[u8]) -> Result<bool> {
+        Ok(self.overlay.state(e, a, v) == Some(true))
+    }
+
+    fn entity(&mut self, e: u64, f: Visit<'_, 'd>) -> Result<()> {
+        for (key, entry) in self.rows_of_entity(e) {
+            if let ControlFlow::Break(()) = f(key.a, full(key, entry)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_scan(&mut self, entities: &[u64], attrs: &[AttrId], f: VisitMerged<'_, 'd>) -> Result<()> {
+        let (Some(first), Some(last)) = (attrs.first(), attrs.last()) else { return Ok(()) };
+        for (at, e) in entities.iter().enumerate() {
+            let (lo, hi) = (EavPlace(*e, *first, &[]), EavPlace(*e, AttrId(last.0 + 1), &[]));
+            let mut attr = 0;
+            for (key, entry) in self.overlay.eav_range(Bound::Included(lo), Bound::Excluded(hi)) {
+                while attrs[attr] < key.a {
+                    attr += 1;
+                }
+                if attrs[attr] == key.a {
+                    f(at, attr, full(key, entry)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, e: u64) -> Result<u64> {
+        Ok(self.rows_of_entity(e).count() as u64)
+    }
+
+    fn next_entity(&mut self, from: Bound<u64>, direction: Direction) -> Result<Option<u64>> {
+        let first = |e| EavPlace(e, AttrId(0), &[]);
+        let last = |e| EavPlace(e, AttrId(u32::MAX), &[]);
+        let row = match direction {
+            Direction::Forward => {
+                let lo = match from {
+                    Bound::Unbounded => Bound::Unbounded,
+                    Bound::Included(e) => Bound::Included(first(e)),
+                    Bound::Excluded(e) => Bound::Excluded(last(e)),
+                };
+                self.overlay.eav_range(lo, Bound::Unbounded).next()
+            }
+            Direction::Backward => {
+                let hi = match from {
+                    Bound::Unbounded => Bound::Unbounded,
+                    Bound::Included(e) => Bound::Included(last(e)),
+                    Bound::Excluded(e) => Bound::Excluded(first(e)),
+                };
+                self.overlay.eav_range(Bound::Unbounded, hi).next_back()
+            }
+        };
+        Ok(row.map(|(key, _)| key.e))
+    }
+}

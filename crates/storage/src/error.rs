@@ -1,0 +1,165 @@
+//! What can go wrong below the query language, each kind with its data, a stable code and a class.
+
+use edn::{Keyword, Value};
+
+use crate::schema::SchemaError;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of schema, values, indexes or the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A schema or a change of it that does not hold.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+
+    /// A value that an attribute's type cannot hold.
+    #[error("{attribute} takes {expected}, got {got} ({})", got.type_name())]
+    TypeMismatch {
+        /// The attribute.
+        attribute: Keyword,
+        /// What its type accepts.
+        expected: String,
+        /// What was given.
+        got: Value,
+    },
+
+    /// NaN has no place in an index.
+    #[error("{attribute} cannot hold NaN")]
+    NotANumber {
+        /// The attribute.
+        attribute: Keyword,
+    },
+
+    /// Facts about nothing are not stored.
+    #[error("{attribute} cannot hold nil; retract the fact instead")]
+    NilValue {
+        /// The attribute.
+        attribute: Keyword,
+    },
+
+    /// A collection inside a collection inside …
+    #[error("the value of {attribute} nests collections deeper than {max} levels")]
+    NestedTooDeeply {
+        /// The attribute.
+        attribute: Keyword,
+        /// The limit.
+        max: usize,
+    },
+
+    /// An attribute that the schema does not know.
+    #[error("unknown attribute {attribute}{}", did_you_mean(nearest))]
+    UnknownAttribute {
+        /// As written.
+        attribute: Keyword,
+        /// A known attribute with a similar name.
+        nearest: Option<Keyword>,
+    },
+
+    /// Nothing carries this ident or this unique value.
+    #[error("nothing found for entity {reference}")]
+    EntityMissing {
+        /// The ident or lookup ref.
+        reference: Value,
+    },
+
+    /// A lookup ref through an attribute that is not unique.
+    #[error("lookup ref {reference} needs a unique attribute, and {attribute} is not unique")]
+    LookupRefNotUnique {
+        /// The attribute.
+        attribute: Keyword,
+        /// The lookup ref.
+        reference: Value,
+    },
+
+    /// A lookup ref of the wrong shape.
+    #[error("{given} is not a lookup ref: expected [unique-attribute value]")]
+    LookupRefSyntax {
+        /// What was given.
+        given: Value,
+    },
+
+    /// Something that can never name an entity.
+    #[error("{given} does not name an entity: expected a non-negative integer, an ident or a lookup ref")]
+    EntityIdSyntax {
+        /// What was given.
+        given: Value,
+    },
+
+    /// A search by value over an attribute that is kept out of the AVE index.
+    #[error("{attribute} has :db/noindex and cannot be searched by value")]
+    UnindexedAttribute {
+        /// The attribute.
+        attribute: Keyword,
+    },
+
+    /// An index that does not exist.
+    #[error("unknown index {name}: expected :eav or :ave")]
+    UnknownIndex {
+        /// As written.
+        name: String,
+    },
+
+    /// Bytes in an index that are no value.
+    #[error("damaged value in the database: {reason}")]
+    CorruptedValue {
+        /// What is wrong.
+        reason: &'static str,
+        /// The first bytes.
+        bytes: Box<[u8]>,
+    },
+
+    /// A table whose content does not hold together.
+    #[error("damaged table {table}: {reason}")]
+    Corrupted {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+fn did_you_mean(nearest: &Option<Keyword>) -> String {
+    nearest.as_ref().map(|name| format!(", did you mean {name}?")).unwrap_or_default()
+}
+
+impl Error {
+    /// A stable name for programs, in the vocabulary of Datalog databases (`:lookup-ref/unique`).
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Schema(error) => error.code(),
+            Error::TypeMismatch { .. } => ":transact/type",
+            Error::NotANumber { .. } => ":transact/nan",
+            Error::NilValue { .. } | Error::NestedTooDeeply { .. } => ":transact/syntax",
+            Error::UnknownAttribute { .. } => ":schema/unknown-attribute",
+            Error::EntityMissing { .. } => ":entity-id/missing",
+            Error::LookupRefNotUnique { .. } => ":lookup-ref/unique",
+            Error::LookupRefSyntax { .. } => ":lookup-ref/syntax",
+            Error::EntityIdSyntax { .. } => ":entity-id/syntax",
+            Error::UnindexedAttribute { .. } => ":query/unindexed-attribute",
+            Error::UnknownIndex { .. } => ":index/unknown",
+            Error::CorruptedValue { .. } | Error::Corrupted { .. } => ":store/corrupted",
+        }
+    }
+
+    /// The class of the error, finer than its code.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Error::Schema(error) => error.class(),
+            Error::TypeMismatch { .. } => "type-mismatch",
+            Error::NotANumber { .. } => "nan",
+            Error::NilValue { .. } => "nil-value",
+            Error::NestedTooDeeply { .. } => "nested-too-deeply",
+            Error::UnknownAttribute { .. } => "unknown-attribute",
+            Error::EntityMissing { .. } => "entity-missing",
+            Error::LookupRefNotUnique { .. } => "lookup-ref-not-unique",
+            Error::LookupRefSyntax { .. } => "lookup-ref-syntax",
+            Error::EntityIdSyntax { .. } => "bad-db-id",
+            Error::UnindexedAttribute { .. } => "unindexed-attribute",
+            Error::UnknownIndex { .. } => "unknown-index",
+            Error::CorruptedValue { .. } | Error::Corrupted { .. } => "corrupted",
+        }
+    }
+}
