@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::form::Span;
+use crate::print::preview;
 use crate::snippet::render_snippet;
+use crate::value::Value;
 
 /// What went wrong, without the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -135,11 +137,19 @@ pub enum ErrorKind {
         limit: usize,
     },
     /// A value does not have the shape that a Rust type asks for.
-    #[error("{message}")]
+    #[error("{message}{}", shape_place(path))]
     Shape {
         /// Serde's description.
         message: String,
+        /// The keys and indexes that lead to the value, outermost first.
+        path: Vec<Value>,
     },
+}
+
+/// ` at [:rows 3 :age]`
+fn shape_place(path: &[Value]) -> String {
+    let steps: Vec<String> = path.iter().map(preview).collect();
+    if steps.is_empty() { String::new() } else { format!(" at [{}]", steps.join(" ")) }
 }
 
 impl ErrorKind {
@@ -200,6 +210,19 @@ impl Error {
         self
     }
 
+    /// The error seen from one level further out.
+    pub(crate) fn below(mut self, step: impl FnOnce() -> Value) -> Self {
+        if let ErrorKind::Shape { path, .. } = &mut self.kind {
+            path.insert(0, step());
+        }
+        self
+    }
+
+    /// Whether there is no text to point into.
+    fn is_unplaced(&self) -> bool {
+        matches!(self.kind, ErrorKind::Shape { .. }) && self.span == Span::default()
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
@@ -252,7 +275,7 @@ impl Error {
     /// );
     /// ```
     pub fn render(&self, text: &str) -> String {
-        if let ErrorKind::Shape { .. } = self.kind {
+        if self.is_unplaced() {
             return format!("error[{}]: {}\n", self.code(), self.kind);
         }
         let position = crate::snippet::Position::of(text, self.span.start);
@@ -275,7 +298,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.kind.fmt(f)?;
-        if !matches!(self.kind, ErrorKind::Shape { .. }) {
+        if !self.is_unplaced() {
             write!(f, " (byte {})", self.span.start)?;
         }
         if let Some(hint) = &self.hint {

@@ -100,7 +100,7 @@ pub(crate) fn write_leaf(f: &mut impl Write, value: &Value) -> fmt::Result {
         Value::BigInt(value) => write!(f, "{value}N"),
         Value::Ratio(value) => write!(f, "{}/{}", value.numer(), value.denom()),
         Value::Float(value) => write_float(f, *value),
-        Value::Decimal(value) => write_decimal(f, value),
+        Value::Decimal(value) => write!(f, "{}M", DecimalText(value)),
         Value::Char(value) => write_char(f, *value),
         Value::Str(text) => write_string(f, text),
         Value::Keyword(keyword) if is_keyword_text(keyword.as_str()) => write!(f, "{keyword}"),
@@ -137,28 +137,33 @@ fn write_float(f: &mut impl Write, value: f64) -> fmt::Result {
     }
 }
 
-/// Digits and point where that is short, else digits and exponent; either way the scale reads back.
-fn write_decimal(f: &mut impl Write, value: &BigDecimal) -> fmt::Result {
-    /// Zeros that are written out before the digits of a small number.
-    const ZEROS: usize = 6;
-    let (digits, scale) = value.as_bigint_and_exponent();
-    let text = digits.magnitude().to_string();
-    if digits.sign() == num_bigint::Sign::Minus {
-        f.write_str("-")?;
-    }
-    match usize::try_from(scale) {
-        Ok(0) => write!(f, "{text}M"),
-        Ok(scale) if scale < text.len() => {
-            let (whole, fraction) = text.split_at(text.len() - scale);
-            write!(f, "{whole}.{fraction}M")
+/// A decimal without its suffix: digits and point where that is short, else digits and exponent; either way
+/// the scale reads back.
+pub(crate) struct DecimalText<'d>(pub(crate) &'d BigDecimal);
+
+impl fmt::Display for DecimalText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Zeros that are written out before the digits of a small number.
+        const ZEROS: usize = 6;
+        let (digits, scale) = self.0.as_bigint_and_exponent();
+        let text = digits.magnitude().to_string();
+        if digits.sign() == num_bigint::Sign::Minus {
+            f.write_str("-")?;
         }
-        Ok(scale) if scale - text.len() < ZEROS => write!(f, "0.{text:0>scale$}M"),
-        _ => {
-            // One digit before the point; the digits behind it raise the scale again when this is read.
-            let (first, rest) = text.split_at(1);
-            let exponent = rest.len() as i128 - i128::from(scale);
-            let point = if rest.is_empty() { "" } else { "." };
-            write!(f, "{first}{point}{rest}E{exponent}M")
+        match usize::try_from(scale) {
+            Ok(0) => f.write_str(&text),
+            Ok(scale) if scale < text.len() => {
+                let (whole, fraction) = text.split_at(text.len() - scale);
+                write!(f, "{whole}.{fraction}")
+            }
+            Ok(scale) if scale - text.len() < ZEROS => write!(f, "0.{text:0>scale$}"),
+            _ => {
+                // One digit before the point; the digits behind it raise the scale again when this is read.
+                let (first, rest) = text.split_at(1);
+                let exponent = rest.len() as i128 - i128::from(scale);
+                let point = if rest.is_empty() { "" } else { "." };
+                write!(f, "{first}{point}{rest}E{exponent}")
+            }
         }
     }
 }

@@ -290,7 +290,7 @@ fn incomplete_text_is_told_from_wrong_text() {
 fn limits_hold() {
     for deep in ["[", "(", "{", "#{", "#_", "^", "#a ", "{1 ", "[1 [", "#:a{:b "] {
         let text = deep.repeat(1_000_000 / deep.len());
-        assert_eq!(err(&text).kind(), &ErrorKind::TooDeep { limit: 512 }, "{deep}");
+        assert_eq!(err(&text).kind(), &ErrorKind::TooDeep { limit: 256 }, "{deep}");
         let quoted = Reader::new(&text).with_quote(true).next().unwrap();
         assert!(quoted.is_err());
     }

@@ -72,7 +72,8 @@ impl Node for Value {
     }
 
     fn as_atom(&self) -> Option<&Value> {
-        Some(self)
+        use Value::{List, Map, Set, Tagged, Vector};
+        if let List(_) | Vector(_) | Map(_) | Set(_) | Tagged(..) = self { None } else { Some(self) }
     }
 
     fn into_pair(self) -> Result<(Self, Self), Self> {

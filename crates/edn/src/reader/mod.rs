@@ -37,13 +37,13 @@ pub struct Limits {
 impl Limits {
     /// The deepest nesting that can be asked for: values are dropped, compared and printed by
     /// recursion, which this depth keeps well inside of a thread's usual stack.
-    pub const MAX_DEPTH: usize = 1024;
+    pub const MAX_DEPTH: usize = 512;
 }
 
 impl Default for Limits {
-    /// 512 deep, a gigabyte, a hundred million forms.
+    /// 256 deep, a gigabyte, a hundred million forms.
     fn default() -> Self {
-        Self { depth: 512, bytes: 1 << 30, nodes: 100_000_000 }
+        Self { depth: 256, bytes: 1 << 30, nodes: 100_000_000 }
     }
 }
 

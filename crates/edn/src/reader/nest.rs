@@ -217,7 +217,7 @@ fn apply_tag<N: Node>(tag: Symbol, item: N, item_span: Span, span: Span) -> Resu
             Some(value) => Ok(N::atom(value, span)),
             None => Err(invalid(preview(value))),
         },
-        None => Err(invalid("a collection".to_owned())),
+        None => Err(invalid("a collection or a tagged form".to_owned())),
     }
 }
 
