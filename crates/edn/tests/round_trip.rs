@@ -162,7 +162,7 @@ fn survives(text: &str) -> Result<(), TestCaseError> {
             for (form, value) in forms.iter().zip(&values) {
                 prop_assert!(text.get(form.span.start..form.span.end).is_some());
                 prop_assert_eq!(&form.to_value(), value);
-                prop_assert_eq!(&read(&value.to_string()).unwrap(), value);
+                prop_assert_eq!(&read(&value.to_string()).expect("printed text reads"), value);
             }
         }
         (Err(left), Err(right)) => {

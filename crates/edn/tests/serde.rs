@@ -6,7 +6,7 @@ use factum_edn::{ErrorKind, Keyword, Span, Symbol, Value, from_str, from_value, 
 use serde::{Deserialize, Serialize};
 
 fn edn(text: &str) -> Value {
-    read(text).unwrap()
+    read(text).expect("EDN")
 }
 
 /// Writes to the text, and reads back from it.
@@ -14,8 +14,8 @@ fn both<T>(value: T, text: &str)
 where
     T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
 {
-    assert_eq!(to_value(&value).unwrap(), edn(text), "{value:?}");
-    assert_eq!(from_str::<T>(text).unwrap(), value, "{text}");
+    assert_eq!(to_value(&value).expect("serializable"), edn(text), "{value:?}");
+    assert_eq!(from_str::<T>(text).expect("deserializable"), value, "{text}");
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
