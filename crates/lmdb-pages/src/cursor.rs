@@ -62,8 +62,6 @@ enum DupPlace {
     Unopened,
     /// `dups` is on the duplicate.
     Open,
-    /// `dups` is in the gap before its leaf's index.
-    Gap,
 }
 
 impl<'s, K: Order, D: Order> Cursor<'s, K, D> {

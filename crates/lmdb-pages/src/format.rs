@@ -228,6 +228,28 @@ impl Meta {
         Ok(meta)
     }
 
+    /// The valid meta page with the greater transaction id, of a whole file.
+    pub fn newest_of(file: &[u8]) -> Result<Meta> {
+        let at = |offset: usize| match file.get(offset..).and_then(|rest| rest.first_chunk()) {
+            Some(bytes) => Meta::read(bytes),
+            None => Err(Error::NotLmdb { reason: "the file is shorter than its meta pages" }),
+        };
+        let first = at(0);
+        // Where the first one is damaged, the second is looked for at the usual page sizes.
+        let second = match &first {
+            Ok(meta) => at(meta.page_size()),
+            Err(_) => [4096, 8192, 16384, 32768, 2048, 1024, 512, 256]
+                .into_iter()
+                .find_map(|size| at(size).ok().filter(|meta| meta.page_size() == size))
+                .ok_or(Error::NotLmdb { reason: "neither meta page is one of LMDB's" }),
+        };
+        match (first, second) {
+            (Ok(first), Ok(second)) => Ok(if first.txn_id < second.txn_id { second } else { first }),
+            (Ok(only), Err(_)) | (Err(_), Ok(only)) => Ok(only),
+            (Err(error), Err(_)) => Err(error),
+        }
+    }
+
     /// The file's page size, which LMDB keeps in the free list's record.
     pub fn page_size(&self) -> usize {
         self.free.pad as usize

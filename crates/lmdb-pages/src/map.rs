@@ -83,16 +83,23 @@ pub(crate) struct Pages {
     end: u64,
     size: usize,
     shift: u32,
-    /// Keeps `base` mapped.
-    _mapping: Arc<Mapping>,
+    /// Keeps `base` alive.
+    _keeper: Keeper,
 }
 
-#[expect(unsafe_code, reason = "base points into the mapping, which is Send and Sync")]
-// SAFETY: `base` is the address of `_mapping`, which is itself Send (a property of MmapRaw) and is kept alive by the
-// Arc; it is only ever read through.
+/// What the pages lie in.
+#[derive(Debug)]
+enum Keeper {
+    Mapping { _mapping: Arc<Mapping> },
+    Memory { _bytes: Arc<[u8]> },
+}
+
+#[expect(unsafe_code, reason = "base points into the keeper, which is Send and Sync")]
+// SAFETY: `base` is the address of what `_keeper` holds, which is itself Send (a property of MmapRaw and of byte
+// slices) and is kept alive by its Arc; it is only ever read through.
 unsafe impl Send for Pages {}
 
-#[expect(unsafe_code, reason = "base points into the mapping, which is Send and Sync")]
+#[expect(unsafe_code, reason = "base points into the keeper, which is Send and Sync")]
 // SAFETY: as above; shared access only reads bytes that do not change while the snapshot lives.
 unsafe impl Sync for Pages {}
 
@@ -104,7 +111,21 @@ impl Pages {
     pub fn new(mapping: Arc<Mapping>, end: u64, file_length: u64) -> Pages {
         let size = mapping.page_size;
         let end = end.min(mapping.length().min(file_length) / size as u64);
-        Pages { base: mapping.raw.as_ptr(), end, size, shift: size.trailing_zeros(), _mapping: mapping }
+        let base = mapping.raw.as_ptr();
+        Pages {
+            base,
+            end,
+            size,
+            shift: size.trailing_zeros(),
+            _keeper: Keeper::Mapping { _mapping: mapping },
+        }
+    }
+
+    /// The pages below `end` of a file that lies in memory, as far as they are there.
+    pub fn in_memory(bytes: Arc<[u8]>, end: u64, size: usize) -> Pages {
+        let end = end.min((bytes.len() / size) as u64);
+        let base = bytes.as_ptr();
+        Pages { base, end, size, shift: size.trailing_zeros(), _keeper: Keeper::Memory { _bytes: bytes } }
     }
 
     /// The bytes of page `number`, or nothing if the snapshot has no such data page.
@@ -114,11 +135,11 @@ impl Pages {
         if !(2..self.end).contains(&number) {
             return None;
         }
-        // SAFETY: page `number` lies below `end`, which `new` cut to the mapping and to the file's length, so the
-        // bytes are mapped and backed by the file. They do not change while `self` lives: LMDB copies pages before
-        // it writes and does not reuse pages of snapshots that a read transaction holds, and the owner of `self`
-        // holds one. (A damaged tree may lead to pages outside the snapshot that a writer is changing; such bytes
-        // are never trusted: each is checked, after one read, where it is used as a number.)
+        // SAFETY: page `number` lies below `end`, which the constructors cut to the mapping and to the file's
+        // length (or to the length of the memory), so the bytes are there. They do not change while `self` lives:
+        // LMDB copies pages before it writes and does not reuse pages of snapshots that a read transaction holds,
+        // and the owner of `self` holds one. (A damaged tree may lead to pages outside the snapshot that a writer
+        // is changing; such bytes are never trusted: each is checked, after one read, where it serves as a number.)
         Some(unsafe { std::slice::from_raw_parts(self.base.add((number as usize) << self.shift), self.size) })
     }
 

@@ -9,7 +9,7 @@ use heed::{Env, RoTxn, WithoutTls};
 use crate::error::{Error, Result};
 use crate::format::Meta;
 use crate::map::{Mapping, Pages};
-use crate::snapshot::{Snapshot, SnapshotInner};
+use crate::snapshot::{Snapshot, SnapshotInner, next_reader_id};
 
 /// How many leases are tried before a snapshot is given up.
 const ATTEMPTS_MAX: u32 = 1000;
@@ -43,7 +43,6 @@ impl Reader {
     ///
     /// [`Error::Io`] if the data file cannot be mapped, [`Error::NotLmdb`] if its meta page is foreign.
     pub fn new(env: &Env<WithoutTls>) -> Result<Reader> {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         let file = env.try_clone_inner_file()?;
         let length = file.metadata()?.len();
         // The page size is not known yet; any size finds the first meta page.
@@ -52,7 +51,7 @@ impl Reader {
         let mapping = Mapping::new(&file, env.info().map_size as u64, page_size)?;
         Ok(Reader {
             inner: Arc::new(ReaderInner {
-                id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+                id: next_reader_id(),
                 env: env.clone(),
                 file,
                 page_size,
@@ -85,7 +84,7 @@ impl Reader {
         }
         let (lease, meta) = inner.lease(&mapping)?;
         let pages = inner.pages(mapping, meta.last_page)?;
-        let snapshot = Arc::new(SnapshotInner::new(inner.id, meta, pages, lease));
+        let snapshot = Arc::new(SnapshotInner::new(inner.id, meta, pages, Some(lease)));
         *latest = Arc::downgrade(&snapshot);
         Ok(Snapshot { inner: snapshot })
     }

@@ -1,5 +1,6 @@
 //! Snapshots: the state of the whole file after one transaction, readable from any number of threads.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use heed::{RoTxn, WithoutTls};
@@ -10,6 +11,12 @@ use crate::format::{F_DUPDATA, F_SUBDATA, Meta, Record};
 use crate::map::Pages;
 use crate::order::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes};
 use crate::table::{Table, TableFlags};
+
+/// A number for each source of snapshots, so that a table of one is not taken for a table of another.
+pub(crate) fn next_reader_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// The state of an environment after one committed transaction.
 ///
@@ -27,7 +34,7 @@ pub(crate) struct SnapshotInner {
     free: Record,
     pub(crate) pages: Pages,
     /// Never used, only kept: it stops LMDB from reusing the pages. (The mutex, never locked, makes it `Sync`.)
-    _lease: Mutex<RoTxn<'static, WithoutTls>>,
+    _lease: Option<Mutex<RoTxn<'static, WithoutTls>>>,
 }
 
 impl std::fmt::Debug for SnapshotInner {
@@ -37,13 +44,30 @@ impl std::fmt::Debug for SnapshotInner {
 }
 
 impl SnapshotInner {
-    pub(crate) fn new(reader: u64, meta: Meta, pages: Pages, lease: RoTxn<'static, WithoutTls>) -> Self {
+    pub(crate) fn new(
+        reader: u64,
+        meta: Meta,
+        pages: Pages,
+        lease: Option<RoTxn<'static, WithoutTls>>,
+    ) -> Self {
         let Meta { main, free, txn_id, .. } = meta;
-        SnapshotInner { txn_id, reader, main, free, pages, _lease: Mutex::new(lease) }
+        SnapshotInner { txn_id, reader, main, free, pages, _lease: lease.map(Mutex::new) }
     }
 }
 
 impl Snapshot {
+    /// The newest state in a data file whose bytes lie in memory: a copy, a backup, a damaged file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotLmdb`] if neither meta page is one of LMDB's.
+    pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Snapshot> {
+        let bytes: Arc<[u8]> = bytes.into();
+        let meta = Meta::newest_of(&bytes)?;
+        let pages = Pages::in_memory(bytes, meta.last_page + 1, meta.page_size());
+        Ok(Snapshot { inner: Arc::new(SnapshotInner::new(next_reader_id(), meta, pages, None)) })
+    }
+
     /// The transaction after which the snapshot was taken.
     #[must_use]
     pub fn txn_id(&self) -> u64 {

@@ -43,8 +43,7 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
         self.enter_last_dup().map(Some)
     }
 
-    /// Moves to the next value of the current key. If there is none, the cursor stays on the key, in the gap behind
-    /// its last value.
+    /// Moves to the next value of the current key; stays where it is if there is none.
     ///
     /// # Errors
     ///
@@ -52,24 +51,23 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
     #[doc(alias = "MDB_NEXT_DUP")]
     #[inline]
     pub fn next_dup(&mut self) -> Result<Option<&'s [u8]>> {
-        if self.place != Place::On {
+        if !self.stand_on_dup()? {
             return Ok(None);
         }
-        match self.dup_place {
-            DupPlace::Single => return Ok(None),
-            DupPlace::Unopened => {
-                self.open_dups(self.node()?)?;
-                self.enter_first_dup()?;
-                self.dups.leaf.index += 1;
+        if self.dups.leaf.index + 1 < self.dups.leaf.count {
+            self.dups.leaf.index += 1;
+        } else {
+            self.dup_place = DupPlace::Unopened;
+            let moved = self.dups.next_leaf::<D>()?;
+            self.dup_place = DupPlace::Open;
+            if !moved {
+                return Ok(None);
             }
-            DupPlace::Open => self.dups.leaf.index += 1,
-            DupPlace::Gap => {}
         }
-        self.leave_dup_gap_forward()
+        self.dups.leaf.key(self.dups.leaf.index).map(Some)
     }
 
-    /// Moves to the previous value of the current key. If there is none, the cursor stays on the key, in the gap
-    /// before its first value.
+    /// Moves to the previous value of the current key; stays where it is if there is none.
     ///
     /// # Errors
     ///
@@ -77,32 +75,24 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
     #[doc(alias = "MDB_PREV_DUP")]
     #[inline]
     pub fn prev_dup(&mut self) -> Result<Option<&'s [u8]>> {
-        if self.place != Place::On {
+        if !self.stand_on_dup()? {
             return Ok(None);
-        }
-        match self.dup_place {
-            DupPlace::Single => return Ok(None),
-            DupPlace::Unopened => {
-                self.open_dups(self.node()?)?;
-                self.enter_first_dup()?;
-            }
-            DupPlace::Open | DupPlace::Gap => {}
         }
         if self.dups.leaf.index > 0 {
             self.dups.leaf.index -= 1;
         } else {
             self.dup_place = DupPlace::Unopened;
-            if !self.dups.previous_leaf::<D>()? {
-                self.dup_place = DupPlace::Gap;
+            let moved = self.dups.previous_leaf::<D>()?;
+            self.dup_place = DupPlace::Open;
+            if !moved {
                 return Ok(None);
             }
         }
-        self.dup_place = DupPlace::Open;
         self.dups.leaf.key(self.dups.leaf.index).map(Some)
     }
 
-    /// Moves to the first pair of `key` whose value is `value` or greater. If the key exists but all its values are
-    /// less, the cursor is in the gap behind its last value.
+    /// Moves to the first pair of `key` whose value is `value` or greater. If the key has only lesser values, the
+    /// cursor is in the gap behind them; if it does not exist, in the gap where it would be.
     ///
     /// # Errors
     ///
@@ -117,12 +107,12 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
         if !same && !self.find(key)? {
             return Ok(None);
         }
-        let Some(value) = self.seek_dup_in_key(value)? else { return Ok(None) };
-        Ok(Some((self.node()?.key, value)))
+        let key = self.node()?.key;
+        Ok(self.seek_dup_in_key(value)?.map(|value| (key, value)))
     }
 
-    /// Moves to the first value of the current key that is `value` or greater; into the gap behind the last if all
-    /// are less.
+    /// Moves to the first value of the current key that is `value` or greater; into the gap behind the key's last
+    /// value if all are less.
     ///
     /// # Errors
     ///
@@ -138,21 +128,40 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
                 if D::compare(single, value).is_ge() {
                     return Ok(Some(single));
                 }
-                // The gap behind a single value is the gap behind its key.
-                self.keys.leaf.index += 1;
-                self.place = Place::Gap;
-                return Ok(None);
+                return Ok(self.leave_key());
             }
             DupPlace::Unopened => self.open_dups(self.node()?)?,
-            DupPlace::Open | DupPlace::Gap => {}
+            DupPlace::Open => self.dup_place = DupPlace::Unopened,
         }
-        self.dup_place = DupPlace::Unopened;
-        let exact = self.dups.seek::<D>(value)?;
-        if exact {
-            self.dup_place = DupPlace::Open;
-            return self.dups.leaf.key(self.dups.leaf.index).map(Some);
+        self.dups.seek::<D>(value)?;
+        if !self.dups.is_loaded() {
+            return Err(self.no_duplicates());
         }
-        self.leave_dup_gap_forward()
+        if self.dups.leaf.index >= self.dups.leaf.count && !self.dups.next_leaf::<D>()? {
+            return Ok(self.leave_key());
+        }
+        self.dup_place = DupPlace::Open;
+        self.dups.leaf.key(self.dups.leaf.index).map(Some)
+    }
+
+    /// Goes into the gap behind the current key.
+    fn leave_key(&mut self) -> Option<&'s [u8]> {
+        self.keys.leaf.index += 1;
+        self.place = Place::Gap;
+        None
+    }
+
+    /// Makes sure that `dups` is on the current duplicate; false if the key has none.
+    #[inline(always)]
+    fn stand_on_dup(&mut self) -> Result<bool> {
+        if self.place != Place::On || self.dup_place == DupPlace::Single {
+            return Ok(false);
+        }
+        if self.dup_place == DupPlace::Unopened {
+            self.open_dups(self.node()?)?;
+            self.enter_first_dup()?;
+        }
+        Ok(true)
     }
 
     /// How many values the current key has: 0 if the cursor is on none. No page is read for it but the key's own.
@@ -202,7 +211,6 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
             DupPlace::Single => self.single_value(self.node()?).map(Some),
             DupPlace::Unopened => self.first_dup(),
             DupPlace::Open => self.dups.leaf.key(self.dups.leaf.index).map(Some),
-            DupPlace::Gap => Ok(None),
         }
     }
 
@@ -242,22 +250,6 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
         }
         self.dup_place = DupPlace::Open;
         self.dups.leaf.key(self.dups.leaf.index)
-    }
-
-    #[inline]
-    fn leave_dup_gap_forward(&mut self) -> Result<Option<&'s [u8]>> {
-        if self.dups.leaf.index >= self.dups.leaf.count {
-            self.dup_place = DupPlace::Unopened;
-            if !self.dups.is_loaded() {
-                return Err(self.no_duplicates());
-            }
-            if !self.dups.next_leaf::<D>()? {
-                self.dup_place = DupPlace::Gap;
-                return Ok(None);
-            }
-        }
-        self.dup_place = DupPlace::Open;
-        self.dups.leaf.key(self.dups.leaf.index).map(Some)
     }
 
     #[cold]
