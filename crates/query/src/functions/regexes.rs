@@ -1,0 +1,89 @@
+//! `re-pattern re-find re-matches re-seq`
+//!
+//! A regular expression is the tagged string `#regex "..."`; where one is expected, a plain string will do too.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use edn::{Symbol, Value};
+use regex::{Captures, Regex};
+
+use super::{Args, FunctionError, Result};
+
+/// Compiled expressions that each thread keeps.
+const KEPT_MAX: usize = 64;
+
+thread_local! {
+    static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default();
+}
+
+fn compile(text: &str) -> Result<Regex> {
+    COMPILED.with_borrow_mut(|compiled| {
+        if let Some(regex) = compiled.get(text) {
+            return Ok(regex.clone());
+        }
+        let regex = Regex::new(text).map_err(|error| FunctionError::BadRegex {
+            pattern: text.to_owned(),
+            reason: match &error {
+                // The library's message is a drawing of several lines; its last line says what is wrong.
+                regex::Error::Syntax(drawing) => {
+                    drawing.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+                }
+                other => other.to_string(),
+            },
+        })?;
+        if compiled.len() >= KEPT_MAX {
+            compiled.clear();
+        }
+        compiled.insert(text.to_owned(), regex.clone());
+        Ok(regex)
+    })
+}
+
+fn pattern(args: &Args<'_>) -> Result<Regex> {
+    match &args[0] {
+        Value::Str(text) => compile(text),
+        Value::Tagged(tag, text) if tag.as_str() == "regex" => match &**text {
+            Value::Str(text) => compile(text),
+            _ => Err(args.unexpected(0, "a regular expression")),
+        },
+        _ => Err(args.unexpected(0, "a regular expression")),
+    }
+}
+
+pub(super) fn re_pattern(args: &Args<'_>) -> Result<Value> {
+    pattern(args)?;
+    Ok(match &args[0] {
+        Value::Str(_) => Value::Tagged(Symbol::parse("regex"), Box::new(args[0].clone())),
+        regex => regex.clone(),
+    })
+}
+
+/// The match, or with groups the vector of the match and each group.
+fn found(captures: &Captures<'_>) -> Value {
+    let group = |index: usize| captures.get(index).map_or(Value::Nil, |group| group.as_str().into());
+    match captures.len() {
+        1 => group(0),
+        len => Value::Vector((0..len).map(group).collect()),
+    }
+}
+
+pub(super) fn re_find(args: &Args<'_>) -> Result<Value> {
+    Ok(pattern(args)?.captures(args.string(1)?).map_or(Value::Nil, |captures| found(&captures)))
+}
+
+pub(super) fn re_matches(args: &Args<'_>) -> Result<Value> {
+    let text = args.string(1)?;
+    let regex = pattern(args)?;
+    // Anchored, so that an alternative that matches all of the text is found even if a shorter one comes first.
+    let anchored = compile(&format!("^(?:{regex})$"))?;
+    let whole =
+        anchored.captures(text).filter(|captures| captures.get(0).is_some_and(|all| all.len() == text.len()));
+    Ok(whole.map_or(Value::Nil, |captures| found(&captures)))
+}
+
+pub(super) fn re_seq(args: &Args<'_>) -> Result<Value> {
+    let all: Vec<Value> =
+        pattern(args)?.captures_iter(args.string(1)?).map(|captures| found(&captures)).collect();
+    Ok(if all.is_empty() { Value::Nil } else { Value::List(all) })
+}
