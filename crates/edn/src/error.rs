@@ -70,6 +70,14 @@ pub enum ErrorKind {
         /// The token.
         token: String,
     },
+    /// A token with the shape of a number that stands for none, such as `1/0`.
+    #[error("`{token}` is not a number: {reason}")]
+    NumberRange {
+        /// The token.
+        token: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// An integer outside of 64 bits without the suffix `N`.
     #[error("`{token}` does not fit a 64-bit integer")]
     IntegerOverflow {
@@ -165,6 +173,7 @@ impl ErrorKind {
             Self::DuplicateKey { .. } => ":edn/duplicate-key",
             Self::DuplicateElement { .. } => ":edn/duplicate-element",
             Self::InvalidNumber { .. } => ":edn/number",
+            Self::NumberRange { .. } => ":edn/number-range",
             Self::IntegerOverflow { .. } => ":edn/overflow",
             Self::InvalidName { .. } => ":edn/name",
             Self::InvalidCharacter { .. } => ":edn/character",

@@ -102,15 +102,12 @@ impl<'t> Reader<'t> {
         self
     }
 
-    /// The reader from a later place in the text; spans keep counting from the text's beginning.
-    ///
-    /// # Panics
-    ///
-    /// If `offset` does not lie on a character boundary of the text.
+    /// The reader from a later place in the text; spans keep counting from the text's beginning. An offset
+    /// inside of a character or past the end is moved to the next place where reading can start.
     #[must_use]
     pub fn starting_at(mut self, offset: usize) -> Self {
-        assert!(self.lexer.text.is_char_boundary(offset), "offset {offset} lies inside a character");
-        self.lexer.at = offset;
+        let text = self.lexer.text;
+        self.lexer.at = (offset..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
         self
     }
 

@@ -4,9 +4,10 @@ use std::str::FromStr;
 
 use bigdecimal::BigDecimal;
 use nom::branch::alt;
-use nom::bytes::complete::{tag_no_case, take_while};
-use nom::character::complete::{alphanumeric1, char, digit0, digit1, hex_digit1, one_of};
-use nom::combinator::{all_consuming, map, opt, recognize};
+use nom::bytes::complete::{tag, take_while, take_while1};
+use nom::character::complete::{char, one_of};
+use nom::combinator::{all_consuming, map, not, opt, recognize};
+use nom::error::Error as NomError;
 use nom::sequence::{pair, preceded, terminated};
 use nom::{IResult, Parser};
 use num_bigint::{BigInt, Sign};
@@ -55,11 +56,13 @@ pub(crate) fn number(token: &str, span: Span) -> Result<Value> {
     let negative = sign == Some('-');
     match literal {
         Literal::Integer { digits, radix, big } => integer(token, span, negative, digits, radix, big),
-        Literal::Ratio { numerator, denominator } => ratio(negative, numerator, denominator, invalid),
+        Literal::Ratio { numerator, denominator } => ratio(negative, numerator, denominator)
+            .ok_or_else(|| out_of_range(token, span, "the denominator is zero")),
         Literal::Float => {
             let value = f64::from_str(token).map_err(|_| invalid())?;
             if value.is_infinite() {
-                return Err(invalid().with_hint("the value is beyond a double; write a decimal (M) or ##Inf"));
+                return Err(out_of_range(token, span, "it is beyond a double")
+                    .with_hint("write a decimal (M), or ##Inf"));
             }
             Ok(Value::Float(value))
         }
@@ -87,63 +90,82 @@ fn small_integer(token: &str) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
+/// What follows the leading digits decides the kind.
 fn literal(text: &str) -> IResult<&str, Literal<'_>> {
-    let radix = map(
-        (terminated(digit1, one_of("rR")), alphanumeric1, opt(char('N'))),
-        |(radix, digits, big): (&str, _, _)| Literal::Integer {
-            digits,
-            // Out of range radices fail in `integer`.
-            radix: radix.parse().unwrap_or(0),
-            big: big.is_some(),
-        },
-    );
-    let hex = map(
-        preceded(tag_no_case("0x"), pair(hex_digit1, opt(char('N')))),
-        |(digits, big): (_, Option<char>)| Literal::Integer { digits, radix: 16, big: big.is_some() },
-    );
-    let ratio = map((whole, char('/'), digit1), |(numerator, _, denominator)| Literal::Ratio {
-        numerator,
-        denominator,
-    });
-    let integer = map(pair(whole, opt(char('N'))), |(digits, big): (_, Option<char>)| Literal::Integer {
-        digits,
-        radix: 10,
-        big: big.is_some(),
-    });
-    let exponent = || preceded(one_of("eE"), recognize(pair(opt(one_of("+-")), digit1)));
-    let pointed = map(
-        (whole, opt(preceded(char('.'), digit0)), opt(exponent()), opt(char('M'))),
-        |(whole, fraction, exponent, decimal): (_, Option<&str>, _, Option<char>)| match decimal {
-            Some(_) => Literal::Decimal { whole, fraction: fraction.unwrap_or(""), exponent },
-            None => Literal::Float,
-        },
-    );
-    alt((
-        terminated(integer, nom::combinator::eof),
-        terminated(ratio, nom::combinator::eof),
-        terminated(pointed, nom::combinator::eof),
-        terminated(hex, nom::combinator::eof),
-        radix,
-    ))
-    .parse(text)
+    let (rest, leading) = whole(text)?;
+    let kind = rest.chars().next();
+    match kind {
+        None | Some('N') => integer_rest(leading).parse(rest),
+        Some('.' | 'e' | 'E' | 'M') => pointed_rest(leading).parse(rest),
+        Some('/') => map(preceded(char('/'), digits1), |denominator| Literal::Ratio {
+            numerator: leading,
+            denominator,
+        })
+        .parse(rest),
+        Some('x' | 'X') if leading == "0" => {
+            let hex_digits = take_while1(|c: char| c.is_ascii_hexdigit());
+            map(preceded(one_of("xX"), pair(hex_digits, opt(char('N')))), |(digits, big)| Literal::Integer {
+                digits,
+                radix: 16,
+                big: big.is_some(),
+            })
+            .parse(rest)
+        }
+        _ => map(preceded(one_of("rR"), take_while1(|c: char| c.is_ascii_alphanumeric())), |digits| {
+            Literal::Integer {
+                digits,
+                // Out of range radices fail in `integer`.
+                radix: leading.parse().unwrap_or(0),
+                big: false,
+            }
+        })
+        .parse(rest),
+    }
+}
+
+/// `42`, `42N`
+fn integer_rest<'t>(
+    digits: &'t str,
+) -> impl Parser<&'t str, Output = Literal<'t>, Error = NomError<&'t str>> {
+    map(opt(char('N')), move |big| Literal::Integer { digits, radix: 10, big: big.is_some() })
+}
+
+/// `4.2`, `4.`, `4e2`, `4.2e-2`, each also with `M`; `4M`
+fn pointed_rest<'t>(whole: &'t str) -> impl Parser<&'t str, Output = Literal<'t>, Error = NomError<&'t str>> {
+    let exponent = preceded(one_of("eE"), recognize(pair(opt(one_of("+-")), digits1)));
+    let parts = (opt(preceded(char('.'), digits0)), opt(exponent), opt(char('M')));
+    map(parts, move |(fraction, exponent, decimal): (Option<&str>, _, _)| match decimal {
+        Some(_) => Literal::Decimal { whole, fraction: fraction.unwrap_or(""), exponent },
+        None => Literal::Float,
+    })
+}
+
+// Not nom's own digit0 and digit1: at the end of a &str they answer a rest that lies before the digits, which
+// `recognize` then measures wrongly (nom 8.0.0).
+fn digits0(text: &str) -> IResult<&str, &str> {
+    take_while(|c: char| c.is_ascii_digit()).parse(text)
+}
+
+fn digits1(text: &str) -> IResult<&str, &str> {
+    take_while1(|c: char| c.is_ascii_digit()).parse(text)
 }
 
 /// Digits without leading zeros.
 fn whole(text: &str) -> IResult<&str, &str> {
-    alt((
-        terminated(nom::bytes::complete::tag("0"), nom::combinator::not(one_of("0123456789"))),
-        recognize(pair(one_of("123456789"), take_while(|c: char| c.is_ascii_digit()))),
-    ))
-    .parse(text)
+    alt((recognize(pair(one_of("123456789"), digits0)), terminated(tag("0"), not(one_of("0123456789")))))
+        .parse(text)
+}
+
+fn out_of_range(token: &str, span: Span, reason: &'static str) -> Error {
+    Error::new(ErrorKind::NumberRange { token: shorten(token), reason }, span)
 }
 
 fn integer(token: &str, span: Span, negative: bool, digits: &str, radix: u32, big: bool) -> Result<Value> {
-    let invalid = || Error::new(ErrorKind::InvalidNumber { token: token.to_owned() }, span);
     if !(2..=36).contains(&radix) {
-        return Err(invalid().with_hint("a radix goes from 2 to 36, as in 2r1010"));
+        return Err(out_of_range(token, span, "a radix goes from 2 to 36"));
     }
-    // `16rN` and `36rNN`: the suffix is a digit where the radix has it.
-    let magnitude = BigInt::from_str_radix(digits, radix).map_err(|_| invalid())?;
+    let magnitude = BigInt::from_str_radix(digits, radix)
+        .map_err(|_| out_of_range(token, span, "it has a digit that its radix does not have"))?;
     let value = if negative { -magnitude } else { magnitude };
     if big {
         return Ok(Value::BigInt(value));
@@ -154,19 +176,16 @@ fn integer(token: &str, span: Span, negative: bool, digits: &str, radix: u32, bi
     })
 }
 
-fn ratio(negative: bool, numerator: &str, denominator: &str, invalid: impl Fn() -> Error) -> Result<Value> {
-    let numerator = BigInt::from_str(numerator).map_err(|_| invalid())?;
-    let denominator = BigInt::from_str(denominator).map_err(|_| invalid())?;
-    if denominator.is_zero() {
-        return Err(invalid().with_hint("the denominator is zero"));
-    }
-    let numerator = if negative { -numerator } else { numerator };
-    let ratio = BigRational::new(numerator, denominator);
+/// A ratio in lowest terms, or the integer that it is; `None` where the denominator is zero.
+fn ratio(negative: bool, numerator: &str, denominator: &str) -> Option<Value> {
+    let numerator = BigInt::from_str(numerator).ok()?;
+    let denominator = BigInt::from_str(denominator).ok().filter(|denominator| !denominator.is_zero())?;
+    let ratio = BigRational::new(if negative { -numerator } else { numerator }, denominator);
     if !ratio.is_integer() {
-        return Ok(Value::Ratio(ratio));
+        return Some(Value::Ratio(ratio));
     }
     let whole = ratio.to_integer();
-    Ok(i64::try_from(&whole).map_or_else(|_| Value::BigInt(whole), Value::Int))
+    Some(i64::try_from(&whole).map_or_else(|_| Value::BigInt(whole), Value::Int))
 }
 
 fn decimal(span: Span, negative: bool, whole: &str, fraction: &str, exponent: Option<&str>) -> Result<Value> {
