@@ -11,6 +11,7 @@
 //! [`Env`] is an open file, [`Dbi`] a handle on a table in it, [`WriteTxn`] the transaction that writes, and
 //! [`Snapshot`] a state to read from.
 
+pub mod codec;
 mod dbi;
 mod env;
 mod error;

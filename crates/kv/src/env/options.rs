@@ -99,6 +99,11 @@ impl EnvOptions {
         self
     }
 
+    /// Whether writes are refused.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
     /// Fail with [`Error::NotFound`] instead of creating a database, as SQLite's `mode=rw`.
     pub fn existing_only(mut self, existing_only: bool) -> Self {
         self.existing_only = existing_only;
