@@ -1,1 +1,3 @@
-//! (skeleton)
+//! What the integration tests in `tests/` share.
+
+pub mod grammar;

@@ -173,6 +173,7 @@ fn mistakes_have_codes_and_places() {
         ("::a", ":edn/name", 0, 3),
         (":", ":edn/name", 0, 1),
         (":a/", ":edn/name", 0, 3),
+        (":a/:b", ":edn/name", 0, 5),
         ("a/b/c", ":edn/name", 0, 5),
         ("a@b", ":edn/name", 0, 3),
         (":a:", ":edn/name", 0, 3),

@@ -22,7 +22,7 @@ fn is_name_path(text: &str) -> bool {
 
 /// Whether text reads back as a keyword when a colon is put before it.
 pub(crate) fn is_keyword_text(text: &str) -> bool {
-    !text.starts_with(':') && !text.contains("::") && is_name_path(text)
+    !text.starts_with(':') && !text.contains("::") && !text.contains("/:") && is_name_path(text)
 }
 
 /// Whether text reads back as a symbol, and not as a number, `nil`, `true` or `false`.
