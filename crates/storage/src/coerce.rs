@@ -123,7 +123,7 @@ fn tuple<'v>(
 }
 
 /// Whether the value has the type without conversion.
-fn has_type(value_type: ValueType, value: &Value) -> bool {
+pub(crate) fn has_type(value_type: ValueType, value: &Value) -> bool {
     match (value_type, value) {
         (ValueType::Long, Value::Int(_))
         | (ValueType::BigInt, Value::BigInt(_))

@@ -1,5 +1,7 @@
 //! What can go wrong below the query language, each kind with its data, a stable code and a class.
 
+use std::path::PathBuf;
+
 use edn::{Keyword, Value};
 
 use crate::schema::SchemaError;
@@ -111,6 +113,47 @@ pub enum Error {
         bytes: Box<[u8]>,
     },
 
+    /// A database written by a later version of this program.
+    #[error("the database has format version {found}, and this program reads up to {supported}")]
+    FormatTooNew {
+        /// The version of the file.
+        found: u32,
+        /// The newest version that can be read.
+        supported: u32,
+    },
+
+    /// An LMDB file of another program.
+    #[error("{} holds tables of another program ({tables}) and no database of Factum", path.display())]
+    ForeignTables {
+        /// The file or its directory.
+        path: PathBuf,
+        /// The names of some tables.
+        tables: String,
+    },
+
+    /// A file without a Datalog database, opened so that none can be made.
+    #[error("there is no Datalog database at {}", path.display())]
+    NoDatabase {
+        /// The file or its directory.
+        path: PathBuf,
+    },
+
+    /// A write to a database that was opened to be read.
+    #[error("the database was opened read-only")]
+    ReadOnly,
+
+    /// A second write transaction in a thread that holds one already.
+    #[error("this thread is writing already: a second write would wait for itself")]
+    WouldDeadlock,
+
+    /// The store below.
+    #[error(transparent)]
+    Kv(#[from] kv::Error),
+
+    /// Reading the file.
+    #[error(transparent)]
+    Pages(#[from] lmdb_pages::Error),
+
     /// A table whose content does not hold together.
     #[error("damaged table {table}: {reason}")]
     Corrupted {
@@ -140,7 +183,13 @@ impl Error {
             Error::EntityIdSyntax { .. } => ":entity-id/syntax",
             Error::UnindexedAttribute { .. } => ":query/unindexed-attribute",
             Error::UnknownIndex { .. } => ":index/unknown",
-            Error::CorruptedValue { .. } | Error::Corrupted { .. } => ":store/corrupted",
+            Error::FormatTooNew { .. } => ":store/format",
+            Error::ForeignTables { .. } => ":store/foreign",
+            Error::NoDatabase { .. } => ":store/missing",
+            Error::ReadOnly => ":store/read-only",
+            Error::WouldDeadlock => ":store/deadlock",
+            Error::Kv(error) => error.code(),
+            Error::Pages(_) | Error::CorruptedValue { .. } | Error::Corrupted { .. } => ":store/corrupted",
         }
     }
 
@@ -159,7 +208,13 @@ impl Error {
             Error::EntityIdSyntax { .. } => "bad-db-id",
             Error::UnindexedAttribute { .. } => "unindexed-attribute",
             Error::UnknownIndex { .. } => "unknown-index",
-            Error::CorruptedValue { .. } | Error::Corrupted { .. } => "corrupted",
+            Error::FormatTooNew { .. } => "format-too-new",
+            Error::ForeignTables { .. } => "foreign",
+            Error::NoDatabase { .. } => "no-database",
+            Error::ReadOnly => "read-only",
+            Error::WouldDeadlock => "deadlock",
+            Error::Kv(error) => error.class(),
+            Error::Pages(_) | Error::CorruptedValue { .. } | Error::Corrupted { .. } => "corrupted",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Datoms on LMDB: schema, order-preserving values, snapshots with overlays, transactions.
 #![deny(missing_docs)]
 
+mod check;
 mod coerce;
 mod datom;
 mod db;
@@ -9,7 +10,10 @@ mod error;
 mod ids;
 mod overlay;
 pub mod schema;
+mod store;
+pub mod transact;
 
+pub use check::{CheckReport, Problem};
 pub use datom::{Datom, Direction, Index, ValueRange};
 pub use db::{AveCursor, Datoms, Db, DbOptions, EavCursor};
 pub use encode::{
@@ -17,6 +21,8 @@ pub use encode::{
 };
 pub use error::{Error, Result};
 pub use ids::{AttrId, EntityId, TX_BASE};
+pub use store::{Store, StoreOptions, Writer};
+pub use transact::{TransactError, TransactErrorKind, TxData, TxFunctions, TxReport};
 pub use schema::{
     Attribute, Cardinality, Schema, SchemaChange, SchemaError, SchemaPatch, TupleSpec, Unique, ValueType,
 };

@@ -109,12 +109,7 @@ pub(crate) struct Overlay {
 
 impl Overlay {
     pub fn is_empty(&self) -> bool {
-        self.eav.is_empty()
-    }
-
-    /// The number of changes.
-    pub fn len(&self) -> usize {
-        self.eav.len()
+        self.eav.is_empty() && self.ave.is_empty()
     }
 
     /// Says what is known of a datom: added, retracted, or nothing.
@@ -123,10 +118,16 @@ impl Overlay {
         self.eav.get(&EavPlace(e, a, v)).map(|entry| entry.added)
     }
 
-    /// Notes a change; the caller keeps the invariants.
+    /// Says what is known of a datom in AVE, where attributes with `:db/noindex` are not.
+    #[inline]
+    pub fn state_in_ave(&self, a: AttrId, v: &[u8], e: u64) -> Option<bool> {
+        self.ave.get(&AvePlace(a, v, e)).map(|entry| entry.added)
+    }
+
+    /// Notes a change; the caller keeps the invariants. `indexed` says whether the attribute is in AVE.
     pub fn insert(&mut self, key: EavKey, entry: Entry, indexed: bool) {
         if indexed {
-            self.ave.insert(AveKey { a: key.a, v: key.v.clone(), e: key.e }, entry.clone());
+            self.change_ave(&key, entry.clone());
         }
         let (a, added) = (key.a, entry.added);
         let before = self.eav.insert(key, entry);
@@ -134,11 +135,29 @@ impl Overlay {
         self.note(a, added, 1);
     }
 
-    /// Forgets a change, so that the base shows through.
-    pub fn remove(&mut self, key: &EavKey) {
+    /// Forgets a change, so that the base shows through; `giant` is the full encoding where the value is a giant.
+    pub fn remove(&mut self, key: &EavKey, giant: Option<Arc<[u8]>>, indexed: bool) {
         if let Some(entry) = self.eav.remove(key) {
-            self.ave.remove(&AvePlace(key.a, key.v.as_bytes(), key.e));
+            if indexed {
+                self.change_ave(key, Entry { added: !entry.added, giant });
+            }
             self.note(key.a, entry.added, -1);
+        }
+    }
+
+    /// Puts a datom that EAV has into AVE only: its attribute was not indexed so far.
+    pub fn index(&mut self, key: &EavKey, giant: Option<Arc<[u8]>>) {
+        self.change_ave(key, Entry { added: true, giant });
+    }
+
+    /// A change in AVE takes an opposite one back. It does not always mirror EAV: what was put into AVE afterwards is
+    /// in the base's EAV but not in the base's AVE.
+    fn change_ave(&mut self, key: &EavKey, entry: Entry) {
+        let place = AvePlace(key.a, key.v.as_bytes(), key.e);
+        match self.ave.get(&place) {
+            Some(before) if before.added == entry.added => {}
+            Some(_) => drop(self.ave.remove(&place)),
+            None => drop(self.ave.insert(AveKey { a: key.a, v: key.v.clone(), e: key.e }, entry)),
         }
     }
 
@@ -171,6 +190,11 @@ impl Overlay {
         })
     }
 
+    /// The change in the number of datoms of each attribute that changes.
+    pub fn deltas(&self) -> impl Iterator<Item = (AttrId, Delta)> {
+        self.deltas.iter().map(|(a, delta)| (*a, *delta))
+    }
+
     /// All changes in EAV order.
     pub fn eav_iter(&self) -> impl Iterator<Item = (&EavKey, &Entry)> {
         self.eav.iter()
@@ -189,11 +213,6 @@ impl Overlay {
     #[inline]
     pub fn ave_range(&self, lo: Bound<AvePlace<'_>>, hi: Bound<AvePlace<'_>>) -> AveRange<'_> {
         self.ave.range((lo, hi))
-    }
-
-    /// The largest entity id among the changes.
-    pub fn max_entity(&self) -> Option<u64> {
-        self.eav.get_max().map(|(key, _)| key.e)
     }
 }
 

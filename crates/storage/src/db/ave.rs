@@ -11,6 +11,8 @@
 use std::ops::Bound;
 
 use super::Db;
+use super::base_ave::BaseAve;
+use super::merged_ave::MergedAve;
 use super::overlay_ave::OverlayAve;
 use crate::datom::{Direction, ValueRange};
 use crate::encode::{EncodedValue, INDEX_LEN_MAX, PREFIX_LEN, index_form};
@@ -26,12 +28,16 @@ pub struct AveCursor<'d> {
 }
 
 enum Side<'d> {
+    Base(Ave<'d, BaseAve<'d>>),
+    Merged(Ave<'d, MergedAve<'d>>),
     Overlay(Ave<'d, OverlayAve<'d>>),
 }
 
 macro_rules! delegate {
     ($self:expr, $ave:ident => $call:expr) => {
         match &mut $self.side {
+            Side::Base($ave) => $call,
+            Side::Merged($ave) => $call,
             Side::Overlay($ave) => $call,
         }
     };
@@ -39,7 +45,14 @@ macro_rules! delegate {
 
 impl<'d> AveCursor<'d> {
     pub(crate) fn new(db: &'d Db) -> Self {
-        Self { side: Side::Overlay(Ave::new(OverlayAve::new(&db.overlay))) }
+        let changes = OverlayAve::new(&db.overlay);
+        Self {
+            side: match &db.base {
+                None => Side::Overlay(Ave::new(changes)),
+                Some(base) if db.overlay.is_empty() => Side::Base(Ave::new(BaseAve::new(base))),
+                Some(base) => Side::Merged(Ave::new(MergedAve::new(BaseAve::new(base), changes))),
+            },
+        }
     }
 
     /// Starts a scan of the values of `a` that lie in `range`.

@@ -2,11 +2,15 @@
 
 use std::ops::{Bound, ControlFlow};
 
+use lmdb_pages::Lexicographic;
+
 use super::Db;
 use super::ave::RawAve;
+use super::base::AttrBytes;
+use super::base_ave::BaseAve;
 use super::overlay_ave::OverlayAve;
 use crate::datom::{Direction, ValueRange};
-use crate::encode::{INDEX_LEN_MAX, index_form};
+use crate::encode::{EncodedValue, PREFIX_LEN};
 use crate::error::Result;
 use crate::ids::{AttrId, EntityId};
 
@@ -18,8 +22,15 @@ impl Db {
     pub fn count(&self, e: Option<EntityId>, a: Option<AttrId>, v: Option<&[u8]>) -> Result<u64> {
         let is_indexed = |a: AttrId| self.schema().by_id(a).is_none_or(|attribute| !attribute.no_index);
         match (e, a, v) {
-            (None, None, None) => Ok(self.overlay.delta_all().apply(0)),
-            (None, Some(a), None) => Ok(self.overlay.delta(a).apply(0)),
+            (None, None, None) => {
+                let stored = self.base.as_ref().map_or(0, |base| base.eav.entries());
+                Ok(self.overlay.delta_all().apply(stored))
+            }
+            (None, Some(a), None) => {
+                let stored =
+                    self.base.as_ref().map_or(Ok(0), |base| base.counts(a).map(|counts| counts.datoms))?;
+                Ok(self.overlay.delta(a).apply(stored))
+            }
             (None, Some(a), Some(v)) if is_indexed(a) => self.ave().count(a, v),
             (None, None, Some(v)) => {
                 let ids: Vec<AttrId> = self.schema().iter().map(|attribute| attribute.id).collect();
@@ -60,6 +71,9 @@ impl Db {
         if let Some(v) = range.as_point() {
             return self.count(None, Some(a), Some(v));
         }
+        if !is_long(&range.lo) && !is_long(&range.hi) {
+            return self.count_short_range(a, range);
+        }
         let mut cursor = self.ave();
         cursor.scan(a, range, Direction::Forward)?;
         let (mut found, mut entities) = (0, Vec::new());
@@ -69,6 +83,29 @@ impl Db {
             found += entities.len() as u64;
         }
         Ok(found)
+    }
+
+    /// A range whose bounds are index forms: the file is counted by its leaves, the changes one by one.
+    fn count_short_range(&self, a: AttrId, range: &ValueRange) -> Result<u64> {
+        let stored = match &self.base {
+            None => 0,
+            Some(base) => {
+                let (lo, hi) = key_bounds(a, range);
+                let (lo, hi) = (lo.as_ref().map(Vec::as_slice), hi.as_ref().map(Vec::as_slice));
+                lmdb_pages::count_range::<Lexicographic>(&base.snapshot, &base.ave, lo, hi)?.pairs
+            }
+        };
+        let mut changes = OverlayAve::new(&self.overlay);
+        changes.scan(a, range.lo.as_ref().map(cut), range.hi.as_ref().map(cut), Direction::Forward)?;
+        let (mut added, mut retracted) = (Vec::new(), Vec::new());
+        let mut count = stored;
+        while changes.advance().is_some() {
+            added.clear();
+            retracted.clear();
+            changes.changes(&mut added, &mut retracted);
+            count = (count + added.len() as u64).saturating_sub(retracted.len() as u64);
+        }
+        Ok(count)
     }
 
     /// About how many datoms of `a` have a value in `range`; cheap whatever the width.
@@ -81,37 +118,73 @@ impl Db {
         if range.is_all() || range.as_point().is_some() {
             return self.count_range(a, range);
         }
-        let (mut lo, mut hi) = ([0; INDEX_LEN_MAX], [0; INDEX_LEN_MAX]);
-        let lo = match &range.lo {
-            Bound::Included(v) => Bound::Included(index_form(v, &mut lo)),
-            Bound::Excluded(v) => Bound::Excluded(index_form(v, &mut lo)),
-            Bound::Unbounded => Bound::Unbounded,
+        let stored = match &self.base {
+            None => 0,
+            Some(base) => {
+                let (lo, hi) = key_bounds(a, range);
+                let (lo, hi) = (lo.as_ref().map(Vec::as_slice), hi.as_ref().map(Vec::as_slice));
+                lmdb_pages::estimate_range::<Lexicographic>(&base.snapshot, &base.ave, lo, hi)?
+            }
         };
-        let hi = match &range.hi {
-            Bound::Included(v) => Bound::Included(index_form(v, &mut hi)),
-            Bound::Excluded(v) => Bound::Excluded(index_form(v, &mut hi)),
-            Bound::Unbounded => Bound::Unbounded,
-        };
+        let (lo, hi) = (range.lo.as_ref().map(cut), range.hi.as_ref().map(cut));
         let mut rows = OverlayAve::new(&self.overlay);
         rows.scan(a, lo, hi, Direction::Forward)?;
         let (mut added, mut retracted) = (Vec::new(), Vec::new());
         while added.len() + retracted.len() < ROWS_MAX && rows.advance().is_some() {
             rows.changes(&mut added, &mut retracted);
         }
-        let found = added.len() as u64;
-        let all = self.overlay.delta(a).added;
-        Ok(if found < ROWS_MAX as u64 { found } else { found.max(all / 3) })
+        let (added, retracted) = (added.len() as u64, retracted.len() as u64);
+        let delta = self.overlay.delta(a);
+        let guess = |found: u64, all: u64| if found < ROWS_MAX as u64 { found } else { found.max(all / 3) };
+        Ok((stored + guess(added, delta.added)).saturating_sub(guess(retracted, delta.retracted)))
     }
 
-    /// How many distinct values `a` has.
+    /// How many distinct values `a` has. Constant time without staged changes, else in the number of those of `a`.
     pub fn cardinality(&self, a: AttrId) -> Result<u64> {
         self.require_indexed(a)?;
-        let mut cursor = self.ave();
-        cursor.scan(a, &ValueRange::ALL, Direction::Forward)?;
-        let mut found = 0;
-        while cursor.next_value()?.is_some() {
-            found += 1;
+        let mut found = match &self.base {
+            Some(base) => base.counts(a)?.values,
+            None => 0,
+        };
+        let mut stored = self.base.as_deref().map(BaseAve::new);
+        let mut changes = OverlayAve::new(&self.overlay);
+        changes.scan(a, Bound::Unbounded, Bound::Unbounded, Direction::Forward)?;
+        let (mut added, mut retracted) = (Vec::new(), Vec::new());
+        while let Some(value) = changes.advance() {
+            added.clear();
+            retracted.clear();
+            changes.changes(&mut added, &mut retracted);
+            let before = stored.as_mut().map_or(Ok(0), |stored| stored.count(a, value))?;
+            let after = (before + added.len() as u64).saturating_sub(retracted.len() as u64);
+            found = (found + u64::from(after > 0)).saturating_sub(u64::from(before > 0));
         }
         Ok(found)
     }
+}
+
+/// Whether index forms cannot decide on which side of the bound a value lies.
+fn is_long(bound: &Bound<EncodedValue>) -> bool {
+    matches!(bound, Bound::Included(v) | Bound::Excluded(v) if v.len() >= PREFIX_LEN)
+}
+
+/// What of a bound an index form can be compared with.
+fn cut(v: &EncodedValue) -> &[u8] {
+    &v[..v.len().min(PREFIX_LEN)]
+}
+
+/// The keys of the `ave` table between which a range of values lies.
+fn key_bounds(a: AttrId, range: &ValueRange) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let (attr, after) = (AttrBytes::new(a), AttrBytes::new(AttrId(a.0 + 1)));
+    let whole = |v: &EncodedValue| [attr.as_slice(), cut(v)].concat();
+    let lo = match &range.lo {
+        Bound::Unbounded => Bound::Included(attr.as_slice().to_vec()),
+        Bound::Included(v) => Bound::Included(whole(v)),
+        Bound::Excluded(v) => Bound::Excluded(whole(v)),
+    };
+    let hi = match &range.hi {
+        Bound::Unbounded => Bound::Excluded(after.as_slice().to_vec()),
+        Bound::Included(v) => Bound::Included(whole(v)),
+        Bound::Excluded(v) => Bound::Excluded(whole(v)),
+    };
+    (lo, hi)
 }

@@ -9,6 +9,8 @@
 use std::ops::{Bound, ControlFlow};
 
 use super::Db;
+use super::base_eav::BaseEav;
+use super::merged_eav::MergedEav;
 use super::overlay_eav::OverlayEav;
 use crate::datom::Direction;
 use crate::encode::{INDEX_LEN_MAX, decode_int, index_form};
@@ -19,18 +21,20 @@ use crate::ids::AttrId;
 /// database; calls with ascending entities reuse the path of the one before.
 pub struct EavCursor<'d> {
     side: Side<'d>,
-    /// Scratch space of [`refs_into`](Self::refs_into).
-    values: Vec<&'d [u8]>,
 }
 
 enum Side<'d> {
+    Base(BaseEav<'d>),
     Overlay(OverlayEav<'d>),
+    Merged(MergedEav<'d>),
 }
 
 macro_rules! delegate {
     ($self:expr, $eav:ident => $call:expr) => {
         match &mut $self.side {
+            Side::Base($eav) => $call,
             Side::Overlay($eav) => $call,
+            Side::Merged($eav) => $call,
         }
     };
 }
@@ -51,6 +55,8 @@ pub(crate) trait RawEav<'d> {
     fn entity(&mut self, e: u64, f: Visit<'_, 'd>) -> Result<()>;
     /// Visits the facts of many entities with certain attributes.
     fn merge_scan(&mut self, entities: &[u64], attrs: &[AttrId], f: VisitMerged<'_, 'd>) -> Result<()>;
+    /// Appends the targets of a reference attribute, ascending.
+    fn refs_into(&mut self, e: u64, a: AttrId, out: &mut Vec<u64>) -> Result<usize>;
     /// How many facts an entity has.
     fn count(&mut self, e: u64) -> Result<u64>;
     /// The nearest entity in the direction of travel that has facts.
@@ -59,7 +65,14 @@ pub(crate) trait RawEav<'d> {
 
 impl<'d> EavCursor<'d> {
     pub(crate) fn new(db: &'d Db) -> Self {
-        Self { side: Side::Overlay(OverlayEav::new(&db.overlay)), values: Vec::new() }
+        let changes = OverlayEav::new(&db.overlay);
+        Self {
+            side: match &db.base {
+                None => Side::Overlay(changes),
+                Some(base) if db.overlay.is_empty() => Side::Base(BaseEav::new(base)),
+                Some(base) => Side::Merged(MergedEav::new(BaseEav::new(base), changes)),
+            },
+        }
     }
 
     /// Appends the values that `e` has for `a`, ascending, and says how many there are.
@@ -93,16 +106,9 @@ impl<'d> EavCursor<'d> {
     }
 
     /// Appends the entities that `e` refers to by `a`, ascending, and says how many there are.
+    #[inline]
     pub fn refs_into(&mut self, e: u64, a: AttrId, out: &mut Vec<u64>) -> Result<usize> {
-        self.values.clear();
-        let mut values = std::mem::take(&mut self.values);
-        let found = self.values_into(e, a, &mut values)?;
-        for value in &values {
-            let target = decode_int(value).and_then(|target| u64::try_from(target).ok());
-            out.push(target.ok_or_else(|| not_a_reference(value))?);
-        }
-        self.values = values;
-        Ok(found)
+        delegate!(self, eav => eav.refs_into(e, a, out))
     }
 
     /// How many facts `e` has.
@@ -116,6 +122,16 @@ impl<'d> EavCursor<'d> {
     }
 }
 
-fn not_a_reference(value: &[u8]) -> Error {
+/// Entity ids of encoded references.
+pub(crate) fn decode_refs(values: &[&[u8]], out: &mut Vec<u64>) -> Result<usize> {
+    for value in values {
+        let target = decode_int(value).and_then(|target| u64::try_from(target).ok());
+        out.push(target.ok_or_else(|| not_a_reference(value))?);
+    }
+    Ok(values.len())
+}
+
+#[cold]
+pub(crate) fn not_a_reference(value: &[u8]) -> Error {
     Error::CorruptedValue { reason: "not a reference", bytes: value[..value.len().min(64)].into() }
 }

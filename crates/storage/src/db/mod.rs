@@ -7,7 +7,12 @@
 
 use std::sync::Arc;
 
+use edn::Value;
 use smallvec::SmallVec;
+
+use self::base::Base;
+use self::base_eav::BaseEav;
+use self::eav::RawEav;
 
 use crate::encode::{EncodedValue, INDEX_LEN_MAX, index_form, is_giant_index};
 use crate::error::Result;
@@ -16,9 +21,14 @@ use crate::overlay::{EavKey, Entry, Overlay};
 use crate::schema::{Attribute, Schema};
 
 pub(crate) mod ave;
+pub(crate) mod base;
+pub(crate) mod base_ave;
+mod base_eav;
 mod counts;
 mod datoms;
 pub(crate) mod eav;
+mod merged_ave;
+mod merged_eav;
 mod overlay_ave;
 mod overlay_eav;
 mod resolve;
@@ -41,6 +51,18 @@ pub struct DbOptions {
     pub auto_entity_time: bool,
 }
 
+impl DbOptions {
+    /// The options as an EDN map: `{:closed-schema? true}`.
+    pub fn to_value(&self) -> Value {
+        let flags = [
+            (":closed-schema?", self.closed_schema),
+            (":validate-data?", self.validate_data),
+            (":auto-entity-time?", self.auto_entity_time),
+        ];
+        Value::Map(flags.into_iter().map(|(name, flag)| (Value::keyword(name), Value::Bool(flag))).collect())
+    }
+}
+
 /// An immutable database: it gives the same answers for as long as it lives. Clones share everything.
 ///
 /// ```
@@ -57,6 +79,7 @@ pub struct DbOptions {
 /// ```
 #[derive(Clone)]
 pub struct Db {
+    pub(crate) base: Option<Arc<Base>>,
     pub(crate) overlay: Overlay,
     schema: Arc<Schema>,
     options: Arc<DbOptions>,
@@ -68,12 +91,19 @@ impl Db {
     /// A database in memory without facts.
     pub fn empty(schema: Schema, options: DbOptions) -> Db {
         Db {
+            base: None,
             overlay: Overlay::default(),
             schema: Arc::new(schema),
             options: Arc::new(options),
             max_eid: 0,
             basis_tx: 0,
         }
+    }
+
+    /// The state of a file.
+    pub(crate) fn of_base(base: Arc<Base>, schema: Arc<Schema>, options: Arc<DbOptions>) -> Db {
+        let (max_eid, basis_tx) = (base.meta.max_eid, base.meta.basis_tx);
+        Db { base: Some(base), overlay: Overlay::default(), schema, options, max_eid, basis_tx }
     }
 
     /// The attributes.
@@ -149,11 +179,11 @@ impl Db {
         if e.0 < TX_BASE && e.0 > self.max_eid {
             self.max_eid = e.0;
         }
-        let (key, giant) = staged_key(e, a, v);
+        let (key, giant) = staged_key(e, a.id, v);
         match self.overlay.state(key.e, key.a, &key.v) {
             Some(true) => Ok(false),
             Some(false) => {
-                self.overlay.remove(&key);
+                self.overlay.remove(&key, giant, !a.no_index);
                 Ok(true)
             }
             None if self.base_contains(&key)? => Ok(false),
@@ -166,11 +196,11 @@ impl Db {
 
     /// Takes a fact away and says whether it was there.
     pub fn stage_retract(&mut self, e: EntityId, a: &Attribute, v: EncodedValue) -> Result<bool> {
-        let (key, _) = staged_key(e, a, v);
+        let (key, giant) = staged_key(e, a.id, v);
         match self.overlay.state(key.e, key.a, &key.v) {
             Some(false) => Ok(false),
             Some(true) => {
-                self.overlay.remove(&key);
+                self.overlay.remove(&key, giant, !a.no_index);
                 Ok(true)
             }
             None if !self.base_contains(&key)? => Ok(false),
@@ -201,18 +231,27 @@ impl Db {
         self.options = Arc::new(options);
     }
 
-    fn base_contains(&self, _key: &EavKey) -> Result<bool> {
-        Ok(false)
+    /// Puts a fact that holds, of an attribute that had `:db/noindex`, into the AVE index.
+    pub fn stage_index(&mut self, e: EntityId, a: AttrId, v: EncodedValue) {
+        let (key, giant) = staged_key(e, a, v);
+        self.overlay.index(&key, giant);
+    }
+
+    fn base_contains(&self, key: &EavKey) -> Result<bool> {
+        match &self.base {
+            Some(base) if base.may_have(key.e) => BaseEav::new(base).contains(key.e, key.a, &key.v),
+            _ => Ok(false),
+        }
     }
 }
 
-fn staged_key(e: EntityId, a: &Attribute, v: EncodedValue) -> (EavKey, Option<Arc<[u8]>>) {
+fn staged_key(e: EntityId, a: AttrId, v: EncodedValue) -> (EavKey, Option<Arc<[u8]>>) {
     let mut buffer = [0; INDEX_LEN_MAX];
     let index = index_form(&v, &mut buffer);
     if is_giant_index(index) {
         let index = EncodedValue::from_bytes(index);
-        (EavKey { e: e.0, a: a.id, v: index }, Some(v.into_arc()))
+        (EavKey { e: e.0, a, v: index }, Some(v.into_arc()))
     } else {
-        (EavKey { e: e.0, a: a.id, v }, None)
+        (EavKey { e: e.0, a, v }, None)
     }
 }

@@ -97,6 +97,12 @@ impl<'d> OverlayAve<'d> {
         entry.giant.as_deref()
     }
 
+    /// What the overlay says about a datom.
+    #[inline]
+    pub(crate) fn state(&self, a: AttrId, v: &[u8], e: u64) -> Option<bool> {
+        self.overlay.state_in_ave(a, v, e)
+    }
+
     /// The changes of one value.
     #[inline]
     pub(crate) fn rows_of(&self, a: AttrId, v: &[u8]) -> AveRange<'d> {
@@ -163,6 +169,6 @@ impl<'d> RawAve<'d> for OverlayAve<'d> {
 
     #[inline]
     fn contains(&mut self, a: AttrId, v: &[u8], e: u64) -> Result<bool> {
-        Ok(self.overlay.state(e, a, v) == Some(true))
+        Ok(self.overlay.state_in_ave(a, v, e) == Some(true))
     }
 }

@@ -2,9 +2,9 @@
 
 use std::ops::{Bound, ControlFlow};
 
-use super::eav::{RawEav, Visit, VisitMerged};
+use super::eav::{RawEav, Visit, VisitMerged, not_a_reference};
 use crate::datom::Direction;
-use crate::encode::{PREFIX_LEN, is_giant_index};
+use crate::encode::{PREFIX_LEN, decode_int, is_giant_index};
 use crate::error::{Error, Result};
 use crate::ids::AttrId;
 use crate::overlay::{EavKey, EavPlace, EavRange, Entry, Overlay};
@@ -17,6 +17,12 @@ pub(crate) struct OverlayEav<'d> {
 impl<'d> OverlayEav<'d> {
     pub(crate) fn new(overlay: &'d Overlay) -> Self {
         Self { overlay }
+    }
+
+    /// What the overlay says about a datom.
+    #[inline]
+    pub(crate) fn state(&self, e: u64, a: AttrId, v: &[u8]) -> Option<bool> {
+        self.overlay.state(e, a, v)
     }
 
     /// The changes of one entity and attribute.
@@ -93,6 +99,15 @@ impl<'d> RawEav<'d> for OverlayEav<'d> {
             }
         }
         Ok(())
+    }
+
+    fn refs_into(&mut self, e: u64, a: AttrId, out: &mut Vec<u64>) -> Result<usize> {
+        let before = out.len();
+        for (key, _) in self.rows_of(e, a) {
+            let target = decode_int(&key.v).and_then(|target| u64::try_from(target).ok());
+            out.push(target.ok_or_else(|| not_a_reference(&key.v))?);
+        }
+        Ok(out.len() - before)
     }
 
     fn count(&mut self, e: u64) -> Result<u64> {

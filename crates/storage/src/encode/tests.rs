@@ -12,7 +12,7 @@ use super::*;
 
 fn cases() -> ProptestConfig {
     let cases = std::env::var("FACTUM_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256);
-    ProptestConfig::with_cases(cases)
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn big(text: &str) -> BigInt {

@@ -16,6 +16,7 @@ mod attribute;
 mod error;
 mod patch;
 mod properties;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -154,11 +155,17 @@ impl Schema {
         Value::Map(entries.collect())
     }
 
-    /// This schema with one more attribute, untyped and single-valued; what a first write of an unknown one does.
+    /// Declares one more attribute, untyped and single-valued; what a first write of an unknown one does.
+    pub fn declare(&mut self, ident: &Keyword) -> Result<AttrId, SchemaError> {
+        let id = self.allocate(ident)?;
+        self.revision += 1;
+        Ok(id)
+    }
+
+    /// This schema with one more attribute, as [`declare`](Self::declare) makes it.
     pub fn with_attribute(&self, ident: &Keyword) -> Result<(Self, AttrId), SchemaError> {
         let mut next = self.clone();
-        let id = next.allocate(ident)?;
-        next.revision += 1;
+        let id = next.declare(ident)?;
         Ok((next, id))
     }
 

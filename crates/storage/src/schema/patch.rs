@@ -221,7 +221,7 @@ impl Schema {
         Ok(())
     }
 
-    fn id_of(&self, ident: &Keyword) -> Option<AttrId> {
+    pub(super) fn id_of(&self, ident: &Keyword) -> Option<AttrId> {
         self.by_ident.get(ident).copied()
     }
 
