@@ -446,8 +446,8 @@ pub struct OrderKey {
 pub enum OrderColumn {
     /// By its variable.
     Variable(Variable),
-    /// By its number, from 0.
-    Index(usize),
+    /// By its number, from 0; checked against `:find` by the parser.
+    Index(i64),
 }
 
 /// `:limit` or `:offset`

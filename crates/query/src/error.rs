@@ -5,6 +5,7 @@ use std::fmt;
 use edn::{Span, render_snippet};
 
 use crate::functions::FunctionError;
+use crate::parse::ParseError;
 use crate::source_text::SourceText;
 
 /// A result of this crate.
@@ -25,6 +26,9 @@ pub enum ErrorKind {
     /// The text is not EDN.
     #[error("{0}")]
     Read(#[from] edn::Error),
+    /// The query or its rules are not well formed.
+    #[error("{0}")]
+    Parse(#[from] ParseError),
     /// A function failed outside `:where`: in an aggregate, in `:having` or in arithmetic.
     #[error("{source}")]
     Function {
@@ -42,6 +46,7 @@ impl ErrorKind {
     fn span(&self) -> Option<Span> {
         match self {
             Self::Read(error) => Some(error.span()),
+            Self::Parse(error) => Some(error.span()),
             Self::Function { span, .. } => Some(*span),
             Self::Storage(_) => None,
         }
@@ -64,12 +69,55 @@ impl Error {
         self.text.locate(self.kind.span()?).map(|(_, span)| span)
     }
 
-    /// The error with the line it is about, underlined.
-    pub fn render(&self) -> String {
-        match self.kind.span().and_then(|span| self.text.locate(span)) {
-            Some((text, span)) => format!("{self}\n{}", render_snippet(text, span, "")),
-            None => self.to_string(),
+    /// The stable code, in the vocabulary of the reference.
+    pub fn code(&self) -> &'static str {
+        match &*self.kind {
+            ErrorKind::Read(_) => ":parser/edn",
+            ErrorKind::Parse(error) => error.code(),
+            ErrorKind::Function { source, .. } => source.code(),
+            ErrorKind::Storage(error) => error.code(),
         }
+    }
+
+    /// The class of the error, finer than its code.
+    pub fn class(&self) -> &'static str {
+        match &*self.kind {
+            ErrorKind::Read(_) => "unreadable",
+            ErrorKind::Parse(error) => error.class(),
+            ErrorKind::Function { source, .. } => source.class(),
+            ErrorKind::Storage(error) => error.class(),
+        }
+    }
+
+    /// What to do about it, where there is something to say.
+    pub fn help(&self) -> Option<String> {
+        match &*self.kind {
+            ErrorKind::Parse(error) => error.help(),
+            _ => None,
+        }
+    }
+
+    /// The error as people want to see it: what is wrong, where, and what to do about it.
+    ///
+    /// ```
+    /// let error = factum_query::parse("[:find ?m :where [?e :name ?n]]").unwrap_err();
+    /// assert_eq!(
+    ///     error.render(),
+    ///     "error[:parser/query]: the query asks for unknown vars: ?m occurs neither in :where nor in :in\n\
+    ///     \x20 1 | [:find ?m :where [?e :name ?n]]\n\
+    ///     \x20   |        ^^\n\
+    ///     help: did you mean ?e?\n"
+    /// );
+    /// ```
+    pub fn render(&self) -> String {
+        let mut out = format!("error[{}]: {self}\n", self.code());
+        if let Some((text, span)) = self.kind.span().and_then(|span| self.text.locate(span)) {
+            out.push_str(&render_snippet(text, span, ""));
+        }
+        if let Some(help) = self.help() {
+            out.push_str(&format!("help: {help}\n"));
+        }
+        out
     }
 }
 

@@ -5,13 +5,19 @@
 //! ```
 
 pub mod ast;
+mod ast_text;
 mod error;
 pub mod functions;
 pub mod logical;
+pub mod parse;
+pub mod pull;
 mod source_text;
+mod walk;
 
 pub use error::{Error, ErrorKind, Result};
 pub use functions::{FunctionError, FunctionRegistry, QueryFunction};
+pub use parse::{ParseError, parse};
 pub use source_text::SourceText;
 
 pub use edn;
+pub use storage;
