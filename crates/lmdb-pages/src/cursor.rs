@@ -37,6 +37,8 @@ pub struct Cursor<'s, K: Order = Lexicographic, D: Order = Lexicographic> {
     pages: &'s Pages,
     keys: Walk<'s>,
     place: Place,
+    /// The key on which the cursor stands, kept while it has duplicates.
+    key: &'s [u8],
     /// Where the cursor stands among the duplicates of the key on which `keys` stands.
     dups: Walk<'s>,
     dup_place: DupPlace,
@@ -90,6 +92,7 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
             pages,
             keys: Walk::new(pages, table.record.root, 0),
             place: Place::Nowhere,
+            key: &[],
             dups: Walk::new(pages, crate::format::NO_PAGE, 0),
             dup_place: DupPlace::Single,
             sorted_dups: table.has_duplicates(),
@@ -116,8 +119,12 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
     pub fn find(&mut self, key: &[u8]) -> Result<bool> {
         self.dup_place = DupPlace::Single;
         let exact = self.seek_place(key)?;
-        if exact && self.sorted_dups && self.node()?.flags & F_DUPDATA != 0 {
-            self.dup_place = DupPlace::Unopened;
+        if exact && self.sorted_dups {
+            let node = self.node()?;
+            if node.flags & F_DUPDATA != 0 {
+                self.dup_place = DupPlace::Unopened;
+                self.key = node.key;
+            }
         }
         Ok(exact)
     }
@@ -191,7 +198,7 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
             && self.dup_place != DupPlace::Single
             && let Some(value) = self.next_dup()?
         {
-            return Ok(Some((self.node()?.key, value)));
+            return Ok(Some((self.key, value)));
         }
         self.next_key()
     }
@@ -207,7 +214,7 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
             && self.dup_place != DupPlace::Single
             && let Some(value) = self.prev_dup()?
         {
-            return Ok(Some((self.node()?.key, value)));
+            return Ok(Some((self.key, value)));
         }
         self.prev_key()
     }
@@ -354,6 +361,7 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
             return self.single_value(node);
         }
         self.open_dups(node)?;
+        self.key = node.key;
         if at_end { self.enter_last_dup() } else { self.enter_first_dup() }
     }
 

@@ -168,3 +168,17 @@ impl Pages {
         self.end
     }
 }
+
+/// Asks the processor to fetch the cache line of `bytes` at `at`, which may lie anywhere.
+#[inline(always)]
+#[expect(unsafe_code, reason = "the intrinsic takes a pointer")]
+pub(crate) fn prefetch(bytes: &[u8], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing and never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (bytes, at);
+}

@@ -13,12 +13,20 @@
 //! A damaged tree cannot trap the walk: a path has at most [`MAX_DEPTH`] levels, and a step to a neighbouring leaf
 //! must find greater (going back: smaller) keys there.
 
+mod leaf;
+mod prefetch;
+
 use std::cmp::Ordering;
 
 use crate::error::{Error, Result};
-use crate::format::{Header, MAX_DEPTH, NO_PAGE, Node, P_BRANCH, P_LEAF, P_LEAF2, PAGE_HEADER, number_of};
+use crate::format::{Header, MAX_DEPTH, NO_PAGE, Node, P_BRANCH, P_LEAF, number_of};
 use crate::map::Pages;
 use crate::order::Order;
+pub(crate) use leaf::Leaf;
+use prefetch::{prefetch_contents, prefetch_for_search, prefetch_head};
+
+/// From how many branch levels on a leaf is presumed not to lie in the processor's caches.
+const COLD_HEIGHT: usize = 2;
 
 /// A branch page on the path.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,96 +34,6 @@ struct Step {
     page: u64,
     index: u16,
     count: u16,
-}
-
-/// The leaf page (or sub-page) under the path.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Leaf<'s> {
-    bytes: &'s [u8],
-    /// The page in which the bytes lie, for error messages.
-    page: u64,
-    /// The entry where the walk stands; equal to `count` behind the last one.
-    pub index: usize,
-    pub count: usize,
-    /// Width of the items of a LEAF2 page; 0 on pages of nodes.
-    width: usize,
-}
-
-impl<'s> Leaf<'s> {
-    const NONE: Leaf<'static> = Leaf { bytes: &[], page: NO_PAGE, index: 0, count: 0, width: 0 };
-
-    /// The leaf in `bytes`; `width` is the item width of LEAF2 pages as the tree's record tells it.
-    #[inline]
-    pub fn new(bytes: &'s [u8], page: u64, header: Header, width: usize) -> Result<Leaf<'s>> {
-        let count = header.count as usize;
-        if header.flags & P_LEAF2 == 0 {
-            return Ok(Leaf { bytes, page, index: 0, count, width: 0 });
-        }
-        if width == 0 || PAGE_HEADER + count * width > bytes.len() {
-            return Err(Error::corrupted(page, "the packed items do not fit their page"));
-        }
-        Ok(Leaf { bytes, page, index: 0, count, width })
-    }
-
-    #[inline(always)]
-    pub fn key(&self, index: usize) -> Result<&'s [u8]> {
-        if self.width == 0 {
-            return Ok(self.node(index)?.key);
-        }
-        let at = PAGE_HEADER + index * self.width;
-        match self.bytes.get(at..at + self.width) {
-            Some(key) => Ok(key),
-            None => Err(Error::corrupted(self.page, "a packed item reaches beyond its page")),
-        }
-    }
-
-    #[inline(always)]
-    pub fn node(&self, index: usize) -> Result<Node<'s>> {
-        Node::at(self.bytes, self.page, index)
-    }
-
-    #[inline(always)]
-    pub fn page(&self) -> u64 {
-        self.page
-    }
-
-    /// The items from `from` on, if they lie packed.
-    pub fn packed(&self, from: usize) -> Option<&'s [u8]> {
-        (self.width > 0)
-            .then(|| self.bytes.get(PAGE_HEADER + from * self.width..PAGE_HEADER + self.count * self.width))?
-    }
-
-    /// The first index in `low..high` whose key is not below `key`, and whether that key is equal; all keys
-    /// before `low` are below and those from `high` on above.
-    #[inline(always)]
-    fn search<O: Order>(&self, mut low: usize, mut high: usize, key: &[u8]) -> Result<(usize, bool)> {
-        while low < high {
-            let middle = (low + high) / 2;
-            match O::compare(key, self.key(middle)?) {
-                Ordering::Greater => low = middle + 1,
-                Ordering::Less => high = middle,
-                Ordering::Equal => return Ok((middle, true)),
-            }
-        }
-        Ok((low, false))
-    }
-
-    /// Like `search` in `low..count`, expecting the place near `low`.
-    #[inline(always)]
-    fn gallop<O: Order>(&self, mut low: usize, key: &[u8]) -> Result<(usize, bool)> {
-        let mut stride = 1;
-        let mut probe = low;
-        while probe < self.count {
-            match O::compare(key, self.key(probe)?) {
-                Ordering::Greater => low = probe + 1,
-                Ordering::Less => return self.search::<O>(low, probe, key),
-                Ordering::Equal => return Ok((probe, true)),
-            }
-            probe = low + stride - 1;
-            stride *= 2;
-        }
-        self.search::<O>(low, self.count, key)
-    }
 }
 
 /// A position in one tree.
@@ -194,7 +112,8 @@ impl<'s> Walk<'s> {
                 step.index += 1;
                 let before = self.leaf;
                 self.descend_first(level + 1)?;
-                return self.check_order::<O>(before, self.leaf, self.leaf.page);
+                self.prefetch_neighbours(true);
+                return self.check_order::<O>(before, self.leaf, true);
             }
         }
         Ok(false)
@@ -208,7 +127,8 @@ impl<'s> Walk<'s> {
                 step.index -= 1;
                 let after = self.leaf;
                 self.descend_last(level + 1)?;
-                return self.check_order::<O>(self.leaf, after, self.leaf.page);
+                self.prefetch_neighbours(false);
+                return self.check_order::<O>(self.leaf, after, false);
             }
         }
         Ok(false)
@@ -217,6 +137,9 @@ impl<'s> Walk<'s> {
     /// Moves to the first entry of the next leaf without looking at its keys; false (and unmoved) in the last leaf.
     /// The caller must bound the number of steps.
     pub fn next_leaf_unchecked(&mut self) -> Result<bool> {
+        if let Some(bytes) = self.sibling(8) {
+            prefetch_head(bytes);
+        }
         for level in (0..self.height).rev() {
             let step = &mut self.branches[level];
             if step.index + 1 < step.count {
@@ -238,20 +161,44 @@ impl<'s> Walk<'s> {
         rank + size * self.leaf.index as f64 / self.leaf.count.max(1) as f64
     }
 
-    /// Demands that the keys of `left` lie before those of `right`. Comparing like ends of the leaves with each
-    /// other, too, makes sure that no leaf is ever visited twice in a row of steps, so that scans end.
+    /// Fetches the leaf beside the present one into the cache, and the header of the one behind that, as far as they
+    /// have the same parent.
     #[inline]
-    fn check_order<O: Order>(&mut self, left: Leaf<'s>, right: Leaf<'s>, page: u64) -> Result<bool> {
-        let (left_first, left_last) = (left.key(0)?, left.key(left.count - 1)?);
-        let (right_first, right_last) = (right.key(0)?, right.key(right.count - 1)?);
-        let ascending = O::compare(left_last, right_first).is_lt()
-            && O::compare(left_first, right_first).is_lt()
-            && O::compare(left_last, right_last).is_lt();
-        if ascending {
+    fn prefetch_neighbours(&self, forward: bool) {
+        let signed = |distance: i32| if forward { distance } else { -distance };
+        if let Some(bytes) = self.sibling(signed(2)) {
+            prefetch_head(bytes);
+        }
+        if let Some(bytes) = self.sibling(signed(1)) {
+            prefetch_contents(bytes);
+        }
+    }
+
+    /// The page so many places beside the present leaf, under the same parent.
+    #[inline]
+    fn sibling(&self, distance: i32) -> Option<&'s [u8]> {
+        let step = self.branches[..self.height].last()?;
+        let index = i32::from(step.index) + distance;
+        let inside = (0..i32::from(step.count)).contains(&index);
+        self.pages.get(inside.then(|| self.branch_node(step.page, index as usize))?.ok()?.child())
+    }
+
+    /// Demands that the keys of the leaf on the left lie before those of the leaf on the right, of which one is the
+    /// present leaf. Comparing like ends of the leaves with each other, too, makes sure that no leaf is ever visited
+    /// twice in a row of steps, so that scans end.
+    #[inline]
+    fn check_order<O: Order>(&mut self, left: Leaf<'s>, right: Leaf<'s>, forward: bool) -> Result<bool> {
+        let (left_last, right_first) = (left.key(left.count - 1)?, right.key(0)?);
+        let progress = if forward {
+            O::compare(left.key(0)?, right_first)
+        } else {
+            O::compare(left_last, right.key(right.count - 1)?)
+        };
+        if O::compare(left_last, right_first).is_lt() && progress.is_lt() {
             return Ok(true);
         }
         self.loaded = false;
-        Err(Error::corrupted(page, "the keys of neighbouring leaves are out of order"))
+        Err(Error::corrupted(self.leaf.page(), "the keys of neighbouring leaves are out of order"))
     }
 
     /// Goes to the root; afterwards either the root is the leaf, or it is `branches[0]` and the path must be
@@ -295,11 +242,21 @@ impl<'s> Walk<'s> {
         }
     }
 
-    /// Loads the child under the path's lowest branch page, at whose `index` it stands.
+    /// The child of the path's lowest branch page at the step's index.
+    #[inline]
+    fn child(&self) -> Result<u64> {
+        let step = &self.branches[self.height - 1];
+        Ok(self.branch_node(step.page, step.index as usize)?.child())
+    }
+
+    /// Loads the child of the path's lowest branch page at the step's index.
     #[inline]
     fn load_child(&mut self) -> Result<bool> {
-        let step = &self.branches[self.height - 1];
-        let child = self.branch_node(step.page, step.index as usize)?.child();
+        self.load_page_below(self.child()?)
+    }
+
+    #[inline]
+    fn load_page_below(&mut self, child: u64) -> Result<bool> {
         let is_leaf = self.load(child)?;
         if is_leaf && self.leaf.count == 0 {
             return Err(Error::corrupted(child, "a leaf page below a branch page is empty"));
@@ -351,7 +308,16 @@ impl<'s> Walk<'s> {
     /// Goes down to the leaf that may hold `key`, the lowest branch page's index being set already.
     #[inline]
     fn descend<O: Order>(&mut self, key: &[u8]) -> Result<()> {
-        while !self.load_child()? {
+        loop {
+            let child = self.child()?;
+            if self.height >= COLD_HEIGHT
+                && let Some(bytes) = self.pages.get(child)
+            {
+                if self.width == 0 { prefetch_for_search(bytes) } else { prefetch_head(bytes) }
+            }
+            if self.load_page_below(child)? {
+                break;
+            }
             let count = self.branches[self.height - 1].count as usize;
             self.choose_child::<O>(1, count, key)?;
         }
@@ -361,7 +327,11 @@ impl<'s> Walk<'s> {
 
     #[inline]
     fn search_leaf<O: Order>(&mut self, key: &[u8]) -> Result<bool> {
-        let (index, exact) = self.leaf.search::<O>(0, self.leaf.count, key)?;
+        let (index, exact) = if self.height >= COLD_HEIGHT && self.leaf.width > 0 {
+            self.leaf.search_packed::<O>(key)?
+        } else {
+            self.leaf.search::<O>(0, self.leaf.count, key)?
+        };
         self.leaf.index = index;
         Ok(exact)
     }
@@ -398,9 +368,15 @@ impl<'s> Walk<'s> {
                     self.leaf.index = index;
                     return Ok(exact);
                 }
+                let lowest = level + 1 == self.height;
                 (self.loaded, self.height) = (false, level + 1);
+                let before = self.branches[level].index;
                 self.gallop_child::<O>(key)?;
+                let sequential = lowest && self.branches[level].index == before + 1;
                 self.descend::<O>(key)?;
+                if sequential {
+                    self.prefetch_neighbours(true);
+                }
                 self.search_leaf::<O>(key)
             }
             Ordering::Less => {

@@ -86,7 +86,7 @@ fn readers_see_whole_transactions_while_a_writer_commits() {
                         let generation = check(&snapshot);
                         assert!(generation >= last, "snapshots never go back");
                         assert!(generation >= floor, "a snapshot sees what was committed before it");
-                        if generation % 16 == 0 {
+                        if generation.is_multiple_of(16) {
                             check(&kept);
                             kept = snapshot;
                         }

@@ -103,7 +103,7 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
         // Values of the present key are sought from the present value, not from the first.
         let same = self.place == Place::On
             && self.dup_place != DupPlace::Single
-            && K::compare(self.node()?.key, key).is_eq();
+            && K::compare(self.key, key).is_eq();
         if !same && !self.find(key)? {
             return Ok(None);
         }
