@@ -4,13 +4,17 @@
 //! text --parse--> ast::Query --analyse--> Logical --plan--> Plan --execute--> rows --shape--> QueryResult
 //! ```
 
+pub mod aggregate;
 pub mod ast;
 mod ast_text;
 mod error;
+pub mod exec;
 pub mod functions;
 pub mod logical;
 pub mod parse;
+pub mod plan;
 pub mod pull;
+pub mod rules;
 mod source_text;
 mod walk;
 
