@@ -21,6 +21,8 @@ pub(crate) const OWN_PREFIX: &str = "factum/";
 pub struct Dbi {
     pub(crate) name: &'static str,
     pub(crate) index: u32,
+    /// Which environment it belongs to.
+    pub(crate) env: u32,
     pub(crate) flags: DbiFlags,
 }
 
@@ -75,7 +77,6 @@ impl From<DbiFlags> for DbiOptions {
 /// What the environment knows of a table that a handle exists for.
 #[derive(Debug)]
 pub(crate) struct DbiEntry {
-    pub(crate) name: &'static str,
     pub(crate) c_name: CString,
 }
 
@@ -114,22 +115,28 @@ impl Shared {
     pub(crate) fn register(&self, name: &str, flags: DbiFlags) -> Result<Dbi> {
         let mut dbis = self.dbis.write().unwrap_or_else(PoisonError::into_inner);
         if let Some((&name, &index)) = dbis.by_name.get_key_value(name) {
-            return Ok(Dbi { name, index, flags });
+            return Ok(Dbi { name, index, env: self.id, flags });
         }
         let name = intern(name);
         let c_name = CString::new(name)
             .map_err(|_| Error::BadDbiName { name: name.to_owned(), reason: "it contains a zero byte" })?;
         let index = u32::try_from(dbis.entries.len()).expect("fewer tables than numbers");
-        dbis.entries.push(Arc::new(DbiEntry { name, c_name }));
+        dbis.entries.push(Arc::new(DbiEntry { c_name }));
         dbis.by_name.insert(name, index);
-        Ok(Dbi { name, index, flags })
+        Ok(Dbi { name, index, env: self.id, flags })
+    }
+
+    /// Refuses handles of other environments.
+    #[inline]
+    pub(crate) fn check_handle(&self, dbi: &Dbi) -> Result<()> {
+        if dbi.env == self.id { Ok(()) } else { Err(Error::ForeignDbi { name: dbi.name.to_owned() }) }
     }
 
     pub(crate) fn entry(&self, dbi: &Dbi) -> Result<Arc<DbiEntry>> {
+        self.check_handle(dbi)?;
         let dbis = self.dbis.read().unwrap_or_else(PoisonError::into_inner);
         dbis.entries
             .get(dbi.index as usize)
-            .filter(|entry| std::ptr::eq(entry.name, dbi.name))
             .cloned()
             .ok_or_else(|| Error::ForeignDbi { name: dbi.name.to_owned() })
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::codec::CodecError;
 use crate::flags::DbiFlags;
 use crate::sys::Code;
 
@@ -260,6 +261,25 @@ pub enum Error {
         name: String,
     },
 
+    /// A key, value or bound has no bytes in its table's type.
+    #[error("table {name:?}: {source}")]
+    Unencodable {
+        /// The table.
+        name: String,
+        /// Why not.
+        source: CodecError,
+    },
+    /// Stored bytes are not of the table's type.
+    #[error("table {name:?}: {source} (bytes {bytes})", bytes = hex(bytes))]
+    Undecodable {
+        /// The table.
+        name: String,
+        /// The bytes.
+        bytes: Box<[u8]>,
+        /// What is wrong with them.
+        source: CodecError,
+    },
+
     // --- below ---
     /// The file is damaged.
     #[error("the database is damaged: {reason}")]
@@ -297,6 +317,16 @@ impl From<lmdb_pages::Error> for Error {
     fn from(error: lmdb_pages::Error) -> Self {
         Self::from_pages(error)
     }
+}
+
+/// The first bytes, as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    const MAX: usize = 32;
+    let mut text: String = bytes.iter().take(MAX).map(|byte| format!("{byte:02x}")).collect();
+    if bytes.len() > MAX {
+        text.push_str("...");
+    }
+    text
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
@@ -340,6 +370,7 @@ impl Error {
             Self::WrongSize { .. } => ":kv/wrong-size",
             Self::KeyExists { .. } => ":kv/key-exists",
             Self::OutOfOrder { .. } => ":kv/out-of-order",
+            Self::Unencodable { source, .. } | Self::Undecodable { source, .. } => source.code(),
             Self::Corrupted { .. } | Self::Pages(_) => ":kv/corrupted",
             Self::Io { .. } => ":kv/io",
             Self::Lmdb { .. } => ":kv/lmdb",

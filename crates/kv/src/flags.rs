@@ -1,6 +1,7 @@
 //! The flags of tables and of puts, and what a table's flags mean for its callers.
 
 use bitflags::bitflags;
+use lmdb_pages::{OrderKind, TableFlags};
 
 bitflags! {
     /// How a table orders and stores its pairs. Fixed when the table is created.
@@ -39,6 +40,16 @@ impl DbiFlags {
         self.contains(Self::DUPSORT)
     }
 
+    /// How keys compare.
+    pub(crate) fn key_order(self) -> OrderKind {
+        OrderKind::of_keys(TableFlags::from_bits_truncate(self.bits()))
+    }
+
+    /// How the values of a key compare.
+    pub(crate) fn value_order(self) -> OrderKind {
+        OrderKind::of_duplicates(TableFlags::from_bits_truncate(self.bits()))
+    }
+
     /// LMDB's bits.
     pub(crate) fn raw(self) -> u32 {
         u32::from(self.bits())
@@ -66,61 +77,6 @@ bitflags! {
     }
 }
 
-/// The order in which a table compares its keys, or a key's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Collation {
-    /// As unsigned bytes.
-    Bytes,
-    /// As integers in native byte order.
-    Native,
-    /// As bytes from the last to the first.
-    Reverse,
-}
-
-impl Collation {
-    pub(crate) fn of_keys(flags: DbiFlags) -> Self {
-        if flags.contains(DbiFlags::INTEGERKEY) {
-            Self::Native
-        } else if flags.contains(DbiFlags::REVERSEKEY) {
-            Self::Reverse
-        } else {
-            Self::Bytes
-        }
-    }
-
-    pub(crate) fn of_values(flags: DbiFlags) -> Self {
-        if flags.contains(DbiFlags::INTEGERDUP) {
-            Self::Native
-        } else if flags.contains(DbiFlags::REVERSEDUP) {
-            Self::Reverse
-        } else {
-            Self::Bytes
-        }
-    }
-
-    /// Compares as LMDB does.
-    #[inline]
-    pub(crate) fn compare(self, a: &[u8], b: &[u8]) -> std::cmp::Ordering {
-        match self {
-            Self::Bytes => a.cmp(b),
-            Self::Native => compare_native(a, b),
-            Self::Reverse => a.iter().rev().cmp(b.iter().rev()),
-        }
-    }
-}
-
-#[inline]
-fn compare_native(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
-    if let (Ok(a), Ok(b)) = (<[u8; 8]>::try_from(a), <[u8; 8]>::try_from(b)) {
-        return u64::from_ne_bytes(a).cmp(&u64::from_ne_bytes(b));
-    }
-    if let (Ok(a), Ok(b)) = (<[u8; 4]>::try_from(a), <[u8; 4]>::try_from(b)) {
-        return u32::from_ne_bytes(a).cmp(&u32::from_ne_bytes(b));
-    }
-    // Sizes that no table of this kind holds; any total order does.
-    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,14 +89,5 @@ mod tests {
         );
         assert_eq!(DbiFlags::REVERSEDUP.normalised(), DbiFlags::REVERSEDUP | DbiFlags::DUPSORT);
         assert_eq!(DbiFlags::REVERSEKEY.normalised(), DbiFlags::REVERSEKEY);
-    }
-
-    #[test]
-    fn collations_compare_as_lmdb_does() {
-        use std::cmp::Ordering::{Greater, Less};
-        assert_eq!(Collation::Bytes.compare(b"ab", b"b"), Less);
-        assert_eq!(Collation::Native.compare(&256u64.to_ne_bytes(), &255u64.to_ne_bytes()), Greater);
-        assert_eq!(Collation::Native.compare(&256u32.to_ne_bytes(), &255u32.to_ne_bytes()), Greater);
-        assert_eq!(Collation::Reverse.compare(b"ab", b"ba"), Greater);
     }
 }

@@ -16,12 +16,16 @@ mod dbi;
 mod env;
 mod error;
 mod flags;
+mod read;
 mod sys;
+mod table;
 mod txn;
 
 pub use dbi::{Dbi, DbiOptions};
 pub use env::{Durability, Env, EnvInfo, EnvOptions, ReaderInfo};
 pub use error::{Error, Result};
 pub use flags::{DbiFlags, PutFlags};
-pub use lmdb_pages::Snapshot;
+pub use lmdb_pages::{Count, Snapshot};
+pub use read::{Cursor, KeyRange, Keys, Pairs, Read, ReadTxn};
+pub use table::{DynTable, Entries, Items, Table, TypedKeys};
 pub use txn::WriteTxn;

@@ -88,7 +88,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Codec for Data<T> {
         Ok(buffer)
     }
 
-    fn decode<'b>(&self, bytes: &'b [u8]) -> Result<T> {
+    fn decode(&self, bytes: &[u8]) -> Result<T> {
         edn::from_value(get(bytes)?).map_err(|error| CodecError::Serde(error.to_string()))
     }
 }

@@ -390,7 +390,7 @@ impl Codec for KeyType {
         Ok(buffer)
     }
 
-    fn decode<'b>(&self, bytes: &'b [u8]) -> Result<Value> {
+    fn decode(&self, bytes: &[u8]) -> Result<Value> {
         self.take(bytes)
     }
 }

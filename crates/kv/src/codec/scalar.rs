@@ -26,7 +26,7 @@ macro_rules! fixed {
             }
 
             #[inline]
-            fn decode<'b>(&self, mut bytes: &'b [u8]) -> Result<$item> {
+            fn decode(&self, mut bytes: &[u8]) -> Result<$item> {
                 let take: fn(&mut &[u8]) -> Result<$item> = $take;
                 let item = take(&mut bytes)?;
                 wire::end(bytes, $name)?;
@@ -100,7 +100,7 @@ macro_rules! borrowed {
             }
 
             #[inline]
-            fn decode<'b>(&self, bytes: &'b [u8]) -> Result<$output> {
+            fn decode(&self, bytes: &[u8]) -> Result<$output> {
                 let get: fn(&[u8]) -> Result<$output> = $get;
                 get(bytes)
             }
@@ -260,7 +260,7 @@ impl Codec for Unit {
         Ok(buffer)
     }
 
-    fn decode<'b>(&self, _bytes: &'b [u8]) -> Result<()> {
+    fn decode(&self, _bytes: &[u8]) -> Result<()> {
         Ok(())
     }
 }

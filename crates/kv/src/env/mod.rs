@@ -8,8 +8,8 @@ mod registry;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ pub use options::{Durability, EnvOptions};
 
 use crate::dbi::DbiEntry;
 use crate::error::{Error, Result};
+use crate::read::ReadInner;
 use crate::sys::{EnvHandle, TxnHandle};
 use crate::txn::WriteTxn;
 use place::Place;
@@ -54,6 +55,8 @@ impl From<Arc<Shared>> for Env {
 /// What the clones of an [`Env`] share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// Tells environments of this process apart.
+    pub(crate) id: u32,
     pub(crate) heed: heed::Env<WithoutTls>,
     pub(crate) handle: EnvHandle,
     pub(crate) reader: lmdb_pages::Reader,
@@ -66,6 +69,8 @@ pub(crate) struct Shared {
     opened_by: u32,
     turn: Turn,
     pub(crate) dbis: RwLock<Dbis>,
+    /// The newest state that somebody reads, shared with those who ask for it again.
+    pub(crate) latest: Mutex<Weak<ReadInner>>,
 }
 
 /// The tables that handles exist for, by the number in the handle.
@@ -83,7 +88,9 @@ impl Shared {
             .map_err(|error| Error::from_heed(error, "reading the environment's handle"))?
             .ok_or(Error::HeedChanged)?;
         let reader = lmdb_pages::Reader::new(&heed)?;
+        static NEXT_ID: AtomicU32 = AtomicU32::new(0);
         Ok(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             heed,
             handle,
             reader,
@@ -94,6 +101,7 @@ impl Shared {
             opened_by: std::process::id(),
             turn: Turn::default(),
             dbis: RwLock::default(),
+            latest: Mutex::default(),
         })
     }
 

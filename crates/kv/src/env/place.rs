@@ -179,7 +179,6 @@ fn remote_kind(path: &Path) -> Option<&'static str> {
         }
         stat.assume_init().f_type
     };
-    #[expect(clippy::unnecessary_cast, reason = "the type of the field differs between targets")]
     remote_name(kind as u32)
 }
 

@@ -9,7 +9,9 @@ use crate::dbi::{Dbi, DbiOptions, agree, check_name};
 use crate::env::{Shared, TurnGuard};
 use crate::error::{Error, Result};
 use crate::flags::{DbiFlags, PutFlags};
-use crate::sys::{Code, TxnHandle};
+use crate::read::TxnCursor;
+use crate::sys::{Code, RawCursor, TxnHandle};
+pub(crate) use slot::Place;
 use slot::Slot;
 
 /// A write transaction: sees what it has written, and nobody else does until [`WriteTxn::commit`].
@@ -238,6 +240,20 @@ impl<'e> WriteTxn<'e> {
         result.map_err(|error| self.explain(error, "storing a pair"))
     }
 
+    /// Stores many values of one size under one key of a table of [`DbiFlags::DUPFIXED`]: `items` holds them packed.
+    ///
+    /// # Errors
+    ///
+    /// As [`WriteTxn::put`]; [`Error::NotAList`] on other tables.
+    #[doc(alias = "MDB_MULTIPLE")]
+    pub fn put_packed(&mut self, dbi: &Dbi, key: &[u8], items: &[u8], item_size: usize) -> Result<()> {
+        if !dbi.flags.contains(DbiFlags::DUPFIXED) {
+            return Err(Error::NotAList { name: dbi.name.to_owned(), operation: "storing packed values" });
+        }
+        let result = self.slot(dbi)?.put_packed(key, items, item_size);
+        result.map_err(|error| self.explain(error, "storing packed values"))
+    }
+
     /// Deletes a key with all its values; says whether it was there.
     ///
     /// # Errors
@@ -270,11 +286,18 @@ impl<'e> WriteTxn<'e> {
     ///
     /// [`Error::NoSuchDbi`].
     pub fn get(&self, dbi: &Dbi, key: &[u8]) -> Result<Option<&[u8]>> {
-        let number = self.number(dbi)?;
-        if key.is_empty() || key.len() > slot::KEY_MAX {
+        let place = self.place(dbi)?;
+        if !place.may_hold_key(key.len()) {
             return Ok(None);
         }
-        self.handle.get(number, key).map_err(|code| self.fail(code, "reading a key"))
+        self.handle.get(place.number, key).map_err(|code| self.fail(code, "reading a key"))
+    }
+
+    pub(crate) fn open_cursor(&self, dbi: &Dbi) -> Result<TxnCursor<'_>> {
+        let place = self.place(dbi)?;
+        let cursor =
+            RawCursor::open(self.handle, place.number).map_err(|code| self.fail(code, "opening a cursor"))?;
+        Ok(TxnCursor::new(cursor, *dbi, place))
     }
 
     /// Deletes all pairs of a table and keeps the table.
@@ -350,22 +373,26 @@ impl<'e> WriteTxn<'e> {
         Slot::open(self.handle, number, dbi).map_err(|code| self.fail(code, "opening a cursor"))
     }
 
-    /// LMDB's number of the table in this transaction.
     fn number(&self, dbi: &Dbi) -> Result<u32> {
+        self.place(dbi).map(|place| place.number)
+    }
+
+    /// LMDB's number of the table in this transaction, and which sizes it holds.
+    fn place(&self, dbi: &Dbi) -> Result<Place> {
         if let Some(Some(slot)) = self.slots.borrow().get(dbi.index as usize)
             && slot.is_of(dbi)
         {
-            return Ok(slot.number());
+            return Ok(slot.place());
         }
         let slot = self.open_slot(dbi)?;
-        let number = slot.number();
+        let place = slot.place();
         let mut slots = self.slots.borrow_mut();
         let index = dbi.index as usize;
         if slots.len() <= index {
             slots.resize_with(index + 1, || None);
         }
         slots[index] = Some(slot);
-        Ok(number)
+        Ok(place)
     }
 
     fn stored_flags(&self, number: u32) -> Result<DbiFlags> {

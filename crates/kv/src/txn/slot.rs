@@ -13,11 +13,12 @@
 
 use std::cmp::Ordering;
 
+use lmdb_pages::OrderKind;
 use smallvec::SmallVec;
 
 use crate::dbi::Dbi;
 use crate::error::Error;
-use crate::flags::{Collation, DbiFlags, PutFlags};
+use crate::flags::{DbiFlags, PutFlags};
 use crate::sys::{Code, Move, RawCursor, TxnHandle};
 
 /// The longest key, and the longest value of a list table.
@@ -54,18 +55,48 @@ enum Tail {
     Known,
 }
 
-#[derive(Debug)]
-pub(super) struct Slot {
-    name: &'static str,
-    flags: DbiFlags,
-    number: u32,
-    cursor: RawCursor,
-    keys: Collation,
-    values: Collation,
+/// Where LMDB keeps a table, and which sizes its integer comparators rely on.
+///
+/// LMDB compares integers by the size of those that are stored, so one that is shorter must never reach it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) number: u32,
     /// The size of all keys, where they must have one.
     key_size: Option<usize>,
     /// The size of all values, where they must have one.
     item_size: Option<usize>,
+}
+
+impl Place {
+    /// Whether a key of this length can be in the table.
+    pub(crate) fn may_hold_key(self, len: usize) -> bool {
+        (1..=KEY_MAX).contains(&len) && self.key_size.is_none_or(|size| size == len)
+    }
+
+    /// The size that a key must have instead of this one.
+    pub(crate) fn expected_key(self, len: usize) -> Option<usize> {
+        self.key_size.filter(|size| *size != len)
+    }
+
+    /// The size that a list item must have instead of this one.
+    pub(crate) fn expected_item(self, len: usize) -> Option<usize> {
+        self.item_size.filter(|size| *size != len)
+    }
+
+    /// Whether a list item of this length can be in the table.
+    pub(crate) fn may_hold_item(self, len: usize) -> bool {
+        (1..=KEY_MAX).contains(&len) && self.item_size.is_none_or(|size| size == len)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    name: &'static str,
+    flags: DbiFlags,
+    place: Place,
+    cursor: RawCursor,
+    keys: OrderKind,
+    values: OrderKind,
     tail: Tail,
     tail_key: Bytes,
     tail_value: Bytes,
@@ -85,12 +116,10 @@ impl Slot {
         Ok(Self {
             name: dbi.name,
             flags,
-            number,
+            place: Place { number, key_size, item_size },
             cursor,
-            keys: Collation::of_keys(flags),
-            values: Collation::of_values(flags),
-            key_size,
-            item_size,
+            keys: flags.key_order(),
+            values: flags.value_order(),
             tail: Tail::Unknown,
             tail_key: Bytes::new(),
             tail_value: Bytes::new(),
@@ -106,8 +135,8 @@ impl Slot {
         std::ptr::eq(self.name, dbi.name) && self.flags == dbi.flags
     }
 
-    pub(super) fn number(&self) -> u32 {
-        self.number
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 
     #[inline]
@@ -140,8 +169,29 @@ impl Slot {
         }
     }
 
+    pub(super) fn put_packed(&mut self, key: &[u8], items: &[u8], item_size: usize) -> SlotResult<()> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let whole = item_size > 0 && items.len().is_multiple_of(item_size);
+        let Some(last) = whole.then(|| &items[items.len() - item_size..]) else {
+            let name = self.name.to_owned();
+            return self.refuse(Error::WrongSize {
+                name,
+                what: "list item",
+                len: items.len(),
+                expected: item_size,
+            });
+        };
+        self.check_pair(key, last)?;
+        self.cursor.put_packed(key, items, item_size)?;
+        // The greatest pair may be among them, in any place.
+        self.tail = Tail::Unknown;
+        Ok(())
+    }
+
     pub(super) fn delete(&mut self, key: &[u8]) -> SlotResult<bool> {
-        if key.is_empty() || key.len() > KEY_MAX || self.cursor.seek_exact(key)?.is_none() {
+        if !self.place.may_hold_key(key.len()) || self.cursor.seek_exact(key)?.is_none() {
             return Ok(false);
         }
         if self.is_at_tail(key) {
@@ -152,8 +202,8 @@ impl Slot {
     }
 
     pub(super) fn delete_dup(&mut self, key: &[u8], value: &[u8]) -> SlotResult<bool> {
-        let outside = |bytes: &[u8]| bytes.is_empty() || bytes.len() > KEY_MAX;
-        if outside(key) || outside(value) || self.cursor.seek_pair(key, value)?.is_none() {
+        let possible = self.place.may_hold_key(key.len()) && self.place.may_hold_item(value.len());
+        if !possible || self.cursor.seek_pair(key, value)?.is_none() {
             return Ok(false);
         }
         if self.is_at_tail(key) {
@@ -244,11 +294,11 @@ impl Slot {
             return self.refuse(Error::TooLong { name: name(), what, len: value.len(), max });
         }
         if self.flags.contains(DbiFlags::INTEGERKEY) {
-            let expected = self.key_size.unwrap_or(if key.len() == 4 { 4 } else { 8 });
+            let expected = self.place.key_size.unwrap_or(if key.len() == 4 { 4 } else { 8 });
             if key.len() != expected {
                 return self.refuse(Error::WrongSize { name: name(), what: "key", len: key.len(), expected });
             }
-            self.key_size = Some(expected);
+            self.place.key_size = Some(expected);
         }
         if self.flags.contains(DbiFlags::DUPFIXED) {
             let default = match (self.flags.contains(DbiFlags::INTEGERDUP), value.len()) {
@@ -256,7 +306,7 @@ impl Slot {
                 (true, 4) => 4,
                 (true, _) => 8,
             };
-            let expected = self.item_size.unwrap_or(default);
+            let expected = self.place.item_size.unwrap_or(default);
             if value.len() != expected {
                 return self.refuse(Error::WrongSize {
                     name: name(),
@@ -265,7 +315,7 @@ impl Slot {
                     expected,
                 });
             }
-            self.item_size = Some(expected);
+            self.place.item_size = Some(expected);
         }
         Ok(())
     }

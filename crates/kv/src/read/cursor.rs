@@ -1,0 +1,397 @@
+//! [`Cursor`]: one cursor over snapshots and write transactions alike.
+
+use lmdb_pages::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes, Snapshot};
+
+use super::txn_cursor::TxnCursor;
+use crate::error::{Error, Result};
+
+/// A key and one of its values.
+pub(super) type Pair<'r> = (&'r [u8], &'r [u8]);
+
+/// A position in a table, and ways to move it.
+///
+/// A cursor is *nowhere* when it is new, *on a pair* after an operation that returned one, and *in a gap* between
+/// neighbouring pairs after one that found nothing. From nowhere, [`Cursor::next`] goes to the first pair and
+/// [`Cursor::prev`] to the last; from a gap, to the pair behind it and before it.
+///
+/// What it returns lives as long as the borrow of what is read, not of the cursor.
+#[derive(Debug)]
+pub struct Cursor<'r>(Kind<'r>);
+
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the usual variant is the large one; it must not cost an allocation"
+)]
+enum Kind<'r> {
+    /// Keys and values compare as bytes: nearly all tables, so worth a path of its own.
+    Plain(lmdb_pages::Cursor<'r>),
+    Other(Box<dyn Walk<'r> + 'r>),
+}
+
+/// What a cursor can do, whatever the orders of its table and wherever it reads.
+pub(super) trait Walk<'r>: std::fmt::Debug {
+    fn first(&mut self) -> Result<Option<Pair<'r>>>;
+    fn last(&mut self) -> Result<Option<Pair<'r>>>;
+    fn seek(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>>;
+    fn seek_exact(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>>;
+    fn seek_le(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>>;
+    fn next(&mut self) -> Result<Option<Pair<'r>>>;
+    fn prev(&mut self) -> Result<Option<Pair<'r>>>;
+    fn next_key(&mut self) -> Result<Option<Pair<'r>>>;
+    fn prev_key(&mut self) -> Result<Option<Pair<'r>>>;
+    fn current(&mut self) -> Result<Option<Pair<'r>>>;
+    fn first_dup(&mut self) -> Result<Option<&'r [u8]>>;
+    fn last_dup(&mut self) -> Result<Option<&'r [u8]>>;
+    fn next_dup(&mut self) -> Result<Option<&'r [u8]>>;
+    fn prev_dup(&mut self) -> Result<Option<&'r [u8]>>;
+    fn seek_dup(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Pair<'r>>>;
+    fn seek_dup_in_key(&mut self, value: &[u8]) -> Result<Option<&'r [u8]>>;
+    fn dup_count(&mut self) -> Result<u64>;
+    /// All values of the current key; the packed ones of a page at a time, where they are packed.
+    fn visit_chunks(&mut self, visit: &mut dyn FnMut(&'r [u8])) -> Result<()>;
+}
+
+impl<'r, K: Order + std::fmt::Debug, D: Order + std::fmt::Debug> Walk<'r> for lmdb_pages::Cursor<'r, K, D> {
+    fn first(&mut self) -> Result<Option<Pair<'r>>> {
+        Ok(self.first()?)
+    }
+
+    fn last(&mut self) -> Result<Option<Pair<'r>>> {
+        Ok(self.last()?)
+    }
+
+    fn seek(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        Ok(self.seek(key)?)
+    }
+
+    fn seek_exact(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        Ok(self.seek_exact(key)?)
+    }
+
+    fn seek_le(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        Ok(self.seek_le(key)?)
+    }
+
+    fn next(&mut self) -> Result<Option<Pair<'r>>> {
+        Ok(self.next()?)
+    }
+
+    fn prev(&mut self) -> Result<Option<Pair<'r>>> {
+        Ok(self.prev()?)
+    }
+
+    fn next_key(&mut self) -> Result<Option<Pair<'r>>> {
+        Ok(self.next_key()?)
+    }
+
+    fn prev_key(&mut self) -> Result<Option<Pair<'r>>> {
+        Ok(self.prev_key()?)
+    }
+
+    fn current(&mut self) -> Result<Option<Pair<'r>>> {
+        Ok(self.current()?)
+    }
+
+    fn first_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        Ok(self.first_dup()?)
+    }
+
+    fn last_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        Ok(self.last_dup()?)
+    }
+
+    fn next_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        Ok(self.next_dup()?)
+    }
+
+    fn prev_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        Ok(self.prev_dup()?)
+    }
+
+    fn seek_dup(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Pair<'r>>> {
+        Ok(self.seek_dup(key, value)?)
+    }
+
+    fn seek_dup_in_key(&mut self, value: &[u8]) -> Result<Option<&'r [u8]>> {
+        Ok(self.seek_dup_in_key(value)?)
+    }
+
+    fn dup_count(&mut self) -> Result<u64> {
+        Ok(lmdb_pages::Cursor::dup_count(self)?)
+    }
+
+    fn visit_chunks(&mut self, visit: &mut dyn FnMut(&'r [u8])) -> Result<()> {
+        for chunk in self.dup_chunks()? {
+            visit(chunk?);
+        }
+        Ok(())
+    }
+}
+
+/// Calls the fast path or the other one.
+macro_rules! either {
+    ($self:ident, $cursor:ident => $call:expr) => {
+        match &mut $self.0 {
+            Kind::Plain($cursor) => Ok($call?),
+            Kind::Other($cursor) => $call,
+        }
+    };
+}
+
+impl<'r> Cursor<'r> {
+    pub(crate) fn of_snapshot(snapshot: &'r Snapshot, table: &lmdb_pages::Table) -> lmdb_pages::Result<Self> {
+        use OrderKind as Kinds;
+        fn boxed<'r, K: Order + std::fmt::Debug + 'r, D: Order + std::fmt::Debug + 'r>(
+            snapshot: &'r Snapshot,
+            table: &lmdb_pages::Table,
+        ) -> lmdb_pages::Result<Kind<'r>> {
+            Ok(Kind::Other(Box::new(lmdb_pages::Cursor::<K, D>::new(snapshot, table)?)))
+        }
+        let flags = table.flags();
+        let kind = match (OrderKind::of_keys(flags), OrderKind::of_duplicates(flags)) {
+            (Kinds::Lexicographic, Kinds::Lexicographic) => {
+                Kind::Plain(lmdb_pages::Cursor::new(snapshot, table)?)
+            }
+            (Kinds::Lexicographic, Kinds::NativeInteger) => {
+                boxed::<Lexicographic, NativeInteger>(snapshot, table)?
+            }
+            (Kinds::Lexicographic, Kinds::ReverseBytes) => {
+                boxed::<Lexicographic, ReverseBytes>(snapshot, table)?
+            }
+            (Kinds::NativeInteger, Kinds::Lexicographic) => {
+                boxed::<NativeInteger, Lexicographic>(snapshot, table)?
+            }
+            (Kinds::NativeInteger, Kinds::NativeInteger) => {
+                boxed::<NativeInteger, NativeInteger>(snapshot, table)?
+            }
+            (Kinds::NativeInteger, Kinds::ReverseBytes) => {
+                boxed::<NativeInteger, ReverseBytes>(snapshot, table)?
+            }
+            (Kinds::ReverseBytes, Kinds::Lexicographic) => {
+                boxed::<ReverseBytes, Lexicographic>(snapshot, table)?
+            }
+            (Kinds::ReverseBytes, Kinds::NativeInteger) => {
+                boxed::<ReverseBytes, NativeInteger>(snapshot, table)?
+            }
+            (Kinds::ReverseBytes, Kinds::ReverseBytes) => {
+                boxed::<ReverseBytes, ReverseBytes>(snapshot, table)?
+            }
+        };
+        Ok(Self(kind))
+    }
+
+    pub(crate) fn of_txn(cursor: TxnCursor<'r>) -> Self {
+        Self(Kind::Other(Box::new(cursor)))
+    }
+
+    /// The first value of `key`. Moves as [`Cursor::seek_exact`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`] if the file is damaged, as for every operation of a cursor.
+    #[inline]
+    pub fn get(&mut self, key: &[u8]) -> Result<Option<&'r [u8]>> {
+        Ok(self.seek_exact(key)?.map(|(_, value)| value))
+    }
+
+    /// Moves to the first pair.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    pub fn first(&mut self) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.first())
+    }
+
+    /// Moves to the last pair.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    pub fn last(&mut self) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.last())
+    }
+
+    /// Moves to the first pair whose key is `key` or greater.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_SET_RANGE")]
+    pub fn seek(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.seek(key))
+    }
+
+    /// Moves to the first pair of exactly this key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_SET_KEY")]
+    #[inline]
+    pub fn seek_exact(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.seek_exact(key))
+    }
+
+    /// Moves to the last pair whose key is `key` or less: the last value of the greatest such key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    pub fn seek_le(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.seek_le(key))
+    }
+
+    /// Moves to the next pair.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[expect(clippy::should_implement_trait, reason = "a cursor moves both ways and can fail")]
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.next())
+    }
+
+    /// Moves to the previous pair.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[inline]
+    pub fn prev(&mut self) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.prev())
+    }
+
+    /// Moves to the first value of the next key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_NEXT_NODUP")]
+    #[inline]
+    pub fn next_key(&mut self) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.next_key())
+    }
+
+    /// Moves to the last value of the previous key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_PREV_NODUP")]
+    pub fn prev_key(&mut self) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.prev_key())
+    }
+
+    /// The pair that the cursor is on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_GET_CURRENT")]
+    pub fn current(&mut self) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.current())
+    }
+
+    /// Moves to the first value of the current key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_FIRST_DUP")]
+    pub fn first_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        either!(self, cursor => cursor.first_dup())
+    }
+
+    /// Moves to the last value of the current key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_LAST_DUP")]
+    pub fn last_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        either!(self, cursor => cursor.last_dup())
+    }
+
+    /// Moves to the next value of the current key, or stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_NEXT_DUP")]
+    #[inline]
+    pub fn next_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        either!(self, cursor => cursor.next_dup())
+    }
+
+    /// Moves to the previous value of the current key, or stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_PREV_DUP")]
+    pub fn prev_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        either!(self, cursor => cursor.prev_dup())
+    }
+
+    /// Moves to the first pair of exactly this key whose value is `value` or greater.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_GET_BOTH_RANGE")]
+    pub fn seek_dup(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.seek_dup(key, value))
+    }
+
+    /// Moves to exactly this pair.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_GET_BOTH")]
+    pub fn seek_pair(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Pair<'r>>> {
+        Ok(self.seek_dup(key, value)?.filter(|(_, found)| *found == value))
+    }
+
+    /// Moves to the first value of the current key that is `value` or greater.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    pub fn seek_dup_in_key(&mut self, value: &[u8]) -> Result<Option<&'r [u8]>> {
+        either!(self, cursor => cursor.seek_dup_in_key(value))
+    }
+
+    /// How many values the current key has, without looking at them; zero if the cursor is on none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "mdb_cursor_count")]
+    pub fn dup_count(&mut self) -> Result<u64> {
+        either!(self, cursor => cursor.dup_count())
+    }
+
+    /// Calls `visit` with all values of the current key: in a table of
+    /// [`DbiFlags::DUPFIXED`](crate::DbiFlags::DUPFIXED) with many at a time, packed as they lie in the file.
+    /// Afterwards the cursor is on the key's first value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_GET_MULTIPLE")]
+    pub fn visit_chunks(&mut self, mut visit: impl FnMut(&'r [u8])) -> Result<()> {
+        match &mut self.0 {
+            Kind::Plain(cursor) => {
+                for chunk in cursor.dup_chunks()? {
+                    visit(chunk.map_err(Error::from_pages)?);
+                }
+                Ok(())
+            }
+            Kind::Other(cursor) => cursor.visit_chunks(&mut visit),
+        }
+    }
+}

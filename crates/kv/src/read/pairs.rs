@@ -1,0 +1,255 @@
+//! [`Pairs`] and [`Keys`]: the walk over a range, as iterators over bytes.
+
+use std::ops::Bound;
+
+use lmdb_pages::OrderKind;
+
+use super::cursor::{Cursor, Pair};
+use super::range::Span;
+use crate::dbi::Dbi;
+use crate::error::Result;
+
+/// The pairs of a range of keys and, in list tables, of a range of their values.
+///
+/// Keys come in the direction of their range, the values of each in the direction of theirs.
+#[derive(Debug)]
+pub struct Pairs<'r> {
+    cursor: Cursor<'r>,
+    keys: Span,
+    values: Span,
+    key_order: OrderKind,
+    value_order: OrderKind,
+    state: State<'r>,
+    /// Every pair in between belongs to the range, in the order of the table.
+    straight: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State<'r> {
+    Start,
+    /// On a value of this key.
+    In(&'r [u8]),
+    Done,
+}
+
+impl<'r> Pairs<'r> {
+    pub(crate) fn new(cursor: Cursor<'r>, keys: Span, values: Option<Span>, dbi: &Dbi) -> Self {
+        let list = dbi.is_list();
+        let unbounded = |span: &Span| matches!((&span.low, &span.high), (Bound::Unbounded, Bound::Unbounded));
+        let straight =
+            !list || !keys.back && values.as_ref().is_none_or(|values| unbounded(values) && !values.back);
+        let values = values.unwrap_or_else(Span::all);
+        let (key_order, value_order) = (dbi.flags.key_order(), dbi.flags.value_order());
+        let empty = keys.is_empty(key_order) || values.is_empty(value_order);
+        let state = if empty { State::Done } else { State::Start };
+        Self { cursor, keys, values, key_order, value_order, state, straight }
+    }
+
+    /// Only the keys of the range, each once.
+    pub(crate) fn into_keys(self) -> Keys<'r> {
+        Keys {
+            cursor: self.cursor,
+            span: self.keys,
+            order: self.key_order,
+            started: false,
+            done: self.state == State::Done,
+        }
+    }
+
+    /// How many pairs are left, without looking at more than is needed.
+    pub(crate) fn count_rest(mut self) -> Result<u64> {
+        let mut count = 0;
+        while self.step()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// The next pair.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`](crate::Error::Pages) if the file is damaged; the walk is over then.
+    #[inline]
+    pub fn step(&mut self) -> Result<Option<Pair<'r>>> {
+        let found = match self.state {
+            State::In(_) if self.straight => self.step_straight(),
+            State::Done => return Ok(None),
+            _ => self.step_by_keys(),
+        };
+        if !matches!(found, Ok(Some(_))) {
+            self.state = State::Done;
+        }
+        found
+    }
+
+    #[inline]
+    fn step_straight(&mut self) -> Result<Option<Pair<'r>>> {
+        let pair = if self.keys.back { self.cursor.prev()? } else { self.cursor.next()? };
+        let Some((key, value)) = pair else { return Ok(None) };
+        // The values of one key share its bytes, so those are looked at once.
+        if let State::In(last) = self.state
+            && std::ptr::eq(last, key)
+        {
+            return Ok(Some((key, value)));
+        }
+        if !self.keys.reaches(key, self.key_order) {
+            return Ok(None);
+        }
+        self.state = State::In(key);
+        Ok(Some((key, value)))
+    }
+
+    fn step_by_keys(&mut self) -> Result<Option<Pair<'r>>> {
+        let mut pair = match self.state {
+            State::Start => seek_start(&mut self.cursor, &self.keys, self.key_order)?,
+            State::In(key) => {
+                if let Some(value) = self.next_value()? {
+                    return Ok(Some((key, value)));
+                }
+                next_key(&mut self.cursor, self.keys.back)?
+            }
+            State::Done => return Ok(None),
+        };
+        while let Some((key, _)) = pair {
+            if !self.keys.reaches(key, self.key_order) {
+                return Ok(None);
+            }
+            if let Some(value) = self.first_value()? {
+                self.state = State::In(key);
+                return Ok(Some((key, value)));
+            }
+            pair = next_key(&mut self.cursor, self.keys.back)?;
+        }
+        Ok(None)
+    }
+
+    /// The first value of the current key that belongs to the range.
+    fn first_value(&mut self) -> Result<Option<&'r [u8]>> {
+        let key = self.cursor.current()?.map(|(key, _)| key);
+        let start = if self.values.back { &self.values.high } else { &self.values.low };
+        let value = match (start, self.values.back) {
+            (Bound::Unbounded, false) => self.cursor.first_dup()?,
+            (Bound::Unbounded, true) => self.cursor.last_dup()?,
+            (Bound::Included(start), false) => self.cursor.seek_dup_in_key(start)?,
+            (Bound::Excluded(start), false) => match self.cursor.seek_dup_in_key(start)? {
+                Some(value) if value == start.as_slice() => self.cursor.next_dup()?,
+                other => other,
+            },
+            (Bound::Included(start), true) => match self.cursor.seek_dup_in_key(start)? {
+                Some(value) if value == start.as_slice() => Some(value),
+                Some(_) => self.cursor.prev_dup()?,
+                None => self.back_to(key)?,
+            },
+            (Bound::Excluded(start), true) => match self.cursor.seek_dup_in_key(start)? {
+                Some(_) => self.cursor.prev_dup()?,
+                None => self.back_to(key)?,
+            },
+        };
+        let value = value.filter(|value| self.values.reaches(value, self.value_order));
+        if value.is_none() {
+            // The search may have left the key; go on from it.
+            self.back_to(key)?;
+        }
+        Ok(value)
+    }
+
+    /// Back to the last value of a key that a search has left.
+    fn back_to(&mut self, key: Option<&'r [u8]>) -> Result<Option<&'r [u8]>> {
+        match key {
+            Some(key) if self.cursor.seek_exact(key)?.is_some() => self.cursor.last_dup(),
+            _ => Ok(None),
+        }
+    }
+
+    fn next_value(&mut self) -> Result<Option<&'r [u8]>> {
+        let value = if self.values.back { self.cursor.prev_dup()? } else { self.cursor.next_dup()? };
+        Ok(value.filter(|value| self.values.reaches(value, self.value_order)))
+    }
+}
+
+impl<'r> Iterator for Pairs<'r> {
+    type Item = Result<Pair<'r>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().transpose()
+    }
+}
+
+/// The keys of a range, each once.
+#[derive(Debug)]
+pub struct Keys<'r> {
+    cursor: Cursor<'r>,
+    span: Span,
+    order: OrderKind,
+    started: bool,
+    done: bool,
+}
+
+impl<'r> Keys<'r> {
+    pub(crate) fn new(cursor: Cursor<'r>, span: Span, dbi: &Dbi) -> Self {
+        Pairs::new(cursor, span, None, dbi).into_keys()
+    }
+
+    /// How many values the key has that was returned last.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`](crate::Error::Pages).
+    pub fn dup_count(&mut self) -> Result<u64> {
+        self.cursor.dup_count()
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<Option<&'r [u8]>> {
+        if self.done {
+            return Ok(None);
+        }
+        let pair = if std::mem::replace(&mut self.started, true) {
+            next_key(&mut self.cursor, self.span.back)?
+        } else {
+            seek_start(&mut self.cursor, &self.span, self.order)?
+        };
+        Ok(pair.map(|(key, _)| key).filter(|key| self.span.reaches(key, self.order)))
+    }
+}
+
+impl<'r> Iterator for Keys<'r> {
+    type Item = Result<&'r [u8]>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let found = self.step();
+        self.done = !matches!(found, Ok(Some(_)));
+        found.transpose()
+    }
+}
+
+/// Moves onto the first key of the walk, if there is one before the table's end.
+fn seek_start<'r>(cursor: &mut Cursor<'r>, span: &Span, order: OrderKind) -> Result<Option<Pair<'r>>> {
+    let is = |found: &[u8], bound: &[u8]| order.compare(found, bound).is_eq();
+    if span.back {
+        return match &span.high {
+            Bound::Unbounded => cursor.last(),
+            Bound::Included(high) => cursor.seek_le(high),
+            Bound::Excluded(high) => match cursor.seek_le(high)? {
+                Some((key, _)) if is(key, high) => cursor.prev_key(),
+                other => Ok(other),
+            },
+        };
+    }
+    match &span.low {
+        Bound::Unbounded => cursor.first(),
+        Bound::Included(low) => cursor.seek(low),
+        Bound::Excluded(low) => match cursor.seek(low)? {
+            Some((key, _)) if is(key, low) => cursor.next_key(),
+            other => Ok(other),
+        },
+    }
+}
+
+#[inline]
+fn next_key<'r>(cursor: &mut Cursor<'r>, back: bool) -> Result<Option<Pair<'r>>> {
+    if back { cursor.prev_key() } else { cursor.next_key() }
+}

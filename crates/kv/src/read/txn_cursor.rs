@@ -1,0 +1,258 @@
+//! LMDB's own cursors, with the gaps of `lmdb-pages`' cursors.
+
+use std::marker::PhantomData;
+
+use super::cursor::{Pair, Walk};
+use super::range::KeyBytes;
+use crate::dbi::Dbi;
+use crate::error::{Error, Result};
+use crate::sys::{Code, Move, RawCursor};
+use crate::txn::Place;
+
+/// A cursor of a write transaction, which it borrows, so that nothing can be written while it lives.
+#[derive(Debug)]
+pub(crate) struct TxnCursor<'r> {
+    /// Taken when dropped.
+    cursor: Option<RawCursor>,
+    at: At,
+    dbi: Dbi,
+    place: Place,
+    _txn: PhantomData<&'r ()>,
+}
+
+/// Where the cursor is; LMDB's own only knows where it last found something.
+#[derive(Debug)]
+enum At {
+    Nowhere,
+    On,
+    /// Where this key would be, were it there.
+    Gap(KeyBytes),
+    /// Behind all values of this key.
+    Behind(KeyBytes),
+    Front,
+    End,
+}
+
+impl Drop for TxnCursor<'_> {
+    fn drop(&mut self) {
+        if let Some(cursor) = self.cursor.take() {
+            cursor.close();
+        }
+    }
+}
+
+impl<'r> TxnCursor<'r> {
+    /// The caller binds `'r` to a borrow of the cursor's transaction.
+    pub(crate) fn new(cursor: RawCursor, dbi: Dbi, place: Place) -> Self {
+        Self { cursor: Some(cursor), at: At::Nowhere, dbi, place, _txn: PhantomData }
+    }
+
+    /// Refuses a key that LMDB must not see.
+    fn check_key(&self, key: &[u8]) -> Result<()> {
+        match self.place.expected_key(key.len()) {
+            Some(expected) => Err(Error::WrongSize {
+                name: self.dbi.name.to_owned(),
+                what: "key",
+                len: key.len(),
+                expected,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn raw(&self) -> &RawCursor {
+        self.cursor.as_ref().expect("taken only when dropped")
+    }
+
+    /// What LMDB found lies in pages that do not change while the transaction is borrowed.
+    #[expect(unsafe_code, reason = "lengthens a borrow of the cursor to that of its transaction")]
+    fn lengthen<'c>(pair: Option<Pair<'c>>) -> Option<Pair<'r>> {
+        // SAFETY: the bytes belong to the transaction, not to the cursor. They change only by writing, and `'r` is a
+        // shared borrow of the transaction, which excludes that.
+        unsafe { std::mem::transmute::<Option<Pair<'c>>, Option<Pair<'r>>>(pair) }
+    }
+
+    fn arrive(&mut self, found: Result<Option<Pair<'r>>, Code>, otherwise: At) -> Result<Option<Pair<'r>>> {
+        let found = found.map_err(|code| Error::from_code(code, "moving a cursor"))?;
+        self.at = if found.is_some() { At::On } else { otherwise };
+        Ok(found)
+    }
+
+    fn go(&mut self, to: Move, otherwise: At) -> Result<Option<Pair<'r>>> {
+        let found = self.raw().go(to).map(Self::lengthen);
+        self.arrive(found, otherwise)
+    }
+
+    fn seek_or_end(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        let found = self.raw().seek(key).map(Self::lengthen);
+        self.arrive(found, At::End)
+    }
+
+    fn go_in_key(&mut self, to: Move) -> Result<Option<&'r [u8]>> {
+        if !matches!(self.at, At::On) {
+            return Ok(None);
+        }
+        if !self.dbi.is_list() {
+            // A plain key has one value, so there is only one way to move.
+            return match to {
+                Move::FirstDup | Move::LastDup => Ok(self.current()?.map(|(_, value)| value)),
+                _ => Ok(None),
+            };
+        }
+        let found = self.raw().go(to).map(Self::lengthen);
+        let found = found.map_err(|code| Error::from_code(code, "moving a cursor"))?;
+        Ok(found.map(|(_, value)| value))
+    }
+
+    fn before(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        match self.seek_or_end(key)? {
+            Some(_) => self.go(Move::PrevKey, At::Front),
+            None => self.go(Move::Last, At::Front),
+        }
+    }
+}
+
+impl<'r> Walk<'r> for TxnCursor<'r> {
+    fn first(&mut self) -> Result<Option<Pair<'r>>> {
+        self.go(Move::First, At::Nowhere)
+    }
+
+    fn last(&mut self) -> Result<Option<Pair<'r>>> {
+        self.go(Move::Last, At::Nowhere)
+    }
+
+    fn seek(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        if key.is_empty() {
+            return self.go(Move::First, At::End);
+        }
+        self.check_key(key)?;
+        self.seek_or_end(key)
+    }
+
+    fn seek_exact(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        if key.is_empty() {
+            self.at = At::Front;
+            return Ok(None);
+        }
+        self.check_key(key)?;
+        let found = self.raw().seek_exact(key).map(Self::lengthen);
+        self.arrive(found, At::Gap(KeyBytes::from_slice(key)))
+    }
+
+    fn seek_le(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        if key.is_empty() {
+            self.at = At::Front;
+            return Ok(None);
+        }
+        match self.seek_exact(key)? {
+            Some((key, _)) => Ok(self.last_dup()?.map(|value| (key, value))),
+            None => self.before(key),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Pair<'r>>> {
+        if matches!(self.at, At::On) {
+            return self.go(Move::Next, At::End);
+        }
+        self.next_key()
+    }
+
+    fn prev(&mut self) -> Result<Option<Pair<'r>>> {
+        if matches!(self.at, At::On) {
+            return self.go(Move::Prev, At::Front);
+        }
+        self.prev_key()
+    }
+
+    fn next_key(&mut self) -> Result<Option<Pair<'r>>> {
+        match std::mem::replace(&mut self.at, At::End) {
+            At::On => self.go(Move::NextKey, At::End),
+            At::Nowhere | At::Front => self.go(Move::First, At::End),
+            At::Gap(key) => self.seek_or_end(&key),
+            At::Behind(key) => match self.seek_or_end(&key)? {
+                Some((found, _)) if found == key.as_slice() => self.go(Move::NextKey, At::End),
+                other => Ok(other),
+            },
+            At::End => Ok(None),
+        }
+    }
+
+    fn prev_key(&mut self) -> Result<Option<Pair<'r>>> {
+        match std::mem::replace(&mut self.at, At::Front) {
+            At::On => self.go(Move::PrevKey, At::Front),
+            At::Nowhere | At::End => self.go(Move::Last, At::Front),
+            At::Gap(key) => self.before(&key),
+            At::Behind(key) => self.seek_le(&key),
+            At::Front => Ok(None),
+        }
+    }
+
+    fn current(&mut self) -> Result<Option<Pair<'r>>> {
+        if !matches!(self.at, At::On) {
+            return Ok(None);
+        }
+        self.go(Move::Current, At::Nowhere)
+    }
+
+    fn first_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        self.go_in_key(Move::FirstDup)
+    }
+
+    fn last_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        self.go_in_key(Move::LastDup)
+    }
+
+    fn next_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        self.go_in_key(Move::NextDup)
+    }
+
+    fn prev_dup(&mut self) -> Result<Option<&'r [u8]>> {
+        self.go_in_key(Move::PrevDup)
+    }
+
+    fn seek_dup(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Pair<'r>>> {
+        let Some((key, _)) = self.seek_exact(key)? else { return Ok(None) };
+        Ok(self.seek_dup_in_key(value)?.map(|value| (key, value)))
+    }
+
+    fn seek_dup_in_key(&mut self, value: &[u8]) -> Result<Option<&'r [u8]>> {
+        let Some((key, current)) = self.current()? else { return Ok(None) };
+        let behind = At::Behind(KeyBytes::from_slice(key));
+        if !self.dbi.is_list() {
+            // Values of plain tables compare as bytes.
+            if current >= value {
+                return Ok(Some(current));
+            }
+            self.at = behind;
+            return Ok(None);
+        }
+        if value.is_empty() {
+            return self.first_dup();
+        }
+        if let Some(expected) = self.place.expected_item(value.len()) {
+            let name = self.dbi.name.to_owned();
+            return Err(Error::WrongSize { name, what: "list item", len: value.len(), expected });
+        }
+        let found = self.raw().seek_dup(key, value).map(Self::lengthen);
+        Ok(self.arrive(found, behind)?.map(|(_, value)| value))
+    }
+
+    fn dup_count(&mut self) -> Result<u64> {
+        match self.at {
+            At::On if self.dbi.is_list() => {
+                self.raw().dup_count().map_err(|code| Error::from_code(code, "counting the values of a key"))
+            }
+            At::On => Ok(1),
+            _ => Ok(0),
+        }
+    }
+
+    fn visit_chunks(&mut self, visit: &mut dyn FnMut(&'r [u8])) -> Result<()> {
+        let mut value = self.first_dup()?;
+        while let Some(bytes) = value {
+            visit(bytes);
+            value = self.next_dup()?;
+        }
+        self.first_dup().map(|_| ())
+    }
+}

@@ -1,0 +1,61 @@
+//! Reading single keys.
+
+use super::Table;
+use crate::codec::{Buffer, Codec};
+use crate::error::Result;
+use crate::read::Read;
+
+impl<K: Codec, V: Codec> Table<K, V> {
+    /// The value of a key; in a list table, its least value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unencodable`](crate::Error::Unencodable), [`Error::Undecodable`](crate::Error::Undecodable).
+    #[doc(alias = "get-value")]
+    pub fn get<'r>(&self, read: &'r impl Read, key: K::In<'_>) -> Result<Option<V::Out<'r>>> {
+        let mut buffer = Buffer::new();
+        let key = self.key(key, &mut buffer)?;
+        read.get(&self.dbi, key)?.map(|value| self.decoded_value(value)).transpose()
+    }
+
+    /// Whether a key is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unencodable`](crate::Error::Unencodable).
+    pub fn contains_key(&self, read: &impl Read, key: K::In<'_>) -> Result<bool> {
+        let mut buffer = Buffer::new();
+        let key = self.key(key, &mut buffer)?;
+        Ok(read.get(&self.dbi, key)?.is_some())
+    }
+
+    /// The values of many keys, in their order. Keys in ascending order are found faster.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::get`].
+    #[doc(alias = "multi-get")]
+    pub fn get_many<'r, 'k>(
+        &self,
+        read: &'r impl Read,
+        keys: impl IntoIterator<Item = K::In<'k>>,
+    ) -> Result<Vec<Option<V::Out<'r>>>> {
+        let mut cursor = read.cursor(&self.dbi)?;
+        let mut buffer = Buffer::new();
+        keys.into_iter()
+            .map(|key| {
+                let key = self.key(key, &mut buffer)?;
+                cursor.get(key)?.map(|value| self.decoded_value(value)).transpose()
+            })
+            .collect()
+    }
+
+    /// How many pairs the table has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`](crate::Error::NoSuchDbi).
+    pub fn entries(&self, read: &impl Read) -> Result<u64> {
+        read.entries(&self.dbi)
+    }
+}

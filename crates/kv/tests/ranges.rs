@@ -1,0 +1,439 @@
+//! Every range type over plain and list tables, from snapshots and inside transactions, against a model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::ops::ControlFlow;
+
+use factum_kv::codec::{Blob, Codec, Id, Long, NativeU64, Ordered, Str};
+use factum_kv::{DbiFlags, DbiOptions, Durability, Env, EnvOptions, KeyRange, Read, Table};
+use tempfile::TempDir;
+
+fn env() -> (TempDir, Env) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let env = EnvOptions::new().durability(Durability::None).open(dir.path()).unwrap();
+    (dir, env)
+}
+
+type Set = BTreeMap<i64, BTreeSet<i64>>;
+
+/// All range types with these bounds, and what each keeps of a key.
+fn all_ranges(a: i64, b: i64) -> Vec<(&'static str, KeyRange<i64>, Box<dyn Fn(i64) -> bool>, bool)> {
+    type Keep = Box<dyn Fn(i64) -> bool>;
+    let back = |name, range, keep: Keep| (name, range, keep, true);
+    let forth = |name, range, keep: Keep| (name, range, keep, false);
+    vec![
+        forth("all", KeyRange::all(), Box::new(|_| true)),
+        back("all-back", KeyRange::all_back(), Box::new(|_| true)),
+        forth("at-least", KeyRange::at_least(a), Box::new(move |k| k >= a)),
+        back("at-least-back", KeyRange::at_least_back(a), Box::new(move |k| k >= a)),
+        forth("at-most", KeyRange::at_most(a), Box::new(move |k| k <= a)),
+        back("at-most-back", KeyRange::at_most_back(a), Box::new(move |k| k <= a)),
+        forth("greater-than", KeyRange::greater_than(a), Box::new(move |k| k > a)),
+        back("greater-than-back", KeyRange::greater_than_back(a), Box::new(move |k| k > a)),
+        forth("less-than", KeyRange::less_than(a), Box::new(move |k| k < a)),
+        back("less-than-back", KeyRange::less_than_back(a), Box::new(move |k| k < a)),
+        forth("closed", KeyRange::closed(a, b), Box::new(move |k| a <= k && k <= b)),
+        back("closed-back", KeyRange::closed_back(a, b), Box::new(move |k| b <= k && k <= a)),
+        forth("closed-open", KeyRange::closed_open(a, b), Box::new(move |k| a <= k && k < b)),
+        back("closed-open-back", KeyRange::closed_open_back(a, b), Box::new(move |k| b < k && k <= a)),
+        forth("open-closed", KeyRange::open_closed(a, b), Box::new(move |k| a < k && k <= b)),
+        back("open-closed-back", KeyRange::open_closed_back(a, b), Box::new(move |k| b <= k && k < a)),
+        forth("open", KeyRange::open(a, b), Box::new(move |k| a < k && k < b)),
+        back("open-back", KeyRange::open_back(a, b), Box::new(move |k| b < k && k < a)),
+    ]
+}
+
+/// The pairs of the model, keys in one direction, values in another.
+fn model(
+    set: &Set,
+    keep: impl Fn(i64) -> bool,
+    back: bool,
+    keep_value: impl Fn(i64) -> bool,
+    values_back: bool,
+) -> Vec<(i64, i64)> {
+    fn directed<T>(items: impl DoubleEndedIterator<Item = T>, back: bool) -> Vec<T> {
+        if back { items.rev().collect() } else { items.collect() }
+    }
+    directed(set.iter().filter(|(key, _)| keep(**key)), back)
+        .into_iter()
+        .flat_map(|(key, values)| {
+            directed(
+                values.iter().filter(|value| keep_value(**value)).map(move |value| (*key, *value)),
+                values_back,
+            )
+        })
+        .collect()
+}
+
+/// Tables of these contents: nothing, one pair, a few, and many on several pages with large gaps.
+fn contents(list: bool) -> Vec<Set> {
+    let values = |key: i64| -> BTreeSet<i64> {
+        match (list, key % 4) {
+            (false, _) => [key * 7].into(),
+            (true, 0) => [5].into(),
+            (true, 1) => (0..12).map(|value| value * 2).collect(),
+            // Enough for a tree of its own.
+            (true, 2) if key % 100 == 2 => (0..600).map(|value| value * 2).collect(),
+            (true, _) => [-3, 4, 8].into(),
+        }
+    };
+    let set = |keys: Vec<i64>| keys.into_iter().map(|key| (key, values(key))).collect();
+    vec![set(vec![]), set(vec![5]), set((1..=9).collect()), set((-300..300).map(|key| key * 3).collect())]
+}
+
+fn fill<K, V>(env: &Env, table: &Table<K, V>, set: &Set)
+where
+    K: for<'a> Codec<In<'a> = i64>,
+    V: for<'a> Codec<In<'a> = i64>,
+{
+    let mut txn = env.write().unwrap();
+    for (key, values) in set {
+        for value in values {
+            table.put(&mut txn, *key, *value).unwrap();
+        }
+    }
+    txn.commit().unwrap();
+}
+
+fn check_all_ranges<R: Read>(read: &R, table: &Table<Long, Long>, set: &Set, bounds: &[(i64, i64)]) {
+    for &(a, b) in bounds {
+        for (name, range, keep, back) in all_ranges(a, b) {
+            let expected = model(set, &keep, back, |_| true, false);
+            let what = || format!("{name} {a} {b} of {} keys", set.len());
+            let found: Vec<_> = table.range(read, range).unwrap().collect::<Result<_, _>>().unwrap();
+            assert_eq!(found, expected, "{}", what());
+            let mut keys: Vec<_> = expected.iter().map(|(key, _)| *key).collect();
+            keys.dedup();
+            let found: Vec<_> = table.keys(read, range).unwrap().collect::<Result<_, _>>().unwrap();
+            assert_eq!(found, keys, "{}", what());
+            assert_eq!(table.key_count(read, range).unwrap(), keys.len() as u64, "{}", what());
+            assert_eq!(table.range_count(read, range).unwrap(), expected.len() as u64, "{}", what());
+            assert_eq!(table.first(read, range).unwrap(), expected.first().copied(), "{}", what());
+            assert_eq!(
+                table.first_n(read, 3, range).unwrap(),
+                expected[..expected.len().min(3)],
+                "{}",
+                what()
+            );
+        }
+    }
+}
+
+const BOUNDS: [(i64, i64); 12] = [
+    (5, 5),
+    (3, 7),
+    (7, 3),
+    (0, 20),
+    (20, 0),
+    (-5, -1),
+    (4, 5),
+    (-899, 899),
+    (899, -899),
+    (100, 298),
+    (298, 100),
+    (-2000, 2000),
+];
+
+#[test]
+fn every_range_over_plain_tables() {
+    for set in contents(false) {
+        let (_dir, env) = env();
+        let table: Table<Long, Long> = env.open_table("t").unwrap();
+        fill(&env, &table, &set);
+        check_all_ranges(&env.read().unwrap(), &table, &set, &BOUNDS);
+        check_all_ranges(&env.write().unwrap(), &table, &set, &BOUNDS);
+    }
+}
+
+#[test]
+fn every_range_over_list_tables() {
+    for set in contents(true) {
+        let (_dir, env) = env();
+        let table: Table<Long, Long> = env.open_list("t").unwrap();
+        fill(&env, &table, &set);
+        check_all_ranges(&env.read().unwrap(), &table, &set, &BOUNDS);
+        check_all_ranges(&env.write().unwrap(), &table, &set, &BOUNDS);
+    }
+}
+
+#[test]
+fn reads_inside_a_transaction_see_its_writes() {
+    let (_dir, env) = env();
+    let table: Table<Long, Long> = env.open_list("t").unwrap();
+    let mut set = contents(true).pop().unwrap();
+    fill(&env, &table, &set);
+    let before = env.read().unwrap();
+    let mut txn = env.write().unwrap();
+    let old = set.clone();
+    for key in [-300, 0, 3] {
+        table.delete(&mut txn, key).unwrap();
+        set.remove(&key);
+        table.put(&mut txn, key + 1, 9).unwrap();
+        set.entry(key + 1).or_default().insert(9);
+    }
+    check_all_ranges(&txn, &table, &set, &BOUNDS[..6]);
+    check_all_ranges(&before, &table, &old, &BOUNDS[..6]);
+    let mut inner = txn.nested().unwrap();
+    table.put(&mut inner, 1, 77).unwrap();
+    set.entry(1).or_default().insert(77);
+    check_all_ranges(&inner, &table, &set, &BOUNDS[..6]);
+}
+
+fn check_list_ranges<K, V>(options: DbiOptions, keys: K, values: V, numbers: std::ops::Range<i64>)
+where
+    K: for<'a> Ordered<In<'a> = i64, Out<'a> = i64> + Copy,
+    V: for<'a> Ordered<In<'a> = i64, Out<'a> = i64> + Copy,
+{
+    let (_dir, env) = env();
+    let set: Set = numbers
+        .clone()
+        .map(|key| {
+            let count = [1, 3, 40, 700][key as usize % 4];
+            (key, (0..count).map(|value| value * 3).collect())
+        })
+        .collect();
+    let table = env.open_table_with("t", options, keys, values).unwrap();
+    fill(&env, &table, &set);
+    let read = env.read().unwrap();
+    let txn = env.write().unwrap();
+    for (a, b) in [(3, 6), (6, 3), (0, 100)] {
+        for (name, range, keep, back) in all_ranges(a, b) {
+            for (c, d) in [(6, 30), (31, 7), (7, 8), (5000, 6000), (0, 0), (2097, 2097)] {
+                for (value_name, value_range, keep_value, value_back) in all_ranges(c, d) {
+                    let expected = model(&set, &keep, back, &keep_value, value_back);
+                    let what = || format!("{name} {a} {b} x {value_name} {c} {d}");
+                    let found: Vec<_> = table
+                        .list_range(&read, range, value_range)
+                        .unwrap()
+                        .collect::<Result<_, _>>()
+                        .unwrap();
+                    assert_eq!(found, expected, "{}", what());
+                    if (a, c) == (3, 6) || (a, c) == (6, 31) {
+                        let found: Vec<_> = table
+                            .list_range(&txn, range, value_range)
+                            .unwrap()
+                            .collect::<Result<_, _>>()
+                            .unwrap();
+                        assert_eq!(found, expected, "in a transaction: {}", what());
+                    }
+                    let count = table.list_range_count(&read, range, value_range).unwrap();
+                    assert_eq!(count, expected.len() as u64, "{}", what());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_pair_of_ranges_over_lists() {
+    check_list_ranges(DbiOptions::list(), Long, Long, 0..9);
+}
+
+/// Unsigned numbers in native order, given as signed ones.
+#[derive(Clone, Copy, Default)]
+struct Native;
+
+impl Codec for Native {
+    type In<'a> = i64;
+    type Out<'a> = i64;
+
+    fn encode<'i: 'b, 'b>(
+        &self,
+        item: i64,
+        buffer: &'b mut factum_kv::codec::Buffer,
+    ) -> Result<&'b [u8], factum_kv::codec::CodecError> {
+        NativeU64.encode(item as u64, buffer)
+    }
+
+    fn decode<'b>(&self, bytes: &'b [u8]) -> Result<i64, factum_kv::codec::CodecError> {
+        NativeU64.decode(bytes).map(|item| item as i64)
+    }
+}
+
+impl Ordered for Native {}
+
+#[test]
+fn every_pair_of_ranges_over_lists_of_packed_integers() {
+    check_list_ranges(DbiFlags::INTEGERDUP.into(), Id, Native, 0..9);
+    check_list_ranges((DbiFlags::INTEGERKEY | DbiFlags::INTEGERDUP).into(), Native, Native, 0..9);
+}
+
+#[test]
+fn lists_by_key() {
+    let (_dir, env) = env();
+    let table: Table<Str, Long> = env.open_list("t").unwrap();
+    let mut txn = env.write().unwrap();
+    table.put_list(&mut txn, "a", [3, 1, 2, 3]).unwrap();
+    table.put_list(&mut txn, "b", 0..1000).unwrap();
+    assert_eq!(table.delete_list(&mut txn, "b", [0, 5, 5000]).unwrap(), 2);
+    txn.commit().unwrap();
+    fn check(table: &Table<Str, Long>, read: &impl Read) {
+        let list = |key| table.list(read, key).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+        assert_eq!(list("a"), [1, 2, 3]);
+        assert_eq!(list("b").len(), 998);
+        assert_eq!(list("c"), [0; 0]);
+        assert_eq!(table.get(read, "a").unwrap(), Some(1));
+        assert_eq!(table.list_count(read, "b").unwrap(), 998);
+        assert_eq!(table.list_count(read, "c").unwrap(), 0);
+        assert!(table.in_list(read, "b", 6).unwrap());
+        assert!(!table.in_list(read, "b", 5).unwrap());
+        assert!(!table.in_list(read, "c", 5).unwrap());
+        assert_eq!(table.near_list(read, "b", 5).unwrap(), Some(6));
+        assert_eq!(table.near_list(read, "b", 1000).unwrap(), None);
+        let mut seen = Vec::new();
+        let stop_at_2 = |value| {
+            seen.push(value);
+            if value == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        table.list(read, "a").unwrap().visit(stop_at_2).unwrap();
+        assert_eq!(seen, [1, 2]);
+    }
+    check(&table, &env.read().unwrap());
+    check(&table, &env.write().unwrap());
+    let plain: Table<Str, Long> = env.open_table("plain").unwrap();
+    let read = env.read().unwrap();
+    assert_eq!(plain.list(&read, "a").unwrap_err().code(), ":kv/not-a-list");
+    assert_eq!(plain.list_range(&read, .., ..).unwrap_err().code(), ":kv/not-a-list");
+    assert_eq!(plain.put_list(&mut env.write().unwrap(), "a", [1]).unwrap_err().code(), ":kv/not-a-list");
+    assert_eq!(table.update(&mut env.write().unwrap(), "a", |_| None).unwrap_err().code(), ":kv/is-a-list");
+}
+
+#[test]
+fn packed_values_come_many_at_a_time() {
+    let (_dir, env) = env();
+    let table = env.open_table_with("t", DbiFlags::INTEGERDUP, Str, NativeU64).unwrap();
+    let mut txn = env.write().unwrap();
+    table.put_list(&mut txn, "k", (0..100_000).rev()).unwrap();
+    table.put(&mut txn, "one", 7).unwrap();
+    txn.commit().unwrap();
+    let read = env.read().unwrap();
+    let mut all = Vec::new();
+    let mut chunks = 0;
+    let add = |chunk: &[u8]| {
+        chunks += 1;
+        all.extend(chunk.as_chunks::<8>().0.iter().map(|bytes| u64::from_ne_bytes(*bytes)));
+    };
+    table.visit_packed(&read, "k", add).unwrap();
+    assert_eq!(all, (0..100_000).collect::<Vec<_>>());
+    assert!(chunks < 1000, "{chunks} chunks");
+    let mut one = Vec::new();
+    table.visit_packed(&read, "one", |chunk| one.extend_from_slice(chunk)).unwrap();
+    assert_eq!(one, 7u64.to_ne_bytes());
+    table.visit_packed(&read, "none", |_| panic!("nothing to visit")).unwrap();
+}
+
+#[test]
+fn predicates_projections_and_visitors() {
+    let (_dir, env) = env();
+    let table: Table<Long, Str> = env.open_table("t").unwrap();
+    let mut txn = env.write().unwrap();
+    for key in 0..100 {
+        table.put(&mut txn, key, if key % 10 == 0 { "ten" } else { "other" }).unwrap();
+    }
+    txn.commit().unwrap();
+    let read = env.read().unwrap();
+    let range = |range: KeyRange<i64>| table.range(&read, range).unwrap();
+    assert_eq!(
+        range(KeyRange::at_least(5)).find_entry(|_, value| *value == "ten").unwrap(),
+        Some((10, "ten"))
+    );
+    assert_eq!(
+        range(KeyRange::at_least_back(5)).find_entry(|_, value| *value == "ten").unwrap(),
+        Some((90, "ten"))
+    );
+    assert_eq!(range(KeyRange::open(0, 10)).find_entry(|_, value| *value == "ten").unwrap(), None);
+    assert_eq!(
+        range(KeyRange::at_least(5)).find_raw(|_, value| value.ends_with(b"ten")).unwrap(),
+        Some((10, "ten"))
+    );
+    let tens: Vec<_> = (0..10).map(|ten| (ten * 10, "ten")).collect();
+    assert_eq!(range(KeyRange::all()).filter_entries(|_, value| *value == "ten").unwrap(), tens);
+    assert_eq!(range(KeyRange::all()).filter_raw(|_, value| value.ends_with(b"ten")).unwrap(), tens);
+    assert_eq!(range(KeyRange::all()).keep(|key, _| (key > 97).then_some(key * 2)).unwrap(), [196, 198]);
+    assert_eq!(range(KeyRange::all()).some(|key, _| (key > 97).then_some(key * 2)).unwrap(), Some(196));
+    assert_eq!(range(KeyRange::less_than(50)).count_entries(|_, value| *value == "ten").unwrap(), 5);
+    let mut seen = Vec::new();
+    let stop = |key| if key == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    range(KeyRange::all())
+        .visit(|key, _| {
+            seen.push(key);
+            stop(key)
+        })
+        .unwrap();
+    table
+        .keys(&read, KeyRange::all_back())
+        .unwrap()
+        .visit(|key| {
+            seen.push(key);
+            stop(key - 95)
+        })
+        .unwrap();
+    let mut raw = 0;
+    range(KeyRange::all())
+        .visit_raw(|_, _| {
+            raw += 1;
+            stop(raw)
+        })
+        .unwrap();
+    assert_eq!((seen.as_slice(), raw), (&[0, 1, 2, 3, 99, 98][..], 3));
+    // A range inside a visitor of another has bounds of its own.
+    let mut inner = 0;
+    range(KeyRange::closed(1, 3))
+        .visit(|key, _| {
+            inner += range(KeyRange::closed(key, key + 1)).count() as i64;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(inner, 6);
+    // Rust's own ranges.
+    assert_eq!(table.range_count(&read, 5..10).unwrap(), 5);
+    assert_eq!(table.range_count(&read, 5..=10).unwrap(), 6);
+    assert_eq!(table.range_count(&read, ..).unwrap(), 100);
+    assert_eq!(table.range_count(&read, 95..).unwrap(), 5);
+    assert_eq!(table.range_count(&read, ..95).unwrap(), 95);
+    assert_eq!(table.range_count(&read, ..=95).unwrap(), 96);
+    assert_eq!(table.get_many(&read, [5, 10, 1000]).unwrap(), [Some("other"), Some("ten"), None]);
+    assert!(table.contains_key(&read, 5).unwrap());
+    table
+        .update(&mut env.write().unwrap(), 5, |old| {
+            assert_eq!(old, Some("other"));
+            Some("new")
+        })
+        .unwrap();
+}
+
+#[test]
+fn values_of_another_type_are_errors_that_show_them() {
+    let (_dir, env) = env();
+    let bytes: Table<Blob, Blob> = env.open_table("t").unwrap();
+    let mut txn = env.write().unwrap();
+    bytes.put(&mut txn, b"k", b"v").unwrap();
+    txn.commit().unwrap();
+    let read = env.read().unwrap();
+    let wrong: Table<Blob, Long> = Table::new(*bytes.dbi(), Blob, Long);
+    let error = wrong.get(&read, b"k").unwrap_err();
+    assert_eq!(error.code(), ":kv/undecodable");
+    assert!(error.to_string().contains("fe76"), "{error}");
+    fn any<T: Debug>(result: Option<factum_kv::Result<T>>) -> &'static str {
+        result.expect("an item").expect_err("undecodable").code()
+    }
+    assert_eq!(any(wrong.range(&read, ..).unwrap().next()), ":kv/undecodable");
+    let float: Table<factum_kv::codec::Double, Blob> = Table::new(*bytes.dbi(), Default::default(), Blob);
+    assert_eq!(float.get(&read, f64::NAN).unwrap_err().code(), ":kv/nan");
+    assert_eq!(float.range(&read, f64::NAN..).unwrap_err().code(), ":kv/nan");
+}
+
+#[test]
+fn integer_tables_refuse_keys_of_other_sizes_before_lmdb_compares_them() {
+    let (_dir, env) = env();
+    let dbi = env.open_dbi("t", DbiFlags::INTEGERKEY | DbiFlags::INTEGERDUP).unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(&dbi, &[1; 8], &[1; 8]).unwrap();
+    assert_eq!(txn.get(&dbi, &[1]).unwrap(), None);
+    assert!(!txn.delete(&dbi, &[1]).unwrap());
+    assert!(!txn.delete_dup(&dbi, &[1; 8], &[1]).unwrap());
+    let mut cursor = txn.cursor(&dbi).unwrap();
+    assert_eq!(cursor.seek(&[1]).unwrap_err().code(), ":kv/wrong-size");
+    assert_eq!(cursor.seek_dup(&[1; 8], &[1]).unwrap_err().code(), ":kv/wrong-size");
+    assert!(cursor.seek_pair(&[1; 8], &[1; 8]).unwrap().is_some());
+}
