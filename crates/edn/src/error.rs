@@ -194,6 +194,12 @@ impl ErrorKind {
 /// `Display` gives one line without the text; [`Error::render`] shows the place in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
+    /// Boxed, so that results stay small on the way through the reader.
+    inner: Box<Inner>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
     kind: ErrorKind,
     span: Span,
     hint: Option<String>,
@@ -206,22 +212,22 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, span: Span) -> Self {
-        Self { kind, span, hint: None, related: None }
+        Self { inner: Box::new(Inner { kind, span, hint: None, related: None }) }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.inner.hint = Some(hint.into());
         self
     }
 
     pub(crate) fn with_related(mut self, span: Span, label: &'static str) -> Self {
-        self.related = Some((span, label));
+        self.inner.related = Some((span, label));
         self
     }
 
     /// The error seen from one level further out.
     pub(crate) fn below(mut self, step: impl FnOnce() -> Value) -> Self {
-        if let ErrorKind::Shape { path, .. } = &mut self.kind {
+        if let ErrorKind::Shape { path, .. } = &mut self.inner.kind {
             path.insert(0, step());
         }
         self
@@ -229,43 +235,43 @@ impl Error {
 
     /// Whether there is no text to point into.
     fn is_unplaced(&self) -> bool {
-        matches!(self.kind, ErrorKind::Shape { .. }) && self.span == Span::default()
+        matches!(self.inner.kind, ErrorKind::Shape { .. }) && self.inner.span == Span::default()
     }
 
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
-        &self.kind
+        &self.inner.kind
     }
 
     /// Where, in bytes of the text that was read; `0..0` for errors of the serde bridge.
     pub fn span(&self) -> Span {
-        self.span
+        self.inner.span
     }
 
     /// A suggestion for the person who wrote the text.
     pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.inner.hint.as_deref()
     }
 
     /// A second place that explains the first, with its label.
     pub fn related(&self) -> Option<(Span, &'static str)> {
-        self.related
+        self.inner.related
     }
 
     /// A stable code such as `:edn/duplicate-key`.
     pub fn code(&self) -> &'static str {
-        self.kind.code()
+        self.inner.kind.code()
     }
 
     /// The class of the error in the vocabulary of the conformance cases.
     pub fn class(&self) -> &'static str {
-        if let ErrorKind::Shape { .. } = self.kind { "type-mismatch" } else { "parse-error" }
+        if let ErrorKind::Shape { .. } = self.inner.kind { "type-mismatch" } else { "parse-error" }
     }
 
     /// Whether more text could mend the error: a shell then asks for another line.
     pub fn is_incomplete(&self) -> bool {
         matches!(
-            self.kind,
+            self.inner.kind,
             ErrorKind::Empty | ErrorKind::UnexpectedEnd { .. } | ErrorKind::UnterminatedString
         )
     }
@@ -285,19 +291,19 @@ impl Error {
     /// ```
     pub fn render(&self, text: &str) -> String {
         if self.is_unplaced() {
-            return format!("error[{}]: {}\n", self.code(), self.kind);
+            return format!("error[{}]: {}\n", self.code(), self.inner.kind);
         }
-        let position = crate::snippet::Position::of(text, self.span.start);
-        let label = match self.kind {
+        let position = crate::snippet::Position::of(text, self.inner.span.start);
+        let label = match self.inner.kind {
             ErrorKind::DuplicateKey { .. } | ErrorKind::DuplicateElement { .. } => "this one",
             _ => "",
         };
-        let mut out = format!("error[{}]: {} ({position})\n", self.code(), self.kind);
-        out.push_str(&render_snippet(text, self.span, label));
-        if let Some((span, label)) = self.related {
+        let mut out = format!("error[{}]: {} ({position})\n", self.code(), self.inner.kind);
+        out.push_str(&render_snippet(text, self.inner.span, label));
+        if let Some((span, label)) = self.inner.related {
             out.push_str(&render_snippet(text, span, label));
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &self.inner.hint {
             out.push_str(&format!("help: {hint}\n"));
         }
         out
@@ -306,11 +312,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.fmt(f)?;
+        self.inner.kind.fmt(f)?;
         if !self.is_unplaced() {
-            write!(f, " (byte {})", self.span.start)?;
+            write!(f, " (byte {})", self.inner.span.start)?;
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &self.inner.hint {
             write!(f, "; {hint}")?;
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::form::{Form, FormKind, Span};
 use crate::name::Symbol;
+use crate::reader::nest::{Nest, Nests};
 use crate::value::Value;
 
 /// A duplicate among the children of a map or a set: its index and how it prints.
@@ -13,11 +14,13 @@ pub(crate) struct Duplicate {
     pub(crate) shown: Value,
 }
 
-/// A tree under construction. Children come as iterators over the reader's stack.
+/// A tree under construction.
 pub(crate) trait Node: Sized {
+    /// The stacks for trees of this kind.
+    fn nest<'n, 't>(nests: &'n mut Nests<'t>) -> &'n mut Nest<'t, Self>;
     fn atom(value: Value, span: Span) -> Self;
-    fn list(items: impl ExactSizeIterator<Item = Self>, span: Span) -> Self;
-    fn vector(items: impl ExactSizeIterator<Item = Self>, span: Span) -> Self;
+    fn list(items: Vec<Self>, span: Span) -> Self;
+    fn vector(items: Vec<Self>, span: Span) -> Self;
     /// From keys and values in turn; the count is even. The index of a duplicate counts keys.
     fn map(items: impl ExactSizeIterator<Item = Self>, span: Span) -> Result<Self, Duplicate>;
     fn set(items: impl ExactSizeIterator<Item = Self>, span: Span) -> Result<Self, Duplicate>;
@@ -29,16 +32,20 @@ pub(crate) trait Node: Sized {
 }
 
 impl Node for Value {
+    fn nest<'n, 't>(nests: &'n mut Nests<'t>) -> &'n mut Nest<'t, Self> {
+        &mut nests.values
+    }
+
     fn atom(value: Value, _: Span) -> Self {
         value
     }
 
-    fn list(items: impl ExactSizeIterator<Item = Self>, _: Span) -> Self {
-        Self::List(items.collect())
+    fn list(items: Vec<Self>, _: Span) -> Self {
+        Self::List(items)
     }
 
-    fn vector(items: impl ExactSizeIterator<Item = Self>, _: Span) -> Self {
-        Self::Vector(items.collect())
+    fn vector(items: Vec<Self>, _: Span) -> Self {
+        Self::Vector(items)
     }
 
     fn map(mut items: impl ExactSizeIterator<Item = Self>, _: Span) -> Result<Self, Duplicate> {
@@ -85,16 +92,20 @@ impl Node for Value {
 }
 
 impl Node for Form {
+    fn nest<'n, 't>(nests: &'n mut Nests<'t>) -> &'n mut Nest<'t, Self> {
+        &mut nests.forms
+    }
+
     fn atom(value: Value, span: Span) -> Self {
         Self { span, kind: FormKind::Atom(value) }
     }
 
-    fn list(items: impl ExactSizeIterator<Item = Self>, span: Span) -> Self {
-        Self { span, kind: FormKind::List(items.collect()) }
+    fn list(items: Vec<Self>, span: Span) -> Self {
+        Self { span, kind: FormKind::List(items) }
     }
 
-    fn vector(items: impl ExactSizeIterator<Item = Self>, span: Span) -> Self {
-        Self { span, kind: FormKind::Vector(items.collect()) }
+    fn vector(items: Vec<Self>, span: Span) -> Self {
+        Self { span, kind: FormKind::Vector(items) }
     }
 
     fn map(mut items: impl ExactSizeIterator<Item = Self>, span: Span) -> Result<Self, Duplicate> {

@@ -9,7 +9,7 @@ use crate::name::Symbol;
 use crate::reader::name::{KeywordCache, is_keyword_text, is_tag_text, name_error, symbol_or_constant};
 use crate::reader::number::{is_number, number, shorten};
 use crate::reader::text::{character, regex, string};
-use crate::reader::token::{blank, is_delimiter, is_token, token};
+use crate::reader::token::{blank, is_ascii_blank, is_delimiter, is_token, token};
 use crate::value::Value;
 
 /// One piece of text that the nesting machine consumes.
@@ -124,11 +124,13 @@ impl<'t> Lexer<'t> {
     }
 
     pub(crate) fn skip_blank(&mut self) {
-        let rest = &self.text[self.at..];
-        // Most tokens are followed by nothing or by one space.
-        match rest.as_bytes() {
-            [b' ', next, ..] if next.is_ascii_alphanumeric() || *next == b':' => self.at += 1,
-            _ => self.at = self.text.len() - blank(rest).len(),
+        let rest = &self.text.as_bytes()[self.at..];
+        let ascii = rest.iter().take_while(|byte| is_ascii_blank(**byte)).count();
+        self.at += ascii;
+        // Comments and blanks beyond ASCII are rare enough for the general way.
+        if let [b';', ..] | [b'#', b'!', ..] | [0x80..=0xff, ..] = &rest[ascii..] {
+            let rest = &self.text[self.at..];
+            self.at += rest.len() - blank(rest).len();
         }
     }
 

@@ -22,6 +22,7 @@ use crate::form::{Form, Span};
 use crate::value::Value;
 use build::Node;
 use lex::Lexer;
+use nest::Nests;
 
 /// How much the reader accepts before it answers with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,7 @@ pub struct ReaderOptions {
 /// The iterator ends after its first error.
 pub struct Reader<'t> {
     lexer: Lexer<'t>,
+    nests: Nests<'t>,
     limits: Limits,
     nodes: usize,
     failed: bool,
@@ -85,7 +87,7 @@ impl<'t> Reader<'t> {
     pub fn with_options(text: &'t str, options: ReaderOptions) -> Self {
         let mut lexer = Lexer::new(text);
         lexer.quote = options.quote;
-        Self { lexer, limits: options.limits, nodes: 0, failed: false }
+        Self { lexer, nests: Nests::default(), limits: options.limits, nodes: 0, failed: false }
     }
 
     /// The reader with other limits.
@@ -141,7 +143,7 @@ impl<'t> Reader<'t> {
             return Err(Error::new(ErrorKind::TooLong { limit }, Span::new(limit, self.lexer.text.len())));
         }
         let limits = Limits { depth: self.limits.depth.min(Limits::MAX_DEPTH), ..self.limits };
-        nest::read_next(&mut self.lexer, &limits, &mut self.nodes)
+        nest::read_next(N::nest(&mut self.nests), &mut self.lexer, &limits, &mut self.nodes)
     }
 
     /// Exactly one form, with nothing but blanks, comments and discarded forms around it.

@@ -8,7 +8,7 @@
 //! ```
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::form::Span;
+use crate::form::{Form, Span};
 use crate::name::{Keyword, Symbol};
 use crate::print::preview;
 use crate::reader::Limits;
@@ -31,23 +31,41 @@ struct Frame<'t> {
     opening: Span,
     /// Where this frame's children begin on the item stack.
     base: usize,
+    /// Where their spans begin on the span stack.
+    span_base: usize,
 }
 
-/// One reading of one top-level form.
-struct Nest<'t, N> {
+/// The stacks; a reader keeps them from one top-level form to the next.
+pub(crate) struct Nest<'t, N> {
     frames: Vec<Frame<'t>>,
     items: Vec<N>,
-    /// The spans of `items`.
+    /// The spans of the items in maps and sets, for their duplicates.
     spans: Vec<Span>,
 }
 
+impl<N> Default for Nest<'_, N> {
+    fn default() -> Self {
+        Self { frames: Vec::new(), items: Vec::new(), spans: Vec::new() }
+    }
+}
+
+/// A nest for each kind of tree.
+#[derive(Default)]
+pub(crate) struct Nests<'t> {
+    pub(crate) values: Nest<'t, Value>,
+    pub(crate) forms: Nest<'t, Form>,
+}
+
+/// Collections of at least this many children take over the item stack instead of copying from it.
+const TAKEN_OVER: usize = 1024;
+
 /// Reads the next form; `None` at the end of the text. `nodes` counts across calls.
 pub(crate) fn read_next<'t, N: Node>(
+    nest: &mut Nest<'t, N>,
     lexer: &mut Lexer<'t>,
     limits: &Limits,
     nodes: &mut usize,
 ) -> Result<Option<N>> {
-    let mut nest: Nest<'t, N> = Nest { frames: Vec::new(), items: Vec::new(), spans: Vec::new() };
     loop {
         let (lexeme, start) = lexer.next()?;
         let span = Span::new(start, lexer.at);
@@ -86,7 +104,8 @@ impl<'t, N: Node> Nest<'t, N> {
         if self.frames.len() >= limits.depth {
             return Err(Error::new(ErrorKind::TooDeep { limit: limits.depth }, opening));
         }
-        self.frames.push(Frame { kind, opening, base: self.items.len() });
+        let (base, span_base) = (self.items.len(), self.spans.len());
+        self.frames.push(Frame { kind, opening, base, span_base });
         Ok(())
     }
 
@@ -100,8 +119,10 @@ impl<'t, N: Node> Nest<'t, N> {
                 {
                     node = qualify(node, namespace, span);
                 }
+                if let Open::Map(_) | Open::Set = open {
+                    self.spans.push(span);
+                }
                 self.items.push(node);
-                self.spans.push(span);
                 return Ok(None);
             }
             if let FrameKind::Prefix(Prefix::Meta) = frame.kind {
@@ -114,7 +135,7 @@ impl<'t, N: Node> Nest<'t, N> {
                 FrameKind::Prefix(Prefix::Quote) => {
                     let quote = N::atom(Value::symbol("quote"), frame.opening);
                     span = Span::new(frame.opening.start, span.end);
-                    node = N::list([quote, node].into_iter(), span);
+                    node = N::list(vec![quote, node], span);
                 }
                 FrameKind::Prefix(Prefix::Tag(tag)) => {
                     let item_span = span;
@@ -152,20 +173,22 @@ impl<'t, N: Node> Nest<'t, N> {
             let last = self.spans.last().copied().unwrap_or(whole);
             return Err(Error::new(ErrorKind::OddMap { count }, whole).with_related(last, "no value"));
         }
-        let items = self.items.drain(frame.base..);
+        let spans = &self.spans[frame.span_base..];
         let node = match open {
-            Open::List => N::list(items, whole),
-            Open::Vector => N::vector(items, whole),
-            Open::Map(_) => N::map(items, whole).map_err(|Duplicate { index, shown }| {
-                let place = self.spans[frame.base + 2 * index];
-                Error::new(ErrorKind::DuplicateKey { key: preview(&shown) }, place)
-            })?,
-            Open::Set => N::set(items, whole).map_err(|Duplicate { index, shown }| {
-                let place = self.spans[frame.base + index];
-                Error::new(ErrorKind::DuplicateElement { element: preview(&shown) }, place)
-            })?,
+            Open::List => N::list(take_items(&mut self.items, frame.base), whole),
+            Open::Vector => N::vector(take_items(&mut self.items, frame.base), whole),
+            Open::Map(_) => {
+                N::map(self.items.drain(frame.base..), whole).map_err(|Duplicate { index, shown }| {
+                    Error::new(ErrorKind::DuplicateKey { key: preview(&shown) }, spans[2 * index])
+                })?
+            }
+            Open::Set => {
+                N::set(self.items.drain(frame.base..), whole).map_err(|Duplicate { index, shown }| {
+                    Error::new(ErrorKind::DuplicateElement { element: preview(&shown) }, spans[index])
+                })?
+            }
         };
-        self.spans.truncate(frame.base);
+        self.spans.truncate(frame.span_base);
         Ok((node, whole))
     }
 
@@ -178,6 +201,16 @@ impl<'t, N: Node> Nest<'t, N> {
         };
         Err(Error::new(ErrorKind::UnexpectedEnd { inside }, span).with_related(frame.opening, "opened here"))
     }
+}
+
+/// The items from `base` on.
+fn take_items<N>(items: &mut Vec<N>, base: usize) -> Vec<N> {
+    if base > 0 || items.len() < TAKEN_OVER {
+        return items.drain(base..).collect();
+    }
+    let mut taken = std::mem::take(items);
+    taken.shrink_to_fit();
+    taken
 }
 
 /// Puts a keyword or symbol key of `#:ns{...}` into the namespace; `:_/x` stays bare.

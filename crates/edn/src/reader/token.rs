@@ -5,11 +5,15 @@ use nom::{IResult, Parser};
 
 /// Space between forms: Unicode white space, commas and the byte order mark.
 pub(crate) fn is_blank(c: char) -> bool {
-    match c {
-        ' ' | ',' | '\n' | '\r' | '\t' | '\x0b' | '\x0c' => true,
-        c if c.is_ascii() => false,
-        c => c.is_whitespace() || c == '\u{feff}',
+    match u8::try_from(c) {
+        Ok(byte @ ..0x80) => is_ascii_blank(byte),
+        _ => c.is_whitespace() || c == '\u{feff}',
     }
+}
+
+/// The blanks of one byte.
+pub(crate) fn is_ascii_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b',' | b'\t'..=b'\r')
 }
 
 /// Characters that end a token without being blank.
