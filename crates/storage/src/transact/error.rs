@@ -272,14 +272,6 @@ pub enum SchemaChangeError {
         /// How many datoms it has.
         datoms: u64,
     },
-    /// An attribute that a composite tuple is made of cannot be deleted.
-    #[error("cannot delete attribute {attribute}: {composite} is made of it")]
-    SourceOfComposite {
-        /// The attribute.
-        attribute: Keyword,
-        /// The composite tuple attribute.
-        composite: Keyword,
-    },
     /// The schema changed since its revision was read.
     #[error("the schema is at revision {found}, expected {expected}")]
     RevisionConflict {
@@ -402,7 +394,7 @@ impl SchemaChangeError {
             Self::CardinalityChange { .. } => ":schema/cardinality-change",
             Self::Uniqueness { .. } => ":schema/uniqueness-change",
             Self::PropertyChange { .. } => ":schema/property-change",
-            Self::AttributeInUse { .. } | Self::SourceOfComposite { .. } => ":schema/attribute-in-use",
+            Self::AttributeInUse { .. } => ":schema/attribute-in-use",
             Self::RevisionConflict { .. } => ":schema/revision-conflict",
         }
     }
@@ -415,7 +407,7 @@ impl SchemaChangeError {
             Self::CardinalityChange { .. } => "cardinality-change",
             Self::Uniqueness { .. } => "uniqueness-change",
             Self::PropertyChange { .. } => "property-change",
-            Self::AttributeInUse { .. } | Self::SourceOfComposite { .. } => "attribute-in-use",
+            Self::AttributeInUse { .. } => "attribute-in-use",
             Self::RevisionConflict { .. } => "revision-conflict",
         }
     }

@@ -36,7 +36,7 @@ use crate::{
 /// let patch = edn::read("{:age {:db/valueType :db.type/double}}").expect("valid EDN");
 /// let db = update_schema(&db, &SchemaPatch::from_value(&patch)?)?;
 /// let age = db.schema().attribute(&"age".into()).expect("it has data").id;
-/// assert_eq!(db.values(1.into(), age)?[0].decode()?, 36.0.into());
+/// assert_eq!(db.values(factum_storage::EntityId(1), age)?[0].decode()?, 36.0.into());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn update_schema(db: &Db, patch: &SchemaPatch) -> Result<Db, TransactError> {
@@ -101,12 +101,11 @@ pub fn index_attribute(db: &Db, name: &Keyword) -> Result<Db, TransactError> {
     let properties = [(property, Value::keyword("db/retract"))].into();
     let patch = SchemaPatch { attributes: [(name.clone(), properties)].into(), ..SchemaPatch::default() };
     let after = Arc::new(db.schema().with_changes(&patch)?);
-    if has_data(db, attribute)? {
-        let feature = "putting an attribute with data into the AVE index";
-        return Err(super::TransactErrorKind::Unsupported { feature }.into());
-    }
     let mut next = db.clone();
     next.set_schema(after);
+    for (entity, value) in facts(db, attribute)? {
+        next.stage_index(entity, attribute.id, value);
+    }
     Ok(next)
 }
 

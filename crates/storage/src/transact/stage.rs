@@ -152,6 +152,13 @@ impl<'t> Stage<'t> {
         Ok(entity)
     }
 
+    /// Notes an id that an item gives to the entity it is about: new ones are larger.
+    pub(crate) fn note_id(&mut self, entity: EntityId) {
+        if !entity.is_tx() {
+            self.db.set_max_eid(entity);
+        }
+    }
+
     /// Until [`end_blank`](Self::end_blank), `entity` has only the facts that are added here.
     pub(crate) fn begin_blank(&mut self, entity: EntityId) {
         self.blanks.push(Blank { entity, written: SmallVec::new() });

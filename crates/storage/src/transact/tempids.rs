@@ -6,11 +6,12 @@
 //!                              "the same identity value"           known: found by a unique identity
 //! ```
 //!
-//! A class may turn out to stand for another entity after ids were handed out. What was learned stays, the
-//! transaction runs again, and ids are handed out anew; so the order of the items does not matter.
+//! A class may turn out to stand for another entity after ids were handed out. The pass then goes on to learn more,
+//! but no longer about the entities that it got wrong. What was learned stays, the transaction runs again, and ids are
+//! handed out anew; so the order of the items does not matter.
 
 use edn::{Span, Value};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::EntityId;
 
@@ -50,6 +51,8 @@ pub(crate) struct Tempids {
     fresh: Vec<(EntityId, TempId)>,
     /// Tempids that stood as values in this pass, with the first place of each.
     values: Vec<(TempId, Option<Span>)>,
+    /// Entities whose facts in this pass are wrong: some of them belong to another one, or the other way round.
+    wrong: HashSet<EntityId>,
     must_restart: bool,
 }
 
@@ -63,6 +66,7 @@ impl Tempids {
         self.anonymous_met = 0;
         self.fresh.clear();
         self.values.clear();
+        self.wrong.clear();
         self.must_restart = false;
     }
 
@@ -168,6 +172,11 @@ impl Tempids {
         if bound == Some(owner) {
             return Ok(());
         }
+        if self.is_wrong(owner) || bound.is_some_and(|bound| self.is_wrong(bound)) {
+            self.wrong.extend([owner, bound.unwrap_or(owner)]);
+            self.slots[root].bound = bound.or(Some(owner));
+            return Ok(());
+        }
         match (self.fresh_owner(owner), bound) {
             (Some(other), _) => self.unify(tempid, other),
             (None, None) => {
@@ -181,6 +190,10 @@ impl Tempids {
 
     /// Learns that `entity`, given by its id, has an identity value that this transaction gave to `owner` before.
     pub(crate) fn learn_entity(&mut self, owner: EntityId, entity: EntityId) -> Result<(), Clash> {
+        if self.is_wrong(owner) || self.is_wrong(entity) {
+            self.wrong.extend([owner, entity]);
+            return Ok(());
+        }
         match (self.fresh_owner(owner), self.fresh_owner(entity)) {
             (Some(tempid), None) => {
                 let root = self.root(tempid);
@@ -200,13 +213,25 @@ impl Tempids {
         }
     }
 
+    /// Whether nothing can be concluded from the facts of an entity in this pass.
+    fn is_wrong(&self, entity: EntityId) -> bool {
+        self.must_restart && self.wrong.contains(&entity)
+    }
+
+    /// The pass gave facts to one entity, and perhaps to both, that belong to one.
+    fn restart(&mut self, one: Option<EntityId>, other: Option<EntityId>) {
+        self.wrong.extend(one);
+        self.wrong.extend(other);
+        self.must_restart = true;
+    }
+
     fn learn_known(&mut self, root: usize, entity: EntityId) -> Result<(), Clash> {
         match self.slots[root].known {
             Some(known) if known == entity => Ok(()),
             Some(known) => Err(Clash { one: known, other: entity }),
             None => {
                 self.slots[root].known = Some(entity);
-                self.must_restart = true;
+                self.restart(self.slots[root].bound, Some(entity));
                 Ok(())
             }
         }
@@ -223,9 +248,12 @@ impl Tempids {
             (Some(one), Some(other)) if one != other => return Err(Clash { one, other }),
             (one, other) => one.or(other),
         };
-        let bound = a.bound.or(b.bound);
-        self.must_restart |= a.bound.is_some() && b.bound.is_some();
+        let (bound, other_bound) = (a.bound, b.bound);
         let is_subject = a.is_subject || b.is_subject;
+        if bound.is_some() && other_bound.is_some() {
+            self.restart(bound, other_bound);
+        }
+        let bound = bound.or(other_bound);
         // The smaller index becomes the root, so that chains stay short for tempids that repeat one identity.
         let (root, child) = (one.min(other), one.max(other));
         self.slots[child].parent = root as u32;

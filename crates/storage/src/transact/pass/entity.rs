@@ -71,6 +71,7 @@ impl Pass<'_> {
                 (self.entity_of(subject)?, is_new)
             }
         };
+        self.stage.note_id(entity);
         if is_new {
             self.stage.begin_blank(entity);
         }
@@ -247,10 +248,16 @@ impl Pass<'_> {
     ) -> Result<(), TransactError> {
         let subject = self.subject(place)?;
         let attribute = self.attribute_to_write(name)?;
-        if let (Subject::Temp(tempid), false) = (subject, attribute.is_identity()) {
-            // The entity comes before its value in the order of new ids.
-            self.tempids.mark_subject(tempid);
-            self.entity_of(subject)?;
+        match subject {
+            Subject::Known(entity) => self.stage.note_id(entity),
+            Subject::Temp(tempid) => {
+                self.tempids.mark_subject(tempid);
+                // The entity comes before its value in the order of new ids, unless the value says which one it is.
+                if !attribute.is_identity() {
+                    let entity = self.entity_of(subject)?;
+                    self.stage.note_id(entity);
+                }
+            }
         }
         let encoded = self.value(&attribute, value)?;
         self.write_subject(subject, &attribute, encoded, value.span())
