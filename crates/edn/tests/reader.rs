@@ -307,8 +307,24 @@ fn limits_hold() {
     assert_eq!(read("[[[1]]]").unwrap_err().kind(), &ErrorKind::TooDeep { limit: 2 });
     assert_eq!(read("1 2 3 4 5").unwrap_err().kind(), &ErrorKind::TooManyNodes { limit: 4 });
     assert_eq!(read("\"0123456789 0123456789\"").unwrap_err().kind(), &ErrorKind::TooLong { limit: 20 });
-    let digits = "1".repeat(200_000) + "N";
-    assert_eq!(err(&digits).code(), ":edn/limit");
+    for long in [
+        "1".repeat(200_000),
+        "1".repeat(200_000) + "N",
+        "1".repeat(200_000) + "M",
+        "1/".to_owned() + &"1".repeat(200_000),
+        "0x".to_owned() + &"f".repeat(90_000) + "N",
+    ] {
+        assert_eq!(err(&long).code(), ":edn/limit");
+    }
+    assert_eq!(err(&("1".repeat(200_000) + "x")).code(), ":edn/number");
+    for long in [
+        "0x".to_owned() + &"f".repeat(83_000) + "N",
+        "1".repeat(100_000) + "E-10000M",
+        "0.".to_owned() + &"0".repeat(9_000) + &"1".repeat(1_000) + "M",
+        "1".repeat(200_000) + "e-200000",
+    ] {
+        shown(&long);
+    }
 }
 
 #[test]

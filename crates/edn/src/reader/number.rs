@@ -18,10 +18,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::form::Span;
 use crate::value::Value;
 
-/// Digits of one number: reading and printing big numbers takes time quadratic in them.
-pub(crate) const MAX_DIGITS: usize = 10_000;
+/// Decimal digits of one number: reading and printing big numbers takes time quadratic in them.
+const MAX_DIGITS: usize = 100_000;
 /// Largest scale or exponent of a decimal: comparing decimals lines their points up.
-pub(crate) const MAX_SCALE: i64 = 10_000;
+const MAX_SCALE: i64 = 10_000;
 
 /// The shape of a number token, not yet evaluated.
 enum Literal<'t> {
@@ -42,10 +42,7 @@ pub(crate) fn number(token: &str, span: Span) -> Result<Value> {
     if let Some(value) = small_integer(token) {
         return Ok(Value::Int(value));
     }
-    let invalid = || Error::new(ErrorKind::InvalidNumber { token: token.to_owned() }, span);
-    if token.len() > MAX_DIGITS + 32 {
-        return Err(Error::new(ErrorKind::NumberTooLong { limit: MAX_DIGITS, unit: "digits" }, span));
-    }
+    let invalid = || Error::new(ErrorKind::InvalidNumber { token: shorten(token) }, span);
     let Ok((_, (sign, literal))) = all_consuming(pair(opt(one_of("+-")), literal)).parse(token) else {
         let error = invalid();
         return Err(match number_hint(token) {
@@ -56,6 +53,9 @@ pub(crate) fn number(token: &str, span: Span) -> Result<Value> {
     let negative = sign == Some('-');
     match literal {
         Literal::Integer { digits, radix, big } => integer(token, span, negative, digits, radix, big),
+        Literal::Ratio { numerator, denominator } if numerator.len().max(denominator.len()) > MAX_DIGITS => {
+            Err(too_many_digits(span))
+        }
         Literal::Ratio { numerator, denominator } => ratio(negative, numerator, denominator)
             .ok_or_else(|| out_of_range(token, span, "the denominator is zero")),
         Literal::Float => {
@@ -156,6 +156,10 @@ fn whole(text: &str) -> IResult<&str, &str> {
         .parse(text)
 }
 
+fn too_many_digits(span: Span) -> Error {
+    Error::new(ErrorKind::NumberTooLong { limit: MAX_DIGITS, unit: "digits" }, span)
+}
+
 fn out_of_range(token: &str, span: Span, reason: &'static str) -> Error {
     Error::new(ErrorKind::NumberRange { token: shorten(token), reason }, span)
 }
@@ -163,6 +167,10 @@ fn out_of_range(token: &str, span: Span, reason: &'static str) -> Error {
 fn integer(token: &str, span: Span, negative: bool, digits: &str, radix: u32, big: bool) -> Result<Value> {
     if !(2..=36).contains(&radix) {
         return Err(out_of_range(token, span, "a radix goes from 2 to 36"));
+    }
+    // Counted in decimal digits, so that what is read can be printed and read again.
+    if digits.len() as f64 * f64::from(radix).log10() > MAX_DIGITS as f64 {
+        return Err(too_many_digits(span));
     }
     let magnitude = BigInt::from_str_radix(digits, radix)
         .map_err(|_| out_of_range(token, span, "it has a digit that its radix does not have"))?;
@@ -201,6 +209,9 @@ fn decimal(span: Span, negative: bool, whole: &str, fraction: &str, exponent: Op
         .filter(|scale| (-MAX_SCALE..=MAX_SCALE).contains(scale))
         .ok_or_else(too_long)?;
     let digits = format!("{whole}{fraction}");
+    if digits.trim_start_matches('0').len() > MAX_DIGITS {
+        return Err(too_many_digits(span));
+    }
     let magnitude = BigInt::from_str(&digits).unwrap_or_default();
     let value = if negative && magnitude.sign() != Sign::NoSign { -magnitude } else { magnitude };
     Ok(Value::Decimal(BigDecimal::new(value, scale)))
