@@ -1,6 +1,7 @@
 //! Cursors: positions on the pairs of a table.
 
 mod duplicates;
+mod skip;
 
 use std::marker::PhantomData;
 
