@@ -176,6 +176,10 @@ impl<'d, R: RawAve<'d>> Ave<'d, R> {
             }
             other => other.as_ref().map(EncodedValue::as_bytes),
         };
+        if range.is_empty() {
+            // Sources need not cope with ends that have passed each other.
+            return self.raw.scan(a, Bound::Included(&[]), Bound::Excluded(&[]), direction);
+        }
         self.raw.scan(a, lo, hi, direction)
     }
 

@@ -36,38 +36,6 @@ impl<'d> MergedEav<'d> {
         Ok(next == Some(e))
     }
 
-    /// Merges `self.stored` with changes and visits the facts that hold.
-    fn merge(
-        &mut self,
-        changes: impl Iterator<Item = (&'d EavKey, &'d Entry)>,
-        mut f: impl FnMut(AttrId, &'d [u8]) -> ControlFlow<()>,
-    ) -> Result<()> {
-        let stored = std::mem::take(&mut self.stored);
-        let mut rest = stored.iter().peekable();
-        for (key, entry) in changes {
-            let place = (key.a, key.v.as_bytes());
-            while let Some((a, value)) = rest.next_if(|fact| **fact < place) {
-                if f(*a, self.base.full(value)?).is_break() {
-                    return Ok(());
-                }
-            }
-            if entry.added {
-                if f(key.a, full(key, entry)?).is_break() {
-                    return Ok(());
-                }
-            } else {
-                rest.next_if(|fact| **fact == place);
-            }
-        }
-        for (a, value) in rest {
-            if f(*a, self.base.full(value)?).is_break() {
-                return Ok(());
-            }
-        }
-        self.stored = stored;
-        Ok(())
-    }
-
     fn read_entity(&mut self, e: u64) -> Result<()> {
         self.stored.clear();
         let stored = &mut self.stored;
@@ -76,6 +44,37 @@ impl<'d> MergedEav<'d> {
             Ok(ControlFlow::Continue(()))
         })
     }
+}
+
+/// Merges facts of a file with changes and visits those that hold.
+fn merge<'d>(
+    base: &BaseEav<'d>,
+    stored: &[(AttrId, &'d [u8])],
+    changes: impl Iterator<Item = (&'d EavKey, &'d Entry)>,
+    mut f: impl FnMut(AttrId, &'d [u8]) -> ControlFlow<()>,
+) -> Result<()> {
+    let mut rest = stored.iter().peekable();
+    for (key, entry) in changes {
+        let place = (key.a, key.v.as_bytes());
+        while let Some((a, value)) = rest.next_if(|fact| **fact < place) {
+            if f(*a, base.full(value)?).is_break() {
+                return Ok(());
+            }
+        }
+        if entry.added {
+            if f(key.a, full(key, entry)?).is_break() {
+                return Ok(());
+            }
+        } else {
+            rest.next_if(|fact| **fact == place);
+        }
+    }
+    for (a, value) in rest {
+        if f(*a, base.full(value)?).is_break() {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 impl<'d> RawEav<'d> for MergedEav<'d> {
@@ -90,7 +89,7 @@ impl<'d> RawEav<'d> for MergedEav<'d> {
             stored.push((a, value));
             Ok(())
         })?;
-        self.merge(self.changes.rows_of(e, a), |_, value| {
+        merge(&self.base, &self.stored, self.changes.rows_of(e, a), |_, value| {
             out.push(value);
             ControlFlow::Continue(())
         })?;
@@ -110,7 +109,7 @@ impl<'d> RawEav<'d> for MergedEav<'d> {
             return self.base.entity(e, f);
         }
         self.read_entity(e)?;
-        self.merge(self.changes.rows_of_entity(e), f)
+        merge(&self.base, &self.stored, self.changes.rows_of_entity(e), f)
     }
 
     fn merge_scan(&mut self, entities: &[u64], attrs: &[AttrId], f: VisitMerged<'_, 'd>) -> Result<()> {
@@ -119,13 +118,8 @@ impl<'d> RawEav<'d> for MergedEav<'d> {
                 self.base.each_wanted(*e, attrs, |attr, value| f(at, attr, value))?;
                 continue;
             }
-            self.stored.clear();
-            let stored = &mut self.stored;
-            self.base.each_fact(*e, |a, value| {
-                stored.push((a, value));
-                Ok(ControlFlow::Continue(()))
-            })?;
-            self.merge(self.changes.rows_of_entity(*e), |a, value| {
+            self.read_entity(*e)?;
+            merge(&self.base, &self.stored, self.changes.rows_of_entity(*e), |a, value| {
                 if let Ok(attr) = attrs.binary_search(&a) {
                     f(at, attr, value);
                 }

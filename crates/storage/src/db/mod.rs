@@ -180,6 +180,9 @@ impl Db {
             self.max_eid = e.0;
         }
         let (key, giant) = staged_key(e, a.id, v);
+        if !self.base.as_ref().is_some_and(|base| base.may_have(key.e)) {
+            return Ok(self.overlay.insert(key, Entry { added: true, giant }, !a.no_index));
+        }
         match self.overlay.state(key.e, key.a, &key.v) {
             Some(true) => Ok(false),
             Some(false) => {
@@ -187,10 +190,7 @@ impl Db {
                 Ok(true)
             }
             None if self.base_contains(&key)? => Ok(false),
-            None => {
-                self.overlay.insert(key, Entry { added: true, giant }, !a.no_index);
-                Ok(true)
-            }
+            None => Ok(self.overlay.insert(key, Entry { added: true, giant }, !a.no_index)),
         }
     }
 
@@ -204,10 +204,7 @@ impl Db {
                 Ok(true)
             }
             None if !self.base_contains(&key)? => Ok(false),
-            None => {
-                self.overlay.insert(key, Entry { added: false, giant: None }, !a.no_index);
-                Ok(true)
-            }
+            None => Ok(self.overlay.insert(key, Entry { added: false, giant: None }, !a.no_index)),
         }
     }
 
@@ -234,7 +231,7 @@ impl Db {
     /// Puts a fact that holds, of an attribute that had `:db/noindex`, into the AVE index.
     pub fn stage_index(&mut self, e: EntityId, a: AttrId, v: EncodedValue) {
         let (key, giant) = staged_key(e, a, v);
-        self.overlay.index(&key, giant);
+        self.overlay.index(key, giant);
     }
 
     fn base_contains(&self, key: &EavKey) -> Result<bool> {

@@ -6,11 +6,13 @@ use super::ave::RawAve;
 use crate::datom::Direction;
 use crate::error::Result;
 use crate::ids::AttrId;
-use crate::overlay::{AveKey, AvePlace, AveRange, Entry, Overlay};
+use crate::overlay::{AveChanges, AveKey, AvePlace, AveRange, Entry, Overlay};
 
 /// Rows of an overlay, value by value.
 pub(crate) struct OverlayAve<'d> {
     overlay: &'d Overlay,
+    /// For lookups; keeps its path between them.
+    lookup: AveChanges<'d>,
     rows: Option<AveRange<'d>>,
     direction: Direction,
     /// The first row of the value to come.
@@ -23,7 +25,15 @@ pub(crate) struct OverlayAve<'d> {
 
 impl<'d> OverlayAve<'d> {
     pub(crate) fn new(overlay: &'d Overlay) -> Self {
-        Self { overlay, rows: None, direction: Direction::Forward, next: None, current: None, unread: false }
+        Self {
+            overlay,
+            lookup: overlay.ave_cursor(),
+            rows: None,
+            direction: Direction::Forward,
+            next: None,
+            current: None,
+            unread: false,
+        }
     }
 
     #[inline]
@@ -105,8 +115,12 @@ impl<'d> OverlayAve<'d> {
 
     /// The changes of one value.
     #[inline]
-    pub(crate) fn rows_of(&self, a: AttrId, v: &[u8]) -> AveRange<'d> {
-        self.overlay.ave_range(Bound::Included(AvePlace(a, v, 0)), Bound::Included(AvePlace(a, v, u64::MAX)))
+    pub(crate) fn rows_of(&mut self, a: AttrId, v: &[u8]) -> impl Iterator<Item = (&'d AveKey, &'d Entry)> {
+        let lookup = &mut self.lookup;
+        lookup.seek(&AvePlace(a, v, 0), false);
+        std::iter::from_fn(move || {
+            lookup.peek().filter(|(key, _)| key.a == a && *key.v == *v).inspect(|_| drop(lookup.next()))
+        })
     }
 }
 

@@ -7,16 +7,18 @@ use crate::datom::Direction;
 use crate::encode::{PREFIX_LEN, decode_int, is_giant_index};
 use crate::error::{Error, Result};
 use crate::ids::AttrId;
-use crate::overlay::{EavKey, EavPlace, EavRange, Entry, Overlay};
+use crate::overlay::{EavChanges, EavKey, EavPlace, Entry, Overlay};
 
 /// Rows of an overlay by entity.
 pub(crate) struct OverlayEav<'d> {
     overlay: &'d Overlay,
+    /// Keeps its path between calls.
+    changes: EavChanges<'d>,
 }
 
 impl<'d> OverlayEav<'d> {
     pub(crate) fn new(overlay: &'d Overlay) -> Self {
-        Self { overlay }
+        Self { overlay, changes: overlay.eav_cursor() }
     }
 
     /// What the overlay says about a datom.
@@ -27,16 +29,22 @@ impl<'d> OverlayEav<'d> {
 
     /// The changes of one entity and attribute.
     #[inline]
-    pub(crate) fn rows_of(&self, e: u64, a: AttrId) -> EavRange<'d> {
-        let (lo, hi) = (EavPlace(e, a, &[]), EavPlace(e, AttrId(a.0 + 1), &[]));
-        self.overlay.eav_range(Bound::Included(lo), Bound::Excluded(hi))
+    pub(crate) fn rows_of(&mut self, e: u64, a: AttrId) -> impl Iterator<Item = (&'d EavKey, &'d Entry)> {
+        let changes = &mut self.changes;
+        changes.seek(&EavPlace(e, a, &[]), false);
+        std::iter::from_fn(move || {
+            changes.peek().filter(|(key, _)| key.e == e && key.a == a).inspect(|_| drop(changes.next()))
+        })
     }
 
     /// The changes of one entity.
     #[inline]
-    pub(crate) fn rows_of_entity(&self, e: u64) -> EavRange<'d> {
-        let (lo, hi) = (EavPlace(e, AttrId(0), &[]), EavPlace(e, AttrId(u32::MAX), &[]));
-        self.overlay.eav_range(Bound::Included(lo), Bound::Excluded(hi))
+    pub(crate) fn rows_of_entity(&mut self, e: u64) -> impl Iterator<Item = (&'d EavKey, &'d Entry)> {
+        let changes = &mut self.changes;
+        changes.seek(&EavPlace(e, AttrId(0), &[]), false);
+        std::iter::from_fn(move || {
+            changes.peek().filter(|(key, _)| key.e == e).inspect(|_| drop(changes.next()))
+        })
     }
 }
 
@@ -85,17 +93,21 @@ impl<'d> RawEav<'d> for OverlayEav<'d> {
     }
 
     fn merge_scan(&mut self, entities: &[u64], attrs: &[AttrId], f: VisitMerged<'_, 'd>) -> Result<()> {
-        let (Some(first), Some(last)) = (attrs.first(), attrs.last()) else { return Ok(()) };
+        let Some(first) = attrs.first() else { return Ok(()) };
         for (at, e) in entities.iter().enumerate() {
-            let (lo, hi) = (EavPlace(*e, *first, &[]), EavPlace(*e, AttrId(last.0 + 1), &[]));
+            self.changes.seek(&EavPlace(*e, *first, &[]), false);
             let mut attr = 0;
-            for (key, entry) in self.overlay.eav_range(Bound::Included(lo), Bound::Excluded(hi)) {
-                while attrs[attr] < key.a {
+            while let Some((key, entry)) = self.changes.peek().filter(|(key, _)| key.e == *e) {
+                while attr < attrs.len() && attrs[attr] < key.a {
                     attr += 1;
+                }
+                if attr == attrs.len() {
+                    break;
                 }
                 if attrs[attr] == key.a {
                     f(at, attr, full(key, entry)?);
                 }
+                self.changes.next();
             }
         }
         Ok(())
@@ -115,24 +127,31 @@ impl<'d> RawEav<'d> for OverlayEav<'d> {
     }
 
     fn next_entity(&mut self, from: Bound<u64>, direction: Direction) -> Result<Option<u64>> {
-        let first = |e| EavPlace(e, AttrId(0), &[]);
-        let last = |e| EavPlace(e, AttrId(u32::MAX), &[]);
-        let row = match direction {
-            Direction::Forward => {
-                let lo = match from {
-                    Bound::Unbounded => Bound::Unbounded,
-                    Bound::Included(e) => Bound::Included(first(e)),
-                    Bound::Excluded(e) => Bound::Excluded(last(e)),
-                };
-                self.overlay.eav_range(lo, Bound::Unbounded).next()
+        let changes = &mut self.changes;
+        let row = match (from, direction) {
+            (Bound::Unbounded, Direction::Forward) => {
+                changes.first();
+                changes.next()
             }
-            Direction::Backward => {
-                let hi = match from {
-                    Bound::Unbounded => Bound::Unbounded,
-                    Bound::Included(e) => Bound::Included(last(e)),
-                    Bound::Excluded(e) => Bound::Excluded(first(e)),
-                };
-                self.overlay.eav_range(Bound::Unbounded, hi).next_back()
+            (Bound::Unbounded, Direction::Backward) => {
+                changes.end();
+                changes.prev()
+            }
+            (Bound::Included(e), Direction::Forward) => {
+                changes.seek(&EavPlace(e, AttrId(0), &[]), false);
+                changes.next()
+            }
+            (Bound::Excluded(e), Direction::Forward) => {
+                changes.seek(&EavPlace(e, AttrId(u32::MAX), &[]), false);
+                changes.next()
+            }
+            (Bound::Included(e), Direction::Backward) => {
+                changes.seek(&EavPlace(e, AttrId(u32::MAX), &[]), false);
+                changes.prev()
+            }
+            (Bound::Excluded(e), Direction::Backward) => {
+                changes.seek(&EavPlace(e, AttrId(0), &[]), false);
+                changes.prev()
             }
         };
         Ok(row.map(|(key, _)| key.e))

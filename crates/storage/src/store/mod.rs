@@ -17,7 +17,7 @@ mod memory;
 mod options;
 pub(crate) mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writer;
 
 pub use options::StoreOptions;

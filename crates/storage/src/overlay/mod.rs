@@ -14,10 +14,9 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use equivalent::{Comparable, Equivalent};
-use imbl::OrdMap;
-use imbl::ordmap::RangedIter;
+mod tree;
 
+use self::tree::{Cursor, Place, Range, Tree};
 use crate::encode::EncodedValue;
 use crate::ids::AttrId;
 
@@ -54,29 +53,31 @@ pub(crate) struct EavPlace<'v>(pub u64, pub AttrId, pub &'v [u8]);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AvePlace<'v>(pub AttrId, pub &'v [u8], pub u64);
 
-impl Equivalent<EavKey> for EavPlace<'_> {
-    fn equivalent(&self, key: &EavKey) -> bool {
-        self.compare(key) == Ordering::Equal
-    }
-}
-
-impl Comparable<EavKey> for EavPlace<'_> {
+impl Place<EavKey> for EavPlace<'_> {
     #[inline]
     fn compare(&self, key: &EavKey) -> Ordering {
         self.0.cmp(&key.e).then_with(|| self.1.cmp(&key.a)).then_with(|| self.2.cmp(key.v.as_bytes()))
     }
 }
 
-impl Equivalent<AveKey> for AvePlace<'_> {
-    fn equivalent(&self, key: &AveKey) -> bool {
-        self.compare(key) == Ordering::Equal
+impl Place<EavKey> for EavKey {
+    #[inline]
+    fn compare(&self, key: &EavKey) -> Ordering {
+        self.cmp(key)
     }
 }
 
-impl Comparable<AveKey> for AvePlace<'_> {
+impl Place<AveKey> for AvePlace<'_> {
     #[inline]
     fn compare(&self, key: &AveKey) -> Ordering {
         self.0.cmp(&key.a).then_with(|| self.1.cmp(key.v.as_bytes())).then_with(|| self.2.cmp(&key.e))
+    }
+}
+
+impl Place<AveKey> for AveKey {
+    #[inline]
+    fn compare(&self, key: &AveKey) -> Ordering {
+        self.cmp(key)
     }
 }
 
@@ -102,9 +103,10 @@ impl Delta {
 /// A sorted set of changes; cloning it copies a few pointers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overlay {
-    eav: OrdMap<EavKey, Entry>,
-    ave: OrdMap<AveKey, Entry>,
-    deltas: OrdMap<AttrId, Delta>,
+    eav: Tree<EavKey, Entry>,
+    ave: Tree<AveKey, Entry>,
+    /// Sorted by attribute.
+    deltas: Arc<Vec<(AttrId, Delta)>>,
 }
 
 impl Overlay {
@@ -124,21 +126,26 @@ impl Overlay {
         self.ave.get(&AvePlace(a, v, e)).map(|entry| entry.added)
     }
 
-    /// Notes a change; the caller keeps the invariants. `indexed` says whether the attribute is in AVE.
-    pub fn insert(&mut self, key: EavKey, entry: Entry, indexed: bool) {
-        if indexed {
-            self.change_ave(&key, entry.clone());
-        }
+    /// Notes a change unless there is one for the datom already; says whether there was none. The caller keeps the
+    /// invariants. `indexed` says whether the attribute is in AVE.
+    pub fn insert(&mut self, key: EavKey, entry: Entry, indexed: bool) -> bool {
+        let in_ave = indexed.then(|| AveKey { a: key.a, v: key.v.clone(), e: key.e });
         let (a, added) = (key.a, entry.added);
-        let before = self.eav.insert(key, entry);
-        debug_assert!(before.is_none(), "a datom is staged once");
+        if self.eav.insert_new(key, entry.clone()).is_some() {
+            return false;
+        }
+        if let Some(key) = in_ave {
+            self.change_ave(key, entry);
+        }
         self.note(a, added, 1);
+        true
     }
 
     /// Forgets a change, so that the base shows through; `giant` is the full encoding where the value is a giant.
     pub fn remove(&mut self, key: &EavKey, giant: Option<Arc<[u8]>>, indexed: bool) {
         if let Some(entry) = self.eav.remove(key) {
             if indexed {
+                let key = AveKey { a: key.a, v: key.v.clone(), e: key.e };
                 self.change_ave(key, Entry { added: !entry.added, giant });
             }
             self.note(key.a, entry.added, -1);
@@ -146,45 +153,47 @@ impl Overlay {
     }
 
     /// Puts a datom that EAV has into AVE only: its attribute was not indexed so far.
-    pub fn index(&mut self, key: &EavKey, giant: Option<Arc<[u8]>>) {
-        self.change_ave(key, Entry { added: true, giant });
+    pub fn index(&mut self, key: EavKey, giant: Option<Arc<[u8]>>) {
+        self.change_ave(AveKey { a: key.a, v: key.v, e: key.e }, Entry { added: true, giant });
     }
 
     /// A change in AVE takes an opposite one back. It does not always mirror EAV: what was put into AVE afterwards is
     /// in the base's EAV but not in the base's AVE.
-    fn change_ave(&mut self, key: &EavKey, entry: Entry) {
-        let place = AvePlace(key.a, key.v.as_bytes(), key.e);
-        match self.ave.get(&place) {
-            Some(before) if before.added == entry.added => {}
-            Some(_) => drop(self.ave.remove(&place)),
-            None => drop(self.ave.insert(AveKey { a: key.a, v: key.v.clone(), e: key.e }, entry)),
+    fn change_ave(&mut self, key: AveKey, entry: Entry) {
+        let (again, added) = (key.clone(), entry.added);
+        if let Some(before) = self.ave.insert_new(key, entry)
+            && before.added != added
+        {
+            self.ave.remove(&again);
         }
     }
 
     fn note(&mut self, a: AttrId, added: bool, by: i64) {
-        match self.deltas.get_mut(&a) {
-            Some(delta) => {
-                delta.note(added, by);
-                if *delta == Delta::default() {
-                    self.deltas.remove(&a);
+        let deltas = Arc::make_mut(&mut self.deltas);
+        match deltas.binary_search_by_key(&a, |(a, _)| *a) {
+            Ok(at) => {
+                deltas[at].1.note(added, by);
+                if deltas[at].1 == Delta::default() {
+                    deltas.remove(at);
                 }
             }
-            None => {
+            Err(at) => {
                 let mut delta = Delta::default();
                 delta.note(added, by);
-                self.deltas.insert(a, delta);
+                deltas.insert(at, (a, delta));
             }
         }
     }
 
     /// The change in the number of datoms of an attribute.
     pub fn delta(&self, a: AttrId) -> Delta {
-        self.deltas.get(&a).copied().unwrap_or_default()
+        let found = self.deltas.binary_search_by_key(&a, |(a, _)| *a);
+        found.map(|at| self.deltas[at].1).unwrap_or_default()
     }
 
     /// The change in the number of all datoms.
     pub fn delta_all(&self) -> Delta {
-        self.deltas.values().fold(Delta::default(), |sum, delta| Delta {
+        self.deltas().fold(Delta::default(), |sum, (_, delta)| Delta {
             added: sum.added + delta.added,
             retracted: sum.retracted + delta.retracted,
         })
@@ -192,29 +201,35 @@ impl Overlay {
 
     /// The change in the number of datoms of each attribute that changes.
     pub fn deltas(&self) -> impl Iterator<Item = (AttrId, Delta)> {
-        self.deltas.iter().map(|(a, delta)| (*a, *delta))
+        self.deltas.iter().copied()
     }
 
     /// All changes in EAV order.
-    pub fn eav_iter(&self) -> impl Iterator<Item = (&EavKey, &Entry)> {
+    pub fn eav_iter(&self) -> Range<'_, EavKey, Entry> {
         self.eav.iter()
     }
 
     /// All changes of indexed attributes in AVE order.
-    pub fn ave_iter(&self) -> impl Iterator<Item = (&AveKey, &Entry)> {
+    pub fn ave_iter(&self) -> Range<'_, AveKey, Entry> {
         self.ave.iter()
     }
 
-    #[inline]
-    pub fn eav_range(&self, lo: Bound<EavPlace<'_>>, hi: Bound<EavPlace<'_>>) -> EavRange<'_> {
-        self.eav.range((lo, hi))
+    pub fn eav_cursor(&self) -> EavChanges<'_> {
+        self.eav.cursor()
     }
 
-    #[inline]
-    pub fn ave_range(&self, lo: Bound<AvePlace<'_>>, hi: Bound<AvePlace<'_>>) -> AveRange<'_> {
-        self.ave.range((lo, hi))
+    pub fn ave_cursor(&self) -> AveChanges<'_> {
+        self.ave.cursor()
+    }
+
+    pub fn ave_range(&self, lo: Bound<AvePlace<'_>>, hi: Bound<AvePlace<'_>>) -> Range<'_, AveKey, Entry> {
+        self.ave.range(lo, hi)
     }
 }
 
-pub(crate) type EavRange<'o> = RangedIter<'o, EavKey, Entry, imbl::shared_ptr::DefaultSharedPtr>;
-pub(crate) type AveRange<'o> = RangedIter<'o, AveKey, Entry, imbl::shared_ptr::DefaultSharedPtr>;
+/// A position among the changes in EAV order.
+pub(crate) type EavChanges<'o> = Cursor<'o, EavKey, Entry>;
+/// A position among the changes in AVE order.
+pub(crate) type AveChanges<'o> = Cursor<'o, AveKey, Entry>;
+/// Changes in AVE order.
+pub(crate) type AveRange<'o> = Range<'o, AveKey, Entry>;
