@@ -258,6 +258,18 @@ pub enum Binding {
     Collection(Box<Binding>),
 }
 
+impl Binding {
+    /// Calls `f` for each variable, repeated ones as often as they occur.
+    pub fn each_var(&self, f: &mut dyn FnMut(VarId)) {
+        match self {
+            Self::Scalar(var) => f(*var),
+            Self::Blank => {}
+            Self::Tuple(parts) => parts.iter().for_each(|part| part.each_var(f)),
+            Self::Collection(each) => each.each_var(f),
+        }
+    }
+}
+
 /// Rows for which `body` has an answer are dropped.
 #[derive(Clone, Debug)]
 pub struct NotClause {

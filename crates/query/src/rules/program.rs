@@ -1,0 +1,115 @@
+//! [`RuleProgram`]: a recursive rule under one demand, ready to be evaluated semi-naively.
+
+use std::sync::Arc;
+
+use super::table::Tables;
+use crate::exec::{Batch, Context, Result, Scope, pipeline};
+use crate::logical::VarId;
+use crate::plan::Pipeline;
+
+/// How a recursive rule answers a demand.
+#[derive(Clone, Debug)]
+pub struct RuleProgram {
+    /// The rule's name with its demand, as `explain` shows it: `reach(bound, free)`.
+    pub label: String,
+    /// Which arguments its calls have bound.
+    pub bound: Vec<bool>,
+    /// The tables: of rules under a demand, and of demands.
+    pub tables: Vec<TableSpec>,
+    /// The table of the answers.
+    pub answers: usize,
+    /// The table that the demand goes to, if anything is bound.
+    pub demand: Option<usize>,
+    /// What fills the tables.
+    pub derivations: Vec<Derivation>,
+}
+
+/// A table of a program.
+#[derive(Clone, Debug)]
+pub struct TableSpec {
+    /// For `explain`.
+    pub name: String,
+    /// Number of columns.
+    pub arity: usize,
+}
+
+/// A pipeline whose rows go to a table.
+#[derive(Clone, Debug)]
+pub struct Derivation {
+    /// Where the rows go.
+    pub target: usize,
+    /// The variables of the target's columns.
+    pub columns: Vec<VarId>,
+    /// The table whose new rows make it worth running; without one it runs once, at the start.
+    pub trigger: Option<usize>,
+    /// The body.
+    pub pipeline: Pipeline,
+}
+
+impl RuleProgram {
+    /// Expected answers and work for a demand of `rows` rows. How far recursion goes is anyone's guess.
+    pub(crate) fn estimate(&self, rows: f64) -> (f64, f64) {
+        let answers = if self.demand.is_some() {
+            rows * 128.0
+        } else {
+            let first = self.derivations.iter().filter(|derivation| derivation.trigger.is_none());
+            first.map(|derivation| derivation.pipeline.rows * 32.0).sum()
+        };
+        (answers, answers * 40.0)
+    }
+
+    /// The answers to a demand, and possibly to further demands that came up on the way.
+    pub fn evaluate<'s>(
+        &self,
+        context: &Context<'s, '_>,
+        _: &Scope<'s>,
+        demand: Batch<'s>,
+    ) -> Result<Batch<'s>> {
+        let tables = Arc::new(Tables::new(self.tables.len()));
+        let scope = Scope { input: Arc::default(), tables: Some(Arc::clone(&tables)) };
+        if let Some(table) = self.demand {
+            tables.write(table, |table| table.insert(&demand));
+        }
+        for derivation in self.derivations.iter().filter(|derivation| derivation.trigger.is_none()) {
+            derive(derivation, context, &scope, &tables)?;
+        }
+        let mut held = 0;
+        loop {
+            let fresh: usize = (0..self.tables.len()).map(|table| tables.write(table, |t| t.advance())).sum();
+            let bytes = tables.bytes();
+            context.budget.hold(bytes.saturating_sub(held))?;
+            held = held.max(bytes);
+            context.budget.poll(fresh)?;
+            if fresh == 0 {
+                break;
+            }
+            for derivation in &self.derivations {
+                let Some(trigger) = derivation.trigger else { continue };
+                if tables.read(trigger, |table| table.delta_len()) > 0 {
+                    derive(derivation, context, &scope, &tables)?;
+                }
+            }
+        }
+        context.budget.release(held);
+        Ok(tables.read(self.answers, |table| table.rows().clone()))
+    }
+}
+
+fn derive<'s>(
+    derivation: &Derivation,
+    context: &Context<'s, '_>,
+    scope: &Scope<'s>,
+    tables: &Tables<'s>,
+) -> Result<()> {
+    let layout = derivation.pipeline.output();
+    let order: Vec<usize> = derivation
+        .columns
+        .iter()
+        .map(|var| layout.iter().position(|other| other == var).expect("a body binds its rule's head"))
+        .collect();
+    let mut runner = pipeline::Runner::open(&derivation.pipeline, context, scope)?;
+    while let Some(batch) = runner.next(context)? {
+        tables.write(derivation.target, |table| table.insert(&batch.project(&order)));
+    }
+    Ok(())
+}
