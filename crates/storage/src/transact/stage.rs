@@ -15,7 +15,7 @@ use super::error::{TransactError, TransactErrorKind as Kind};
 use crate::ids::TX_BASE;
 use crate::{AttrId, Attribute, Cardinality, Datom, Db, EncodedValue, EntityId, Schema};
 
-type State = foldhash::fast::FixedState;
+type State = foldhash::fast::RandomState;
 
 /// One effect of a transaction.
 #[derive(Clone, Debug)]

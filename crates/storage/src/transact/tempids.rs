@@ -42,7 +42,7 @@ struct Slot {
 #[derive(Debug, Default)]
 pub(crate) struct Tempids {
     slots: Vec<Slot>,
-    numbers: HashMap<i64, u32, foldhash::fast::FixedState>,
+    numbers: HashMap<i64, u32, foldhash::fast::RandomState>,
     names: HashMap<Box<str>, u32, foldhash::fast::RandomState>,
     /// Maps without an id, in the order in which they are met.
     anonymous: Vec<u32>,

@@ -245,3 +245,13 @@ fn late_upserts_do_not_make_large_transactions_slow() {
     assert_eq!(db.max_eid(), EntityId(count));
     assert_eq!(db.count(None, None, None).expect("readable"), 2 * count);
 }
+
+#[test]
+fn a_value_found_free_may_be_taken_before_it_is_written() {
+    // By a nested map, by the next item, and by a reverse attribute of the same map.
+    check(SCHEMA, &[r#"[{:boss {:n "A"} :n "A"}]"#], &[r#"1 :n "A""#, "1 :boss 1"]);
+    check(SCHEMA, &[r#"[{:n "A"} [:db/add 1 :age 1] {:n "A" :age 2}]"#], &[r#"1 :n "A""#, "1 :age 2"]);
+    let db = empty(SCHEMA);
+    assert_eq!(error(&db, r#"[{:db/id 5 :n "A"} [:db/add 9 :n "A"]]"#).class(), "unique-conflict");
+    assert_eq!(error(&db, "[{:db/id 5 :_owner 6 :owner 5}]").class(), "unique-conflict");
+}

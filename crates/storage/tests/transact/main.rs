@@ -9,5 +9,6 @@ mod items;
 mod model;
 mod retract;
 mod schema;
+mod speed;
 mod support;
 mod tuples;

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use edn::Value;
-use factum_storage::{Db, EntityId, Index};
+use factum_storage::transact::TxReport;
+use factum_storage::{Db, EntityId, Index, SchemaPatch, StoreOptions, TxFunctions};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::support::empty;
+use crate::support::{empty, facts, name_of, read};
 
 const SCHEMA: &str = "{:name {:db/valueType :db.type/string :db/unique :db.unique/identity}
                        :mail {:db/valueType :db.type/string :db/unique :db.unique/identity}
@@ -557,14 +558,14 @@ impl Run<'_> {
 
 fn facts_of(db: &Db) -> BTreeSet<(u64, String, Value)> {
     let datoms = db.datoms(Index::Eav, &[]).expect("readable").map(|datom| datom.expect("readable"));
-    datoms.map(|datom| (datom.e.0, crate::support::name_of(db, &datom), datom.v)).collect()
+    datoms.map(|datom| (datom.e.0, name_of(db, &datom), datom.v)).collect()
 }
 
 /// Applies the effects of a report one by one.
-fn replay(before: &Db, report: &factum_storage::transact::TxReport) -> BTreeSet<(u64, String, Value)> {
+fn replay(before: &Db, report: &TxReport) -> BTreeSet<(u64, String, Value)> {
     let mut facts = facts_of(before);
     for datom in &report.tx_data {
-        let fact = (datom.e.0, crate::support::name_of(&report.db_after, datom), datom.v.clone());
+        let fact = (datom.e.0, name_of(&report.db_after, datom), datom.v.clone());
         if datom.added {
             assert!(facts.insert(fact), "{datom:?} was there already");
         } else {
@@ -584,7 +585,7 @@ fn check_history(history: &[Vec<Op>]) {
                     next.facts.iter().map(|(e, a, v)| (*e, a.keyword().to_string(), v.clone())).collect();
                 assert_eq!(facts_of(&report.db_after), expected, "{data}");
                 assert_eq!(replay(&db, &report), expected, "{data}");
-                crate::support::facts(&report.db_after);
+                facts(&report.db_after);
                 let found: BTreeMap<i64, u64> =
                     report.tempids.iter().filter_map(|(tempid, e)| Some((tempid.as_int()?, e.0))).collect();
                 assert_eq!(found, tempids, "{data}");
@@ -598,6 +599,41 @@ fn check_history(history: &[Vec<Op>]) {
     }
 }
 
+/// What a transaction is going to do, what it did when committed, and what is there after opening again.
+fn check_file(history: &[Vec<Op>]) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let schema = SchemaPatch::from_value(&read(SCHEMA)).expect("valid");
+    let mut store = StoreOptions::new().schema(schema).open(dir.path()).expect("opens");
+    for (at, ops) in history.iter().enumerate() {
+        let data = Value::Vector(ops.iter().map(Op::edn).collect());
+        let before = store.db().expect("readable");
+        let expected = before.with(&data);
+        let found = store.transact(&data, Value::Nil, &TxFunctions::new());
+        match (expected, found) {
+            (Ok(expected), Ok(found)) => {
+                assert_eq!(expected.tx_data, found.tx_data, "{data}");
+                assert_eq!(expected.tempids, found.tempids, "{data}");
+                assert_eq!(facts_of(&expected.db_after), facts_of(&found.db_after), "{data}");
+                assert_eq!(facts(&expected.db_after), facts(&found.db_after), "{data}");
+            }
+            (Err(expected), Err(found)) => {
+                assert_eq!(expected.class(), found.class(), "{data}");
+                assert_eq!(facts(&before), facts(&store.db().expect("readable")), "{data} left a trace");
+            }
+            (expected, found) => panic!("{data}: {expected:?} as a value, {found:?} on the file"),
+        }
+        drop(before);
+        if at % 4 == 3 {
+            let before = facts(&store.db().expect("readable"));
+            drop(store);
+            store = StoreOptions::new().open(dir.path()).expect("opens again");
+            assert_eq!(facts(&store.db().expect("readable")), before);
+        }
+    }
+    let report = store.db().expect("readable").check().expect("readable");
+    assert!(report.is_sound(), "{report:?}");
+}
+
 fn cases() -> u32 {
     std::env::var("FACTUM_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256)
 }
@@ -608,5 +644,14 @@ proptest! {
     #[test]
     fn histories(history in vec(vec(op(), 1..6), 1..12)) {
         check_history(&history);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases().div_ceil(8), ..ProptestConfig::default() })]
+
+    #[test]
+    fn histories_on_a_file(history in vec(vec(op(), 1..6), 1..12)) {
+        check_file(&history);
     }
 }

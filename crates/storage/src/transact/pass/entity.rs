@@ -62,6 +62,8 @@ impl Pass<'_> {
         if entries.iter().all(|(key, _)| key.as_keyword().is_some_and(is_db_id)) {
             return Ok(None);
         }
+        // What an outer map found free may be taken by this one.
+        self.free.clear();
         self.resolve_identities(subject, entries)?;
         let (entity, is_new) = match subject {
             Subject::Known(entity) => (entity, false),
@@ -79,6 +81,7 @@ impl Pass<'_> {
         if is_new {
             self.stage.end_blank();
         }
+        self.free.clear();
         result.map(|()| Some(entity))
     }
 
@@ -117,7 +120,10 @@ impl Pass<'_> {
             }
             self.encode(attribute, value)?
         };
-        let Some(owner) = self.stage.owner(attribute.id, &encoded)? else { return Ok(()) };
+        let Some(owner) = self.stage.owner(attribute.id, &encoded)? else {
+            self.free.push((attribute.id, encoded));
+            return Ok(());
+        };
         let clash = match subject {
             Subject::Temp(tempid) => self.tempids.learn_owner(tempid, owner),
             Subject::Known(entity) if entity == owner => Ok(()),
@@ -201,6 +207,7 @@ impl Pass<'_> {
         value: Src<'_>,
     ) -> Result<(), TransactError> {
         let forward = forward(name);
+        self.free.clear();
         let Some(attribute) = self.stage.attribute(&forward).filter(|attribute| attribute.is_ref()) else {
             let kind = Kind::ReverseNeedsRef { attribute: name.clone(), forward };
             return Err(TransactError::new(kind).at(span));
@@ -335,6 +342,10 @@ impl Pass<'_> {
         value: &EncodedValue,
         span: Option<Span>,
     ) -> Result<bool, TransactError> {
+        if let Some(at) = self.free.iter().position(|(a, free)| *a == attribute.id && free == value) {
+            self.free.swap_remove(at);
+            return Ok(true);
+        }
         let Some(owner) = self.stage.other_owner(entity, attribute.id, value)? else { return Ok(true) };
         // An entity that this transaction made for a tempid may be this very one.
         if attribute.is_identity() && self.tempids.learn_same(entity, owner).is_ok() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use edn::{Span, Value};
+use smallvec::SmallVec;
 
 use super::TxData;
 use super::builder::TxItem;
@@ -13,7 +14,7 @@ use super::report::TxReport;
 use super::source::{Src, View};
 use super::stage::Stage;
 use super::tempids::Tempids;
-use crate::{Attribute, Db, EncodedValue, EntityId};
+use crate::{AttrId, Attribute, Db, EncodedValue, EntityId};
 
 mod entity;
 mod finish;
@@ -92,6 +93,8 @@ struct Pass<'t> {
     tempids: Tempids,
     ensures: Vec<Ensure>,
     written_composites: Vec<WrittenComposite>,
+    /// Identity values of the map in work that were found to belong to nobody.
+    free: SmallVec<[(AttrId, EncodedValue); 2]>,
     /// Entities that got `:db/fn` or `:db/udf`.
     callables: Vec<EntityId>,
     /// A conflict that may turn out to be none once the pass has learned more about its tempids.
@@ -110,6 +113,7 @@ impl<'t> Pass<'t> {
             tempids,
             ensures: Vec::new(),
             written_composites: Vec::new(),
+            free: SmallVec::new(),
             callables: Vec::new(),
             deferred: None,
             item: 0,
