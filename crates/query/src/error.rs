@@ -4,8 +4,11 @@ use std::fmt;
 
 use edn::{Span, render_snippet};
 
+use crate::analyse::AnalyseError;
+use crate::exec::ExecError;
 use crate::functions::FunctionError;
 use crate::parse::ParseError;
+use crate::result::ResultError;
 use crate::source_text::SourceText;
 
 /// A result of this crate.
@@ -29,14 +32,15 @@ pub enum ErrorKind {
     /// The query or its rules are not well formed.
     #[error("{0}")]
     Parse(#[from] ParseError),
-    /// A function failed outside `:where`: in an aggregate, in `:having` or in arithmetic.
-    #[error("{source}")]
-    Function {
-        /// What failed.
-        source: FunctionError,
-        /// The find element or condition.
-        span: Span,
-    },
+    /// The query does not fit its inputs, its rules or a schema.
+    #[error("{0}")]
+    Analyse(#[from] AnalyseError),
+    /// Planning or execution failed.
+    #[error("{0}")]
+    Exec(#[from] ExecError),
+    /// The rows could not be shaped into the result.
+    #[error("{0}")]
+    Result(#[from] ResultError),
     /// The database could not be read.
     #[error("{0}")]
     Storage(#[from] storage::Error),
@@ -47,7 +51,9 @@ impl ErrorKind {
         match self {
             Self::Read(error) => Some(error.span()),
             Self::Parse(error) => Some(error.span()),
-            Self::Function { span, .. } => Some(*span),
+            Self::Analyse(error) => Some(error.span()),
+            Self::Exec(error) => error.span(),
+            Self::Result(error) => Some(error.span()),
             Self::Storage(_) => None,
         }
     }
@@ -74,7 +80,9 @@ impl Error {
         match &*self.kind {
             ErrorKind::Read(_) => ":parser/edn",
             ErrorKind::Parse(error) => error.code(),
-            ErrorKind::Function { source, .. } => source.code(),
+            ErrorKind::Analyse(error) => error.code(),
+            ErrorKind::Exec(error) => called(error).map_or_else(|| error.code(), |(code, _)| code),
+            ErrorKind::Result(error) => error.code(),
             ErrorKind::Storage(error) => error.code(),
         }
     }
@@ -84,7 +92,9 @@ impl Error {
         match &*self.kind {
             ErrorKind::Read(_) => "unreadable",
             ErrorKind::Parse(error) => error.class(),
-            ErrorKind::Function { source, .. } => source.class(),
+            ErrorKind::Analyse(error) => error.class(),
+            ErrorKind::Exec(error) => called(error).map_or_else(|| exec_class(error), |(_, class)| class),
+            ErrorKind::Result(error) => error.class(),
             ErrorKind::Storage(error) => error.class(),
         }
     }
@@ -93,6 +103,8 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match &*self.kind {
             ErrorKind::Parse(error) => error.help(),
+            ErrorKind::Analyse(error) => error.help(),
+            ErrorKind::Result(error) => error.help(),
             _ => None,
         }
     }
@@ -118,6 +130,32 @@ impl Error {
             out.push_str(&format!("help: {help}\n"));
         }
         out
+    }
+}
+
+/// Code and class of what a call failed with: a function's error, or that of a nested query.
+fn called(error: &ExecError) -> Option<(&'static str, &'static str)> {
+    let ExecError::Call { source, .. } = error else { return None };
+    let function = source.downcast_ref::<FunctionError>().map(|error| (error.code(), error.class()));
+    function.or_else(|| source.downcast_ref::<Error>().map(|error| (error.code(), error.class())))
+}
+
+fn exec_class(error: &ExecError) -> &'static str {
+    match error {
+        ExecError::InsufficientBindings { .. } => "insufficient-bindings",
+        ExecError::NestedTooDeeply { .. } => "nested-too-deeply",
+        ExecError::NothingBound { .. } => "nothing-bound",
+        ExecError::Unindexed { .. } => "unindexed-attribute",
+        ExecError::Call { .. } => "function-failed",
+        ExecError::Binding { .. } => "binding-type",
+        ExecError::TupleWidth { .. } => "tuple-width",
+        ExecError::WrongSource { .. } => "unknown-source",
+        ExecError::Timeout { .. } => "timeout",
+        ExecError::RowBudget { .. } => "row-limit",
+        ExecError::MemoryBudget { .. } => "memory-limit",
+        ExecError::Cancelled => "cancelled",
+        ExecError::Storage(error) => error.class(),
+        _ => "not-executable",
     }
 }
 

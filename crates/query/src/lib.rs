@@ -5,22 +5,33 @@
 //! ```
 
 pub mod aggregate;
+mod analyse;
 pub mod ast;
 mod ast_text;
 mod error;
 pub mod exec;
 pub mod functions;
+mod input;
 pub mod logical;
+mod options;
 pub mod parse;
 pub mod plan;
 pub mod pull;
+mod result;
+mod run;
 pub mod rules;
 mod source_text;
 mod walk;
 
+pub use analyse::{AnalyseError, Warning};
+pub use ast::{FindShape, Query, Rules};
 pub use error::{Error, ErrorKind, Result};
 pub use functions::{FunctionError, FunctionRegistry, QueryFunction};
+pub use input::Input;
+pub use options::QueryOptions;
 pub use parse::{ParseError, parse};
+pub use result::{QueryResult, ResultError};
+pub use run::query;
 pub use source_text::SourceText;
 
 pub use edn;

@@ -15,11 +15,11 @@ mod collections;
 pub mod compare;
 mod comparison;
 mod entity;
-mod error;
+pub(crate) mod error;
 mod higher;
 pub(crate) mod like;
 mod logic;
-mod membership;
+pub(crate) mod membership;
 pub(crate) mod number;
 mod regexes;
 mod registry;
@@ -34,6 +34,7 @@ use edn::{Symbol, Value};
 use storage::Db;
 
 pub(crate) use args::Args;
+pub(crate) use collections::elements;
 pub use error::FunctionError;
 pub use registry::{FunctionRegistry, QueryFunction};
 

@@ -241,13 +241,14 @@ impl<'a> Number<'a> {
         }
     }
 
-    fn to_decimal(&self) -> Option<BigDecimal> {
+    /// As an exact decimal, if it has one.
+    pub(crate) fn to_decimal(&self) -> Option<BigDecimal> {
         match self {
             Self::Int(value) => Some((*value).into()),
             Self::BigInt(value) => Some(BigInt::clone(value).into()),
             Self::Decimal(value) => Some(BigDecimal::clone(value)),
             Self::Ratio(value) => ratio_to_decimal(value, 0),
-            Self::Float(_) => None,
+            Self::Float(value) => ratio_to_decimal(&BigRational::from_float(*value)?, 0),
         }
     }
 

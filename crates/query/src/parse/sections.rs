@@ -1,7 +1,6 @@
 //! The sections of a query: what stands behind `:find`, `:where` and so on, in a vector or as the values of a map.
 
 use edn::{Form, FormKind, Keyword, Span};
-use nom::Parser;
 
 use super::clauses::clauses;
 use super::error::ParseError;

@@ -15,6 +15,7 @@ use crate::aggregate::{Aggregate, BuiltIn};
 use crate::analyse::inputs::Given;
 use crate::ast::{self, AggregateArg, AggregateName, Arithmetic, FindElement, Having, Operand, Query};
 use crate::functions::{self, CallContext, Function, FunctionRegistry, QueryFunction};
+use crate::logical::AggregateKind;
 
 type Result<T> = std::result::Result<T, ResultError>;
 
@@ -66,7 +67,7 @@ pub(crate) fn elements(query: &Query, rows: Rows, names: &Names<'_>) -> Result<V
     }
     let mut out = Vec::with_capacity(order.len());
     for key in order {
-        let group = Group { rows: &groups[&key], column: &column, calls: &calls };
+        let group = Group { values: Values::Rows { rows: &groups[&key], column: &column, calls: &calls } };
         if !having(&query.having, &group)? {
             continue;
         }
@@ -75,6 +76,64 @@ pub(crate) fn elements(query: &Query, rows: Rows, names: &Names<'_>) -> Result<V
             FindElement::Variable(_) | FindElement::Pull(_) => Ok(plain.next().cloned().unwrap_or_default()),
             FindElement::Aggregate(aggregate) => group.aggregate(aggregate),
             FindElement::Arithmetic(arithmetic) => group.arithmetic(arithmetic),
+        });
+        out.push(row.collect::<Result<Vec<Value>>>()?);
+    }
+    Ok(out)
+}
+
+/// Groups whose aggregates are computed already.
+pub(crate) struct Computed {
+    /// The grouping variables: the first columns.
+    pub keys: Vec<Symbol>,
+    /// What the other columns hold.
+    pub calls: Vec<(AggregateKind, Symbol)>,
+    /// Grouping variables that are the same in every row.
+    pub constants: Vec<(Symbol, Value)>,
+    /// The rows.
+    pub groups: Vec<Vec<Value>>,
+}
+
+impl Computed {
+    fn key(&self, group: &[Value], name: &Symbol) -> Value {
+        let column = self.keys.iter().position(|key| key == name).map(|column| &group[column]);
+        let constant = || self.constants.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+        column.or_else(constant).cloned().unwrap_or_default()
+    }
+
+    fn call(&self, group: &[Value], aggregate: &ast::Aggregate) -> Value {
+        let AggregateName::Named(name, _) = &aggregate.name else { return Value::Nil };
+        let same = |(kind, var): &(AggregateKind, Symbol)| {
+            *var == aggregate.over.name && kind_name(*kind) == name.as_str()
+        };
+        self.calls.iter().position(same).map(|call| group[self.keys.len() + call].clone()).unwrap_or_default()
+    }
+}
+
+fn kind_name(kind: AggregateKind) -> &'static str {
+    match kind {
+        AggregateKind::Count => "count",
+        AggregateKind::CountDistinct => "count-distinct",
+        AggregateKind::Sum => "sum",
+        AggregateKind::Avg => "avg",
+        AggregateKind::Min => "min",
+        AggregateKind::Max => "max",
+    }
+}
+
+/// One row per group, as [`elements`] makes them; only variables and the aggregates of [`Computed`] are in `:find`.
+pub(crate) fn computed_elements(query: &Query, computed: Computed) -> Result<Vec<Vec<Value>>> {
+    let mut out = Vec::with_capacity(computed.groups.len());
+    for values in &computed.groups {
+        let group = Group { values: Values::Computed { computed: &computed, values } };
+        if !having(&query.having, &group)? {
+            continue;
+        }
+        let row = query.find.elements.iter().map(|element| match element {
+            FindElement::Variable(variable) => Ok(computed.key(values, &variable.name)),
+            FindElement::Aggregate(aggregate) => group.aggregate(aggregate),
+            FindElement::Arithmetic(arithmetic) => group.arithmetic(arithmetic),
+            FindElement::Pull(pull) => Ok(computed.key(values, &pull.entity.name)),
         });
         out.push(row.collect::<Result<Vec<Value>>>()?);
     }
@@ -175,18 +234,28 @@ fn find_aggregate(aggregate: &ast::Aggregate, names: &Names<'_>) -> Result<Aggre
     }
 }
 
-/// The rows of one group.
+/// One group.
 struct Group<'a> {
-    rows: &'a [Vec<Value>],
-    column: &'a HashMap<&'a Symbol, usize>,
-    calls: &'a Calls,
+    values: Values<'a>,
+}
+
+/// Where its aggregates come from.
+enum Values<'a> {
+    /// From its rows.
+    Rows { rows: &'a [Vec<Value>], column: &'a HashMap<&'a Symbol, usize>, calls: &'a Calls },
+    /// From execution.
+    Computed { computed: &'a Computed, values: &'a [Value] },
 }
 
 impl Group<'_> {
     fn aggregate(&self, aggregate: &ast::Aggregate) -> Result<Value> {
-        let at = self.column[&aggregate.over.name];
-        let values = self.rows.iter().map(|row| row[at].clone()).collect();
-        let (call, args) = &self.calls[&key(aggregate)];
+        let (rows, column, calls) = match &self.values {
+            Values::Rows { rows, column, calls } => (rows, column, calls),
+            Values::Computed { computed, values } => return Ok(computed.call(values, aggregate)),
+        };
+        let at = column[&aggregate.over.name];
+        let values = rows.iter().map(|row| row[at].clone()).collect();
+        let (call, args) = &calls[&key(aggregate)];
         call.apply(args, values).map_err(|source| ResultError::Function { source, span: aggregate.span })
     }
 

@@ -13,8 +13,7 @@ use std::collections::BTreeMap;
 use edn::{Keyword, Symbol, Value};
 
 use crate::analyse::Warning;
-pub use crate::ast::FindShape;
-use crate::ast::{FindElement, Query, ReturnMap, ReturnMapKind};
+use crate::ast::{FindElement, FindShape, Query, ReturnMap, ReturnMapKind};
 pub use error::ResultError;
 
 /// The answer of a query.
@@ -54,6 +53,11 @@ impl QueryResult {
     /// The names of the columns: those of a return map, else the find elements as written.
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// The keys of a return map (`:keys`, `:strs`, `:syms`), if the query has one.
+    pub fn keys(&self) -> Option<&[Value]> {
+        self.keys.as_deref()
     }
 
     /// The rows, one value per column, whatever the shape; of a tuple or a scalar only the first counts.

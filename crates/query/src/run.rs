@@ -1,0 +1,291 @@
+//! [`query`]: from a parsed query and its inputs to the result.
+//!
+//! ```text
+//! Query + inputs --analyse--> Logical --exec--> relation --decode--> rows --group, window, pull--> QueryResult
+//!                                         ^ calls functions and nested queries through the Caller
+//! ```
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use edn::{Symbol, Value};
+use storage::EntityId;
+
+use crate::analyse::{self, Analysed, Field, Warning};
+use crate::ast::{FindElement, FindShape, PullPatternArg, Query};
+use crate::error::{Error, Result};
+use crate::exec::{self, Arena, CallArg, CallError, Host, Relation, Run, Source};
+use crate::functions::{CallContext, Function, QueryFunction};
+use crate::input::Input;
+use crate::logical::Callee;
+use crate::options::QueryOptions;
+use crate::pull::{PullOptions, PullPattern, Puller};
+use crate::result::{QueryResult, ResultError, group, window};
+
+/// Answers `query` for `inputs`, which are in the order of its `:in` (without `:in`, a database for `$`).
+///
+/// ```
+/// use factum_query::storage::{Db, DbOptions, Schema};
+/// use factum_query::{QueryOptions, edn, parse, query};
+///
+/// let db = Db::empty(Schema::built_in(), DbOptions::default());
+/// let db = db.db_with(&edn::read("[{:name \"Ann\" :age 38} {:name \"Bob\" :age 41}]")?)?;
+/// let over_forty = parse("[:find ?n . :where [?e :name ?n] [?e :age ?a] [(> ?a 40)]]")?;
+/// let result = query(&over_forty, &[db.into()], &QueryOptions::default())?;
+/// assert_eq!(result.to_value(), "Bob".into());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn query(query: &Query, inputs: &[Input], options: &QueryOptions) -> Result<QueryResult> {
+    let timeout = query.timeout.map(|timeout| Duration::from_millis(timeout.millis));
+    let execution = options.for_execution(timeout);
+    let deadline = execution.limits.timeout.map(|timeout| Instant::now() + timeout);
+    let analysed = analyse::analyse(query, inputs, options)?;
+    if analysed.rows.as_ref().is_some_and(Vec::is_empty) {
+        // An input without rows leaves nothing, whatever the clauses say.
+        return Ok(QueryResult::new(query, Vec::new(), analysed.warnings));
+    }
+    let caller = Caller::new(&analysed, options, deadline);
+    let arena = Arena::default();
+    let input = match &analysed.rows {
+        Some(rows) => {
+            let vars = analysed.logical.inputs.clone();
+            Relation::from_values(vars, rows.iter().map(Vec::as_slice), &arena)
+        }
+        None => Relation::unit(),
+    };
+    let run = Run { sources: &analysed.sources, arena: &arena, host: &caller };
+    let fail = |kind: crate::error::ErrorKind| Error::new(kind, &analysed.text);
+    let relation =
+        exec::run(run, &analysed.logical, input, &execution).map_err(|error| fail(error.into()))?;
+    let rows = shape(query, &analysed, options, relation, deadline)?;
+    let mut warnings = analysed.warnings.clone();
+    for warning in caller.into_warnings() {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    Ok(QueryResult::new(query, rows, warnings))
+}
+
+/// Groups, aggregates, orders, cuts and pulls.
+fn shape(
+    query: &Query,
+    analysed: &Analysed,
+    options: &QueryOptions,
+    relation: Relation<'_>,
+    deadline: Option<Instant>,
+) -> Result<Vec<Vec<Value>>> {
+    let fail = |error: ResultError| Error::new(error, &analysed.text);
+    let names = group::Names { given: &analysed.given, registry: &options.functions };
+    let bounds = window::Bounds::of(query, &names).map_err(fail)?;
+    let mut rows = if relation.aggregated {
+        let aggregated =
+            aggregated(analysed, &relation).map_err(|error| Error::new(error, &analysed.text))?;
+        group::computed_elements(query, aggregated).map_err(fail)?
+    } else {
+        let rows = named_rows(analysed, &relation).map_err(|error| Error::new(error, &analysed.text))?;
+        group::elements(query, rows, &names).map_err(fail)?
+    };
+    if query.find.shape == FindShape::Relation {
+        window::apply(query, bounds, &mut rows).map_err(fail)?;
+    } else if matches!(query.find.shape, FindShape::Scalar | FindShape::Tuple) {
+        rows.truncate(1);
+    }
+    pull(query, analysed, options, &mut rows, deadline)?;
+    Ok(rows)
+}
+
+/// The rows over the variables of `:find` and `:with`, constants among them.
+fn named_rows(analysed: &Analysed, relation: &Relation<'_>) -> Result<group::Rows, storage::Error> {
+    let names = analysed.fields.iter().map(|(name, _)| name.clone()).collect();
+    let mut rows = Vec::with_capacity(relation.len());
+    for row in 0..relation.len() {
+        let mut values = Vec::with_capacity(analysed.fields.len());
+        for (_, field) in &analysed.fields {
+            values.push(match field {
+                Field::Constant(value) => value.clone(),
+                Field::Column(column) => relation.value(row, *column)?,
+            });
+        }
+        rows.push(values);
+    }
+    Ok(group::Rows { names, rows })
+}
+
+/// The groups that execution has computed: columns are the grouping variables, then the aggregates.
+fn aggregated(analysed: &Analysed, relation: &Relation<'_>) -> Result<group::Computed, storage::Error> {
+    let mut groups = Vec::with_capacity(relation.len());
+    let columns = relation.rows.columns.len();
+    for row in 0..relation.len() {
+        groups
+            .push((0..columns).map(|column| relation.value(row, column)).collect::<Result<Vec<Value>, _>>()?);
+    }
+    let aggregation = analysed.logical.aggregation.as_ref();
+    let name = |var: &crate::logical::VarId| analysed.logical.vars.names[var.0 as usize].clone();
+    Ok(group::Computed {
+        keys: aggregation.iter().flat_map(|all| &all.group).map(name).collect(),
+        calls: aggregation
+            .iter()
+            .flat_map(|all| &all.calls)
+            .map(|call| (call.kind, name(&call.var)))
+            .collect(),
+        constants: analysed
+            .fields
+            .iter()
+            .filter_map(|(name, field)| match field {
+                Field::Constant(value) => Some((name.clone(), value.clone())),
+                Field::Column(_) => None,
+            })
+            .collect(),
+        groups,
+    })
+}
+
+/// Replaces the entities of pulled columns by trees.
+fn pull(
+    query: &Query,
+    analysed: &Analysed,
+    options: &QueryOptions,
+    rows: &mut [Vec<Value>],
+    deadline: Option<Instant>,
+) -> Result<()> {
+    for (column, element) in query.find.elements.iter().enumerate() {
+        let FindElement::Pull(pull) = element else { continue };
+        let fail = |source| Error::new(ResultError::Pull { source, span: pull.span }, &analysed.text);
+        let pattern = match &pull.pattern {
+            PullPatternArg::Literal(form) => PullPattern::parse(form).map_err(fail)?,
+            PullPatternArg::Input(variable) => match analysed.given.get(&variable.name) {
+                Some(analyse::Given::Value(Value::Str(text))) => text.parse().map_err(fail)?,
+                Some(analyse::Given::Value(value)) => PullPattern::from_value(value).map_err(fail)?,
+                _ => {
+                    let (name, span) = (variable.name.clone(), variable.span);
+                    return Err(Error::new(ResultError::NotAValue { name, span }, &analysed.text));
+                }
+            },
+        };
+        let name = pull.source.as_ref().map_or_else(|| Symbol::parse("$"), |source| source.name.clone());
+        let source = analysed.source_names.get(&name).map(|id| &analysed.sources[usize::from(id.0)]);
+        let Some(Source::Db(db)) = source else { continue };
+        let cancel = options.cancel.clone();
+        let pull_options = PullOptions {
+            strict: options.strict,
+            deadline,
+            cancel: Some(Arc::new(move || cancel.is_cancelled())),
+            ..PullOptions::default()
+        };
+        let puller = Puller::new(db, &pattern, &options.functions, pull_options).map_err(fail)?;
+        let mut entities: Vec<Option<EntityId>> = Vec::with_capacity(rows.len());
+        for row in rows.iter() {
+            // What names no entity has nothing to show.
+            entities.push(db.entid(&row[column]).ok().flatten());
+        }
+        let trees = puller.pull_many(&entities).map_err(fail)?;
+        for (row, tree) in rows.iter_mut().zip(trees) {
+            row[column] = tree.unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// Results of nested queries that are kept during one execution.
+const NESTED_KEPT_MAX: usize = 65_536;
+
+/// Calls functions and nested queries for execution.
+struct Caller<'a> {
+    sources: &'a [Source],
+    functions: &'a [Arc<Function>],
+    options: &'a QueryOptions,
+    deadline: Option<Instant>,
+    nested: Mutex<HashMap<NestedKey, Value>>,
+    warnings: Mutex<Vec<Warning>>,
+}
+
+/// A nested query, by its place in memory, and its arguments.
+type NestedKey = (usize, Vec<NestedArg>);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum NestedArg {
+    Value(Value),
+    Source(u16),
+    Function(usize),
+}
+
+impl<'a> Caller<'a> {
+    fn new(analysed: &'a Analysed, options: &'a QueryOptions, deadline: Option<Instant>) -> Self {
+        Self {
+            sources: &analysed.sources,
+            functions: &analysed.functions,
+            options,
+            deadline,
+            nested: Mutex::default(),
+            warnings: Mutex::default(),
+        }
+    }
+
+    fn into_warnings(self) -> Vec<Warning> {
+        self.warnings.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn function(&self, function: &Function, args: &[CallArg]) -> Result<Value, CallError> {
+        let db = args.first().and_then(|arg| match arg {
+            CallArg::Source(id) => match &self.sources[usize::from(id.0)] {
+                Source::Db(db) => Some(db),
+                Source::Tuples(_) => None,
+            },
+            _ => None,
+        });
+        let context = CallContext { db, registry: Some(&self.options.functions) };
+        let values: Vec<Value> = args.iter().filter_map(|arg| arg.as_value().cloned()).collect();
+        Ok(function.call_with(&context, &values)?)
+    }
+
+    fn nested(&self, query: &Arc<Query>, args: &[CallArg]) -> Result<Value, CallError> {
+        let arg = |arg: &CallArg| match arg {
+            CallArg::Value(value) => NestedArg::Value(value.clone()),
+            CallArg::Source(id) => NestedArg::Source(id.0),
+            CallArg::Function(index) => NestedArg::Function(*index),
+        };
+        let key = (Arc::as_ptr(query) as usize, args.iter().map(arg).collect::<Vec<_>>());
+        if let Some(known) = self.nested.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(known.clone());
+        }
+        let inputs: Vec<Input> = args.iter().map(|arg| self.nested_input(arg)).collect();
+        let mut options = self.options.clone();
+        options.timeout = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let result = self::query(query, &inputs, &options)?;
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(result.warnings());
+        let value = result.into_value();
+        let mut nested = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
+        if nested.len() < NESTED_KEPT_MAX {
+            nested.insert(key, value.clone());
+        }
+        Ok(value)
+    }
+
+    fn nested_input(&self, arg: &CallArg) -> Input {
+        match arg {
+            CallArg::Value(value) => Input::Value(value.clone()),
+            CallArg::Source(id) => match &self.sources[usize::from(id.0)] {
+                Source::Db(db) => Input::Db(db.clone()),
+                Source::Tuples(tuples) => {
+                    Input::Value(Value::Vector(tuples.iter().cloned().map(Value::Vector).collect()))
+                }
+            },
+            CallArg::Function(index) => {
+                let function = Arc::clone(&self.functions[*index]);
+                Input::Function(QueryFunction::new(move |args| function.call(args)))
+            }
+        }
+    }
+}
+
+impl Host for Caller<'_> {
+    fn call(&self, callee: &Callee, args: &[CallArg]) -> Result<Value, CallError> {
+        match callee {
+            Callee::Function(function) => self.function(function, args),
+            Callee::NestedQuery(query) => self.nested(query, args),
+            Callee::Input(index) => self.function(&self.functions[*index], args),
+        }
+    }
+}
