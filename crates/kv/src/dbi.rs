@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use crate::codec::KeyType;
 use crate::env::{Env, Shared};
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
+use crate::options::StoredOptions;
 
 /// The longest name of a table.
 const NAME_MAX: usize = 511;
@@ -47,6 +49,9 @@ impl Dbi {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DbiOptions {
     pub(crate) flags: DbiFlags,
+    pub(crate) counted: bool,
+    pub(crate) key_type: Option<KeyType>,
+    pub(crate) value_type: Option<KeyType>,
 }
 
 impl DbiOptions {
@@ -60,6 +65,48 @@ impl DbiOptions {
         DbiFlags::DUPSORT.into()
     }
 
+    /// Counts keys and pairs, so that ranges are counted, ranked and sampled in logarithmic time. Decided when the
+    /// table is created ([`WriteTxn::start_counting`](crate::WriteTxn::start_counting) does it later); a counted
+    /// table is counted also by those who open it without this option.
+    #[must_use]
+    pub fn counted(mut self, counted: bool) -> Self {
+        self.counted = counted;
+        self
+    }
+
+    /// Stores the types of keys and values with the table, for those who open it without knowing them.
+    #[must_use]
+    pub fn types(mut self, key_type: KeyType, value_type: KeyType) -> Self {
+        self.key_type = Some(key_type);
+        self.value_type = Some(value_type);
+        self
+    }
+
+    /// The flags.
+    pub fn dbi_flags(&self) -> DbiFlags {
+        self.flags
+    }
+
+    /// Whether the table is counted.
+    pub fn is_counted(&self) -> bool {
+        self.counted
+    }
+
+    /// The stored type of the keys.
+    pub fn key_type(&self) -> Option<&KeyType> {
+        self.key_type.as_ref()
+    }
+
+    /// The stored type of the values.
+    pub fn value_type(&self) -> Option<&KeyType> {
+        self.value_type.as_ref()
+    }
+
+    pub(crate) fn of_stored(flags: DbiFlags, stored: StoredOptions) -> Self {
+        let StoredOptions { counted, key_type, value_type } = stored;
+        Self { flags, counted: counted.is_some(), key_type, value_type }
+    }
+
     /// Adds flags.
     #[must_use]
     pub fn flags(mut self, flags: DbiFlags) -> Self {
@@ -70,7 +117,7 @@ impl DbiOptions {
 
 impl From<DbiFlags> for DbiOptions {
     fn from(flags: DbiFlags) -> Self {
-        Self { flags: flags.normalised() }
+        Self { flags: flags.normalised(), ..Self::default() }
     }
 }
 
@@ -168,7 +215,7 @@ impl Env {
         let options = options.into();
         if let Some(table) = self.snapshot()?.table(name)? {
             let stored = DbiFlags::from_raw(u32::from(table.flags().bits()));
-            agree(name, stored, &options)?;
+            agree(name, stored, &self.read()?.stored_options(name)?, &options)?;
             return self.shared.register(name, stored);
         }
         let mut txn = self.write()?;
@@ -202,10 +249,19 @@ impl Env {
     }
 }
 
-/// Whether a table with flags `stored` is what `options` ask for.
-pub(crate) fn agree(name: &str, stored: DbiFlags, options: &DbiOptions) -> Result<()> {
-    if stored == options.flags {
-        return Ok(());
+/// Whether a table with these flags and stored options is what `options` ask for.
+pub(crate) fn agree(name: &str, flags: DbiFlags, stored: &StoredOptions, options: &DbiOptions) -> Result<()> {
+    if flags != options.flags {
+        return Err(Error::DbiFlagsConflict {
+            name: name.to_owned(),
+            stored: flags,
+            requested: options.flags,
+        });
     }
-    Err(Error::DbiFlagsConflict { name: name.to_owned(), stored, requested: options.flags })
+    match stored.contradiction(options) {
+        Some((option, stored, requested)) => {
+            Err(Error::DbiOptionsConflict { name: name.to_owned(), option, stored, requested })
+        }
+        None => Ok(()),
+    }
 }

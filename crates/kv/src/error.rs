@@ -192,6 +192,32 @@ pub enum Error {
         /// The flags asked for.
         requested: DbiFlags,
     },
+    /// The table exists with other options.
+    #[error("table {name:?} has {option} {stored}, which contradicts {requested}")]
+    DbiOptionsConflict {
+        /// The table.
+        name: String,
+        /// The option.
+        option: &'static str,
+        /// Its stored value.
+        stored: String,
+        /// The value asked for.
+        requested: String,
+    },
+    /// A rank of a table that is not counted.
+    #[error("{operation} needs a counted table, and {name:?} is not counted")]
+    NotCounted {
+        /// The table.
+        name: String,
+        /// The operation.
+        operation: &'static str,
+    },
+    /// A counted table was changed by a program that does not count.
+    #[error("the counts of table {name:?} do not fit its contents; count it again")]
+    CountsOutdated {
+        /// The table.
+        name: String,
+    },
     /// The handle belongs to another environment.
     #[error("the handle of table {name:?} belongs to another environment")]
     ForeignDbi {
@@ -362,6 +388,9 @@ impl Error {
             Self::BadDbiName { .. } => ":kv/bad-dbi-name",
             Self::DbisFull { .. } => ":kv/dbis-full",
             Self::DbiFlagsConflict { .. } => ":kv/dbi-flags-conflict",
+            Self::DbiOptionsConflict { .. } => ":kv/dbi-options-conflict",
+            Self::NotCounted { .. } => ":kv/not-counted",
+            Self::CountsOutdated { .. } => ":kv/counts-outdated",
             Self::ForeignDbi { .. } => ":kv/foreign-dbi",
             Self::NotAList { .. } => ":kv/not-a-list",
             Self::IsAList { .. } => ":kv/is-a-list",

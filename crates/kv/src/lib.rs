@@ -12,10 +12,12 @@
 //! [`Snapshot`] a state to read from.
 
 pub mod codec;
+mod counted;
 mod dbi;
 mod env;
 mod error;
 mod flags;
+mod options;
 mod read;
 mod sys;
 mod table;

@@ -15,7 +15,7 @@
 //! fails if a future heed words its `Debug` text differently.
 #![expect(unsafe_code, reason = "calls into LMDB's C interface; every block argues its safety")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr::{self, NonNull};
@@ -211,6 +211,12 @@ impl TxnHandle {
         }
     }
 
+    /// The number that the committed transaction will have.
+    pub(crate) fn id(self) -> u64 {
+        // SAFETY: the transaction is active.
+        unsafe { ffi::mdb_txn_id(self.0.as_ptr()) as u64 }
+    }
+
     /// Begins a transaction inside this one.
     ///
     /// Until it ends, this handle must not be used except to commit or abort.
@@ -234,7 +240,7 @@ impl TxnHandle {
     }
 
     /// Opens a table by name, `None` if there is none and `create` is absent.
-    pub(crate) fn open(self, name: &CString, create: Option<u32>) -> CodeResult<Option<ffi::MDB_dbi>> {
+    pub(crate) fn open(self, name: &CStr, create: Option<u32>) -> CodeResult<Option<ffi::MDB_dbi>> {
         let mut dbi = 0;
         let flags: c_uint = create.map_or(0, |flags| flags | ffi::MDB_CREATE);
         // SAFETY: the transaction is active, and the name is copied by LMDB. Tables are opened only here, under

@@ -2,7 +2,6 @@
 //! the dynamic codecs agree on them.
 
 use std::cmp::Ordering;
-use std::fmt::Debug;
 
 use bigdecimal::BigDecimal;
 use edn::Value;
@@ -526,10 +525,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-fn check<T: Debug>((name, a, b): (T, Value, Value))
-where
-    T: AsRef<str>,
-{
+fn check((name, a, b): (impl AsRef<str>, Value, Value)) {
     check_pair(name.as_ref(), &a, &b, a.cmp(&b));
 }
 

@@ -8,7 +8,7 @@ mod registry;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -60,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) heed: heed::Env<WithoutTls>,
     pub(crate) handle: EnvHandle,
     pub(crate) reader: lmdb_pages::Reader,
+    /// Up to this transaction, the file surely had no table of options.
+    pub(crate) no_options_until: AtomicU64,
     /// Whether heed's own API may be reading through LMDB's mapping.
     heed_lent: AtomicBool,
     /// Where LMDB keeps the write transaction, learnt by the first one.
@@ -94,6 +96,7 @@ impl Shared {
             heed,
             handle,
             reader,
+            no_options_until: AtomicU64::new(u64::MAX - 1),
             heed_lent: AtomicBool::new(false),
             writer_place: OnceLock::new(),
             options: options.clone(),

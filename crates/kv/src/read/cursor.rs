@@ -48,6 +48,8 @@ pub(super) trait Walk<'r>: std::fmt::Debug {
     fn seek_dup(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Pair<'r>>>;
     fn seek_dup_in_key(&mut self, value: &[u8]) -> Result<Option<&'r [u8]>>;
     fn dup_count(&mut self) -> Result<u64>;
+    fn skip_keys(&mut self, count: u64) -> Result<Option<Pair<'r>>>;
+    fn skip_pairs(&mut self, count: u64) -> Result<Option<Pair<'r>>>;
     /// All values of the current key; the packed ones of a page at a time, where they are packed.
     fn visit_chunks(&mut self, visit: &mut dyn FnMut(&'r [u8])) -> Result<()>;
 }
@@ -119,6 +121,14 @@ impl<'r, K: Order + std::fmt::Debug, D: Order + std::fmt::Debug> Walk<'r> for lm
 
     fn dup_count(&mut self) -> Result<u64> {
         Ok(lmdb_pages::Cursor::dup_count(self)?)
+    }
+
+    fn skip_keys(&mut self, count: u64) -> Result<Option<Pair<'r>>> {
+        Ok(self.skip_keys(count)?)
+    }
+
+    fn skip_pairs(&mut self, count: u64) -> Result<Option<Pair<'r>>> {
+        Ok(self.skip_pairs(count)?)
     }
 
     fn visit_chunks(&mut self, visit: &mut dyn FnMut(&'r [u8])) -> Result<()> {
@@ -373,6 +383,25 @@ impl<'r> Cursor<'r> {
     #[doc(alias = "mdb_cursor_count")]
     pub fn dup_count(&mut self) -> Result<u64> {
         either!(self, cursor => cursor.dup_count())
+    }
+
+    /// Moves on by `count` keys from the current one, onto the first value of the key there. From a snapshot, this
+    /// looks only at the heads of the pages in between.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    pub fn skip_keys(&mut self, count: u64) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.skip_keys(count))
+    }
+
+    /// Moves on by `count` pairs, counted from the first value of the current key, likewise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    pub fn skip_pairs(&mut self, count: u64) -> Result<Option<Pair<'r>>> {
+        either!(self, cursor => cursor.skip_pairs(count))
     }
 
     /// Calls `visit` with all values of the current key: in a table of

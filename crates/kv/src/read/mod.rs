@@ -17,15 +17,21 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use lmdb_pages::{Count, OrderKind, Snapshot};
 
 pub use cursor::Cursor;
+use cursor::Pair;
 pub use pairs::{Keys, Pairs};
 pub use range::KeyRange;
-pub(crate) use range::Span;
+pub(crate) use range::{KeyBytes, Span};
 pub(crate) use txn_cursor::TxnCursor;
 
-use crate::dbi::Dbi;
+use crate::counted::{
+    Block, COUNTS, Measure, Ranks, SnapshotSource, Tally, TreeId, TxnSource, count_keys, count_leaves,
+    pair_in_block,
+};
+use crate::dbi::{Dbi, DbiOptions};
 use crate::env::{Env, Shared};
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
+use crate::options::{OPTIONS, StoredOptions};
 use crate::txn::WriteTxn;
 
 /// What can be read from: a [`ReadTxn`] or a [`WriteTxn`], which sees its own writes.
@@ -52,16 +58,50 @@ pub trait Read: sealed::Sealed {
     ///
     /// [`Error::NoSuchDbi`].
     fn entries(&self, dbi: &Dbi) -> Result<u64>;
+
+    /// How many keys, and how many pairs, have keys between two bounds.
+    ///
+    /// A counted table answers in logarithmic time. Otherwise a snapshot looks at the heads of the leaves in between,
+    /// and a write transaction at every key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`], [`Error::CountsOutdated`].
+    fn count(&self, dbi: &Dbi, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Count>;
+
+    /// How many keys, and how many pairs, have keys less than this one, in a counted table.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotCounted`], [`Error::CountsOutdated`].
+    fn rank(&self, dbi: &Dbi, key: &[u8]) -> Result<Count>;
+
+    /// The pair that so many pairs stand before, in a counted table.
+    ///
+    /// # Errors
+    ///
+    /// As [`Read::rank`].
+    fn by_rank(&self, dbi: &Dbi, rank: u64) -> Result<Option<(&[u8], &[u8])>>;
+
+    /// The key, with its first value, that so many keys stand before, in a counted table.
+    ///
+    /// # Errors
+    ///
+    /// As [`Read::rank`].
+    fn key_by_rank(&self, dbi: &Dbi, rank: u64) -> Result<Option<(&[u8], &[u8])>>;
+
+    /// The options a table was created with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`].
+    #[doc(alias = "dbi-opts")]
+    fn dbi_options(&self, dbi: &Dbi) -> Result<DbiOptions>;
 }
 
 pub(crate) mod sealed {
-    use super::{Bound, Count, Dbi, Result};
-
-    /// What only this crate may ask.
-    pub trait Sealed {
-        /// Counts keys and pairs in a range of keys.
-        fn count(&self, dbi: &Dbi, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Count>;
-    }
+    /// What only this crate implements.
+    pub trait Sealed {}
 }
 
 /// The newest committed state at the time of [`Env::read`], which stays as it is; cheap to clone, and read by any
@@ -78,6 +118,10 @@ pub(crate) struct ReadInner {
     snapshot: Snapshot,
     /// By the numbers of handles, as far as they existed when this began.
     tables: Box<[OnceLock<Option<lmdb_pages::Table>>]>,
+    /// Likewise; of counted tables.
+    trees: Box<[OnceLock<Option<TreeId>>]>,
+    /// The table of all trees of counts.
+    counts: OnceLock<Option<lmdb_pages::Table>>,
     /// Declared last, so that the environment is closed after the snapshot has ended.
     shared: Arc<Shared>,
 }
@@ -99,7 +143,9 @@ impl Env {
             return Ok(ReadTxn { inner });
         }
         let tables = (0..handles).map(|_| OnceLock::new()).collect();
-        let inner = Arc::new(ReadInner { snapshot, tables, shared: Arc::clone(&self.shared) });
+        let trees = (0..handles).map(|_| OnceLock::new()).collect();
+        let counts = OnceLock::new();
+        let inner = Arc::new(ReadInner { snapshot, tables, trees, counts, shared: Arc::clone(&self.shared) });
         *latest = Arc::downgrade(&inner);
         Ok(ReadTxn { inner })
     }
@@ -175,25 +221,105 @@ impl Read for ReadTxn {
     fn entries(&self, dbi: &Dbi) -> Result<u64> {
         Ok(self.table(dbi)?.entries())
     }
-}
 
-impl sealed::Sealed for ReadTxn {
     fn count(&self, dbi: &Dbi, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Count> {
-        let table = self.table(dbi)?;
-        let snapshot = &self.inner.snapshot;
-        Ok(match OrderKind::of_keys(table.flags()) {
-            OrderKind::Lexicographic => {
-                lmdb_pages::count_range::<lmdb_pages::Lexicographic>(snapshot, &table, low, high)
-            }
-            OrderKind::NativeInteger => {
-                lmdb_pages::count_range::<lmdb_pages::NativeInteger>(snapshot, &table, low, high)
-            }
-            OrderKind::ReverseBytes => {
-                lmdb_pages::count_range::<lmdb_pages::ReverseBytes>(snapshot, &table, low, high)
-            }
-        }?)
+        match self.ranks(dbi)? {
+            Some(mut ranks) => ranks.count(low, high).map(count_of),
+            None => count_leaves(&self.inner.snapshot, &self.table(dbi)?, low, high),
+        }
+    }
+
+    fn rank(&self, dbi: &Dbi, key: &[u8]) -> Result<Count> {
+        let mut ranks = self.ranks(dbi)?.ok_or_else(|| not_counted(dbi, "the rank of a key"))?;
+        ranks.count(Bound::Unbounded, Bound::Excluded(key)).map(count_of)
+    }
+
+    fn by_rank(&self, dbi: &Dbi, rank: u64) -> Result<Option<Pair<'_>>> {
+        self.select(dbi, rank, Measure::Pairs)
+    }
+
+    fn key_by_rank(&self, dbi: &Dbi, rank: u64) -> Result<Option<Pair<'_>>> {
+        self.select(dbi, rank, Measure::Keys)
+    }
+
+    fn dbi_options(&self, dbi: &Dbi) -> Result<DbiOptions> {
+        self.table(dbi)?;
+        Ok(DbiOptions::of_stored(dbi.flags, self.stored_options(dbi.name)?))
     }
 }
+
+impl ReadTxn {
+    /// Compares the counts of a counted table with its contents.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CountsOutdated`] if a program that does not count has changed the table, [`Error::Corrupted`],
+    /// [`Error::NotCounted`].
+    pub fn verify_counts(&self, dbi: &Dbi) -> Result<()> {
+        self.ranks(dbi)?.ok_or_else(|| not_counted(dbi, "verifying counts"))?.verify()
+    }
+
+    /// A counted table's tree of counts.
+    fn ranks(&self, dbi: &Dbi) -> Result<Option<Ranks<SnapshotSource<'_>>>> {
+        let table = self.table(dbi)?;
+        let inner = &*self.inner;
+        let tree = match inner.trees.get(dbi.index as usize) {
+            Some(place) => match place.get() {
+                Some(tree) => *tree,
+                None => {
+                    let tree = self.stored_options(dbi.name)?.counted;
+                    *place.get_or_init(|| tree)
+                }
+            },
+            None => self.stored_options(dbi.name)?.counted,
+        };
+        let Some(tree) = tree else { return Ok(None) };
+        let counts = match inner.counts.get() {
+            Some(counts) => *counts,
+            None => {
+                let counts = inner.snapshot.table(COUNTS)?;
+                *inner.counts.get_or_init(|| counts)
+            }
+        };
+        let snapshot = &inner.snapshot;
+        let counts = counts.map(|counts| lmdb_pages::Cursor::new(snapshot, &counts)).transpose()?;
+        let source = SnapshotSource { snapshot, table, counts };
+        Ranks::new(source, tree, dbi.flags.key_order(), dbi.name, table.entries()).map(Some)
+    }
+
+    fn select(&self, dbi: &Dbi, rank: u64, measure: Measure) -> Result<Option<Pair<'_>>> {
+        let mut ranks = self.ranks(dbi)?.ok_or_else(|| not_counted(dbi, "selecting by rank"))?;
+        match ranks.select(rank, measure)? {
+            Some((block, rank)) => pair_in_block(self, dbi, block, rank, measure),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn stored_options(&self, name: &str) -> Result<StoredOptions> {
+        let snapshot = &self.inner.snapshot;
+        let Some(table) = snapshot.table(OPTIONS)? else { return Ok(StoredOptions::default()) };
+        let mut cursor: lmdb_pages::Cursor<'_> = lmdb_pages::Cursor::new(snapshot, &table)?;
+        match cursor.get(name.as_bytes())? {
+            Some(bytes) => StoredOptions::decode(bytes).map_err(|error| Error::Corrupted {
+                reason: format!("the options of table {name:?}: {error}"),
+            }),
+            None => Ok(StoredOptions::default()),
+        }
+    }
+}
+
+fn count_of(tally: Tally) -> Count {
+    let mut count = Count::default();
+    (count.keys, count.pairs) = (tally.keys, tally.pairs);
+    count
+}
+
+#[cold]
+fn not_counted(dbi: &Dbi, operation: &'static str) -> Error {
+    Error::NotCounted { name: dbi.name.to_owned(), operation }
+}
+
+impl sealed::Sealed for ReadTxn {}
 
 impl Read for WriteTxn<'_> {
     fn cursor(&self, dbi: &Dbi) -> Result<Cursor<'_>> {
@@ -207,17 +333,63 @@ impl Read for WriteTxn<'_> {
     fn entries(&self, dbi: &Dbi) -> Result<u64> {
         WriteTxn::entries(self, dbi)
     }
-}
 
-impl sealed::Sealed for WriteTxn<'_> {
     fn count(&self, dbi: &Dbi, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Count> {
-        let mut keys = Keys::new(self.cursor(dbi)?, Span::of_bounds(low, high), dbi);
-        let mut count = Count::default();
-        while let Some(key) = keys.next() {
-            key?;
-            count.keys += 1;
-            count.pairs += keys.dup_count()?;
+        match txn_ranks(self, dbi)? {
+            TxnRanks::Settled(mut ranks) => ranks.count(low, high).map(count_of),
+            _ => count_keys(self, dbi, low, high).map(count_of),
         }
-        Ok(count)
+    }
+
+    fn rank(&self, dbi: &Dbi, key: &[u8]) -> Result<Count> {
+        match txn_ranks(self, dbi)? {
+            TxnRanks::NotCounted => Err(not_counted(dbi, "the rank of a key")),
+            _ => self.count(dbi, Bound::Unbounded, Bound::Excluded(key)),
+        }
+    }
+
+    fn by_rank(&self, dbi: &Dbi, rank: u64) -> Result<Option<Pair<'_>>> {
+        txn_select(self, dbi, rank, Measure::Pairs)
+    }
+
+    fn key_by_rank(&self, dbi: &Dbi, rank: u64) -> Result<Option<Pair<'_>>> {
+        txn_select(self, dbi, rank, Measure::Keys)
+    }
+
+    fn dbi_options(&self, dbi: &Dbi) -> Result<DbiOptions> {
+        WriteTxn::dbi_options(self, dbi)
     }
 }
+
+/// How a write transaction can count in a table.
+enum TxnRanks<'r, 'e> {
+    NotCounted,
+    /// The tree does not know the latest writes.
+    Unsettled,
+    Settled(Ranks<TxnSource<'r, 'e>>),
+}
+
+fn txn_ranks<'r, 'e>(txn: &'r WriteTxn<'e>, dbi: &Dbi) -> Result<TxnRanks<'r, 'e>> {
+    match txn.settled_tree(dbi)? {
+        (None, _) => Ok(TxnRanks::NotCounted),
+        (Some(_), false) => Ok(TxnRanks::Unsettled),
+        (Some(tree), true) => {
+            let (order, entries) = (dbi.flags.key_order(), txn.entries(dbi)?);
+            Ranks::new(TxnSource { txn, dbi: *dbi }, tree, order, dbi.name, entries).map(TxnRanks::Settled)
+        }
+    }
+}
+
+fn txn_select<'r>(txn: &'r WriteTxn<'_>, dbi: &Dbi, rank: u64, measure: Measure) -> Result<Option<Pair<'r>>> {
+    let place = match txn_ranks(txn, dbi)? {
+        TxnRanks::NotCounted => return Err(not_counted(dbi, "selecting by rank")),
+        TxnRanks::Unsettled => Some((Block::whole(), rank)),
+        TxnRanks::Settled(mut ranks) => ranks.select(rank, measure)?,
+    };
+    match place {
+        Some((block, rank)) => pair_in_block(txn, dbi, block, rank, measure),
+        None => Ok(None),
+    }
+}
+
+impl sealed::Sealed for WriteTxn<'_> {}

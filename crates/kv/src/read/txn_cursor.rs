@@ -247,6 +247,38 @@ impl<'r> Walk<'r> for TxnCursor<'r> {
         }
     }
 
+    fn skip_keys(&mut self, count: u64) -> Result<Option<Pair<'r>>> {
+        let mut place = self.current()?;
+        for _ in 0..count {
+            if place.is_none() {
+                return Ok(None);
+            }
+            place = self.next_key()?;
+        }
+        match place {
+            Some((key, _)) => Ok(self.first_dup()?.map(|value| (key, value))),
+            None => Ok(None),
+        }
+    }
+
+    fn skip_pairs(&mut self, count: u64) -> Result<Option<Pair<'r>>> {
+        let mut left = count;
+        let mut place = self.skip_keys(0)?;
+        while let Some((key, value)) = place {
+            let here = self.dup_count()?;
+            if left < here {
+                let mut value = Some(value);
+                for _ in 0..left {
+                    value = self.next_dup()?;
+                }
+                return Ok(value.map(|value| (key, value)));
+            }
+            left -= here;
+            place = self.next_key()?;
+        }
+        Ok(None)
+    }
+
     fn visit_chunks(&mut self, visit: &mut dyn FnMut(&'r [u8])) -> Result<()> {
         let mut value = self.first_dup()?;
         while let Some(bytes) = value {

@@ -6,6 +6,7 @@
 mod list;
 mod point;
 mod range;
+mod rank;
 mod write;
 
 use crate::codec::{Buffer, Codec, CodecError, KeyType, Ordered};

@@ -1,11 +1,13 @@
 //! [`WriteTxn`]: the one transaction that writes.
 
+mod counting;
 mod slot;
+mod tables;
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
-use crate::dbi::{Dbi, DbiOptions, agree, check_name};
+use crate::dbi::Dbi;
 use crate::env::{Shared, TurnGuard};
 use crate::error::{Error, Result};
 use crate::flags::{DbiFlags, PutFlags};
@@ -13,6 +15,7 @@ use crate::read::TxnCursor;
 use crate::sys::{Code, RawCursor, TxnHandle};
 pub(crate) use slot::Place;
 use slot::Slot;
+use tables::OwnTables;
 
 /// A write transaction: sees what it has written, and nobody else does until [`WriteTxn::commit`].
 ///
@@ -36,6 +39,8 @@ pub struct WriteTxn<'e> {
     handle: TxnHandle,
     owner: Owner<'e>,
     shared: &'e Shared,
+    /// What is known of this crate's own tables.
+    options: OwnTables,
     /// The error after which LMDB refuses everything, if there was one.
     ended: RefCell<Option<String>>,
     _not_send: PhantomData<*mut ()>,
@@ -106,6 +111,7 @@ impl<'e> WriteTxn<'e> {
             handle,
             owner,
             shared,
+            options: OwnTables::default(),
             ended: RefCell::default(),
             _not_send: PhantomData,
         }
@@ -127,7 +133,7 @@ impl<'e> WriteTxn<'e> {
                 reason: "nested transactions are impossible with it".to_owned(),
             });
         }
-        self.forget_slots();
+        self.forget_slots()?;
         let handle = self
             .handle
             .nested(self.shared.handle)
@@ -148,10 +154,14 @@ impl<'e> WriteTxn<'e> {
     /// kept then.
     pub fn commit(mut self) -> Result<()> {
         self.check_active()?;
+        self.settle_counts()?;
         match &mut self.owner {
             Owner::Top(txn, _) => {
                 let txn = txn.take().expect("only commit takes it");
-                txn.commit().map_err(|error| self.shared.complete(Error::from_heed(error, "committing")))
+                let id = txn.id() as u64;
+                txn.commit().map_err(|error| self.shared.complete(Error::from_heed(error, "committing")))?;
+                self.options.note_committed(self.shared, id);
+                Ok(())
             }
             Owner::Nested(active) => {
                 *active = false;
@@ -173,51 +183,12 @@ impl<'e> WriteTxn<'e> {
     /// [`Error::Nested`] in a nested transaction, which heed does not know.
     pub fn heed(&mut self) -> Result<&mut heed::RwTxn<'e>> {
         self.check_active()?;
-        self.forget_slots();
+        self.forget_slots()?;
         self.shared.note_heed_lent();
         match &mut self.owner {
             Owner::Top(txn, _) => Ok(txn.as_mut().expect("only commit takes it")),
             Owner::Nested(_) => Err(Error::Nested { operation: "lending the transaction to heed" }),
         }
-    }
-
-    /// Opens a table, creating it if it does not exist.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::DbiFlagsConflict`], [`Error::BadDbiName`], [`Error::DbisFull`].
-    pub fn open_dbi(&mut self, name: &str, options: impl Into<DbiOptions>) -> Result<Dbi> {
-        check_name(name)?;
-        self.check_active()?;
-        let options = options.into();
-        let dbi = self.shared.register(name, options.flags)?;
-        let entry = self.shared.entry(&dbi)?;
-        let fail = |code| self.fail_on_open(code, name);
-        let number = match self.handle.open(&entry.c_name, None).map_err(fail)? {
-            Some(number) => number,
-            None => {
-                let created = self.handle.open(&entry.c_name, Some(options.flags.raw()));
-                created.map_err(fail)?.ok_or_else(|| self.shared.no_such_dbi(name))?
-            }
-        };
-        let stored = self.stored_flags(number)?;
-        agree(name, stored, &options)?;
-        Ok(Dbi { flags: stored, ..dbi })
-    }
-
-    /// Opens a table as it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchDbi`] if it does not exist.
-    pub fn existing_dbi(&mut self, name: &str) -> Result<Dbi> {
-        check_name(name)?;
-        self.check_active()?;
-        let dbi = self.shared.register(name, DbiFlags::empty())?;
-        let entry = self.shared.entry(&dbi)?;
-        let number = self.handle.open(&entry.c_name, None).map_err(|code| self.fail_on_open(code, name))?;
-        let number = number.ok_or_else(|| self.shared.no_such_dbi(name))?;
-        Ok(Dbi { flags: self.stored_flags(number)?, ..dbi })
     }
 
     /// Stores a pair: replaces the key's value, or in a list table adds to the key's values.
@@ -226,8 +197,11 @@ impl<'e> WriteTxn<'e> {
     ///
     /// [`Error::Empty`], [`Error::TooLong`], [`Error::WrongSize`], [`Error::MapFull`].
     pub fn put(&mut self, dbi: &Dbi, key: &[u8], value: &[u8]) -> Result<()> {
-        let result = self.slot(dbi)?.put(key, value);
-        result.map_err(|error| self.explain(error, "storing a pair"))
+        let slot = self.slot(dbi)?;
+        let result = slot.put(key, value);
+        let counted = slot.counting().is_some();
+        result.map_err(|error| self.explain(error, "storing a pair"))?;
+        if counted { self.after_change(dbi) } else { Ok(()) }
     }
 
     /// As [`WriteTxn::put`], with conditions.
@@ -237,7 +211,8 @@ impl<'e> WriteTxn<'e> {
     /// Also [`Error::KeyExists`] and [`Error::OutOfOrder`], as the flags say.
     pub fn put_with(&mut self, dbi: &Dbi, key: &[u8], value: &[u8], flags: PutFlags) -> Result<()> {
         let result = self.slot(dbi)?.put_with(key, value, flags);
-        result.map_err(|error| self.explain(error, "storing a pair"))
+        result.map_err(|error| self.explain(error, "storing a pair"))?;
+        self.after_change(dbi)
     }
 
     /// Stores many values of one size under one key of a table of [`DbiFlags::DUPFIXED`]: `items` holds them packed.
@@ -251,7 +226,8 @@ impl<'e> WriteTxn<'e> {
             return Err(Error::NotAList { name: dbi.name.to_owned(), operation: "storing packed values" });
         }
         let result = self.slot(dbi)?.put_packed(key, items, item_size);
-        result.map_err(|error| self.explain(error, "storing packed values"))
+        result.map_err(|error| self.explain(error, "storing packed values"))?;
+        self.after_change(dbi)
     }
 
     /// Deletes a key with all its values; says whether it was there.
@@ -261,7 +237,9 @@ impl<'e> WriteTxn<'e> {
     /// [`Error::MapFull`], since LMDB writes a new page even to delete from it.
     pub fn delete(&mut self, dbi: &Dbi, key: &[u8]) -> Result<bool> {
         let result = self.slot(dbi)?.delete(key);
-        result.map_err(|error| self.explain(error, "deleting a key"))
+        let deleted = result.map_err(|error| self.explain(error, "deleting a key"))?;
+        self.after_change(dbi)?;
+        Ok(deleted)
     }
 
     /// Deletes one value of a key of a list table; says whether it was there.
@@ -277,7 +255,9 @@ impl<'e> WriteTxn<'e> {
             });
         }
         let result = self.slot(dbi)?.delete_dup(key, value);
-        result.map_err(|error| self.explain(error, "deleting a value"))
+        let deleted = result.map_err(|error| self.explain(error, "deleting a value"))?;
+        self.after_change(dbi)?;
+        Ok(deleted)
     }
 
     /// The value of a key, or the first of its values.
@@ -298,33 +278,6 @@ impl<'e> WriteTxn<'e> {
         let cursor =
             RawCursor::open(self.handle, place.number).map_err(|code| self.fail(code, "opening a cursor"))?;
         Ok(TxnCursor::new(cursor, *dbi, place))
-    }
-
-    /// Deletes all pairs of a table and keeps the table.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchDbi`], [`Error::MapFull`].
-    pub fn clear(&mut self, dbi: &Dbi) -> Result<()> {
-        let number = self.number(dbi)?;
-        self.forget_slot(dbi);
-        self.handle.drop_table(number, false).map_err(|code| self.fail(code, "clearing a table"))
-    }
-
-    /// Deletes a table with all its pairs.
-    ///
-    /// Handles on it give [`Error::NoSuchDbi`] from then on; snapshots taken before still see it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Nested`] in a nested transaction: LMDB could not take it back.
-    pub fn drop_dbi(&mut self, dbi: &Dbi) -> Result<()> {
-        if self.is_nested() {
-            return Err(Error::Nested { operation: "dropping a table" });
-        }
-        let number = self.number(dbi)?;
-        self.forget_slot(dbi);
-        self.handle.drop_table(number, true).map_err(|code| self.fail(code, "dropping a table"))
     }
 
     /// How many pairs the table has at this point of the transaction.
@@ -370,7 +323,8 @@ impl<'e> WriteTxn<'e> {
         if stored != dbi.flags {
             return Err(Error::DbiFlagsConflict { name: dbi.name.to_owned(), stored, requested: dbi.flags });
         }
-        Slot::open(self.handle, number, dbi).map_err(|code| self.fail(code, "opening a cursor"))
+        let tree = self.stored_options(dbi.name)?.counted;
+        Slot::open(self.handle, number, dbi, tree).map_err(|code| self.fail(code, "opening a cursor"))
     }
 
     fn number(&self, dbi: &Dbi) -> Result<u32> {
@@ -408,10 +362,13 @@ impl<'e> WriteTxn<'e> {
         }
     }
 
-    fn forget_slots(&mut self) {
+    /// Settles the counts and closes all cursors.
+    fn forget_slots(&mut self) -> Result<()> {
+        self.settle_counts()?;
         for slot in self.slots.get_mut().drain(..).flatten() {
             slot.close();
         }
+        Ok(())
     }
 
     fn explain(&self, error: slot::SlotError, action: &'static str) -> Error {

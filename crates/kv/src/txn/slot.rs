@@ -16,6 +16,7 @@ use std::cmp::Ordering;
 use lmdb_pages::OrderKind;
 use smallvec::SmallVec;
 
+use crate::counted::{Change, Pending, TreeId};
 use crate::dbi::Dbi;
 use crate::error::Error;
 use crate::flags::{DbiFlags, PutFlags};
@@ -100,10 +101,22 @@ pub(super) struct Slot {
     tail: Tail,
     tail_key: Bytes,
     tail_value: Bytes,
+    /// For counted tables.
+    counting: Option<Box<Counting>>,
+}
+
+/// What a counted table's slot keeps besides.
+#[derive(Debug)]
+pub(super) struct Counting {
+    pub(super) tree: TreeId,
+    pub(super) pending: Pending,
+    txn: TxnHandle,
+    /// How many pairs the table has.
+    entries: u64,
 }
 
 impl Slot {
-    pub(super) fn open(txn: TxnHandle, number: u32, dbi: &Dbi) -> Result<Self, Code> {
+    pub(super) fn open(txn: TxnHandle, number: u32, dbi: &Dbi, tree: Option<TreeId>) -> Result<Self, Code> {
         let cursor = RawCursor::open(txn, number)?;
         let flags = dbi.flags;
         let (mut key_size, mut item_size) = (None, None);
@@ -113,6 +126,13 @@ impl Slot {
             key_size = flags.contains(DbiFlags::INTEGERKEY).then_some(key.len());
             item_size = flags.contains(DbiFlags::DUPFIXED).then_some(value.len());
         }
+        let counting = match tree {
+            Some(tree) => {
+                let entries = txn.stat(number)?.entries;
+                Some(Box::new(Counting { tree, pending: Pending::default(), txn, entries }))
+            }
+            None => None,
+        };
         Ok(Self {
             name: dbi.name,
             flags,
@@ -123,6 +143,7 @@ impl Slot {
             tail: Tail::Unknown,
             tail_key: Bytes::new(),
             tail_value: Bytes::new(),
+            counting,
         })
     }
 
@@ -144,7 +165,10 @@ impl Slot {
         self.check_pair(key, value)?;
         match self.compare_to_tail(key, value)? {
             Ordering::Greater => self.append(key, value),
-            _ => Ok(self.cursor.put(key, value, 0)?),
+            _ => {
+                self.cursor.put(key, value, 0)?;
+                self.count_put(key)
+            }
         }
     }
 
@@ -161,7 +185,7 @@ impl Slot {
                 if beyond {
                     self.remember(key, value);
                 }
-                Ok(())
+                self.count_put(key)
             }
             Err(Code::KEY_EXIST) if appends => self.refuse(Error::OutOfOrder { name: self.name.to_owned() }),
             Err(Code::KEY_EXIST) => self.refuse(Error::KeyExists { name: self.name.to_owned() }),
@@ -184,20 +208,24 @@ impl Slot {
             });
         };
         self.check_pair(key, last)?;
+        let is_new = self.counting.is_some() && self.cursor.seek_exact(key)?.is_none();
         self.cursor.put_packed(key, items, item_size)?;
         // The greatest pair may be among them, in any place.
         self.tail = Tail::Unknown;
-        Ok(())
+        self.count_packed(key, is_new)
     }
 
     pub(super) fn delete(&mut self, key: &[u8]) -> SlotResult<bool> {
         if !self.place.may_hold_key(key.len()) || self.cursor.seek_exact(key)?.is_none() {
             return Ok(false);
         }
-        if self.is_at_tail(key) {
-            self.tail = Tail::Unknown;
-        }
+        self.forget_tail_at(key);
+        let pairs = match &self.counting {
+            Some(_) if self.flags.is_list() => self.cursor.dup_count()?,
+            _ => 1,
+        };
         self.cursor.delete(self.flags.is_list())?;
+        self.count_delete(key, true, pairs);
         Ok(true)
     }
 
@@ -206,11 +234,27 @@ impl Slot {
         if !possible || self.cursor.seek_pair(key, value)?.is_none() {
             return Ok(false);
         }
-        if self.is_at_tail(key) {
-            self.tail = Tail::Unknown;
-        }
+        self.forget_tail_at(key);
+        let last_of_key = self.counting.is_some() && self.cursor.dup_count()? == 1;
         self.cursor.delete(false)?;
+        self.count_delete(key, last_of_key, 1);
         Ok(true)
+    }
+
+    /// Before a key is deleted, or one of its values.
+    fn forget_tail_at(&mut self, key: &[u8]) {
+        // A tail that is not known may be this key.
+        let may_be_tail = match self.tail {
+            Tail::Known => self.tail_key.as_slice() == key,
+            Tail::Unknown => true,
+            Tail::Empty => false,
+        };
+        if may_be_tail {
+            self.tail = Tail::Unknown;
+            if let Some(counting) = &mut self.counting {
+                counting.pending.note_greatest_deleted();
+            }
+        }
     }
 
     fn is_at_tail(&self, key: &[u8]) -> bool {
@@ -251,8 +295,13 @@ impl Slot {
     /// Stores a pair that is greater than all others.
     #[inline]
     fn append(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
-        let flags = if self.is_at_tail(key) { PutFlags::APPENDDUP } else { PutFlags::APPEND };
+        let new_key = !self.is_at_tail(key);
+        let flags = if new_key { PutFlags::APPEND } else { PutFlags::APPENDDUP };
         self.cursor.put(key, value, flags.bits())?;
+        if let Some(counting) = &mut self.counting {
+            counting.entries += 1;
+            counting.pending.append(key, &self.tail_key, new_key, self.keys);
+        }
         self.remember(key, value);
         Ok(())
     }
@@ -264,6 +313,59 @@ impl Slot {
         if self.flags.is_list() {
             assign(&mut self.tail_value, value);
         }
+    }
+
+    /// Counts what the put has changed where the cursor is now.
+    #[inline]
+    fn count_put(&mut self, key: &[u8]) -> SlotResult<()> {
+        let Some(counting) = &mut self.counting else { return Ok(()) };
+        let entries = counting.txn.stat(self.place.number)?.entries;
+        let pairs = entries.wrapping_sub(counting.entries) as i64;
+        counting.entries = entries;
+        if pairs != 0 {
+            let new_key = !self.flags.is_list() || self.cursor.dup_count()? == 1;
+            counting.pending.change(key, self.keys, Change { keys: i64::from(new_key), pairs });
+        }
+        Ok(())
+    }
+
+    fn count_packed(&mut self, key: &[u8], is_new: bool) -> SlotResult<()> {
+        let Some(counting) = &mut self.counting else { return Ok(()) };
+        let entries = counting.txn.stat(self.place.number)?.entries;
+        let pairs = entries.wrapping_sub(counting.entries) as i64;
+        counting.entries = entries;
+        counting.pending.change(key, self.keys, Change { keys: i64::from(is_new), pairs });
+        Ok(())
+    }
+
+    fn count_delete(&mut self, key: &[u8], whole_key: bool, pairs: u64) {
+        if let Some(counting) = &mut self.counting {
+            counting.entries -= pairs;
+            let change = Change { keys: -i64::from(whole_key), pairs: -(pairs as i64) };
+            counting.pending.change(key, self.keys, change);
+        }
+    }
+
+    #[inline]
+    pub(super) fn counting(&mut self) -> Option<&mut Counting> {
+        self.counting.as_deref_mut()
+    }
+
+    pub(super) fn tree(&self) -> Option<TreeId> {
+        self.counting.as_ref().map(|counting| counting.tree)
+    }
+
+    /// Whether the tree of counts does not know everything yet.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.counting.as_ref().is_some_and(|counting| !counting.pending.is_empty())
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        self.flags.is_list()
+    }
+
+    pub(super) fn key_order(&self) -> OrderKind {
+        self.keys
     }
 
     #[inline]

@@ -1,0 +1,227 @@
+//! Searching a tree of counts: the rank of a key, and the key of a rank.
+
+use std::ops::Bound;
+
+use lmdb_pages::OrderKind;
+
+use super::node::Node;
+use super::{ROOT, Tally, TreeId};
+use crate::error::{Error, Result};
+
+/// Deeper trees do not exist.
+const DEPTH_MAX: usize = 16;
+
+/// Where a counted table and its tree of counts are read from.
+pub(crate) trait Counted<'r> {
+    /// The bytes of a node under its key.
+    fn node(&mut self, key: &[u8]) -> Result<Option<&'r [u8]>>;
+
+    /// Counts keys and pairs of the table itself, between bounds that lie near each other.
+    fn count(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Tally>;
+}
+
+/// What ranks are measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    Keys,
+    Pairs,
+}
+
+impl Measure {
+    pub(crate) fn of(self, tally: Tally) -> u64 {
+        match self {
+            Self::Keys => tally.keys,
+            Self::Pairs => tally.pairs,
+        }
+    }
+}
+
+/// A block of a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block<'r> {
+    /// Where it begins; unbounded for the first.
+    pub(crate) low: Bound<&'r [u8]>,
+    /// What lies before it.
+    before: Tally,
+}
+
+impl Block<'_> {
+    /// The whole table, as a block.
+    pub(crate) fn whole() -> Self {
+        Self { low: Bound::Unbounded, before: Tally::default() }
+    }
+}
+
+/// A tree of counts, ready to be searched.
+#[derive(Debug)]
+pub(crate) struct Ranks<C> {
+    source: C,
+    tree: TreeId,
+    order: OrderKind,
+    name: &'static str,
+}
+
+impl<'r, C: Counted<'r>> Ranks<C> {
+    /// Also compares the sum of the counts with the number of pairs that LMDB has counted.
+    pub(crate) fn new(
+        source: C,
+        tree: TreeId,
+        order: OrderKind,
+        name: &'static str,
+        entries: u64,
+    ) -> Result<Self> {
+        let mut ranks = Self { source, tree, order, name };
+        let total = match ranks.node(ROOT)? {
+            Some(root) => root.total(),
+            None => Tally::default(),
+        };
+        if total.pairs == entries { Ok(ranks) } else { Err(Error::CountsOutdated { name: name.to_owned() }) }
+    }
+
+    fn node(&mut self, id: u32) -> Result<Option<Node<'r>>> {
+        match self.source.node(&self.tree.key(id))? {
+            None => Ok(None),
+            Some(bytes) => Node::new(bytes).map(Some).ok_or_else(|| self.damaged()),
+        }
+    }
+
+    /// What the whole table holds.
+    pub(crate) fn total(&mut self) -> Result<Tally> {
+        Ok(self.node(ROOT)?.map(|root| root.total()).unwrap_or_default())
+    }
+
+    /// How much has keys between two bounds.
+    pub(crate) fn count(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Tally> {
+        if let (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) =
+            (low, high)
+            && self.order.compare(a, b).is_gt()
+        {
+            return Ok(Tally::default());
+        }
+        let low_block = self.block_of(low)?;
+        let high_block = self.block_of(high)?;
+        if let (Some(a), Some(b)) = (low_block, high_block)
+            && a.before == b.before
+            && a.low == b.low
+        {
+            // A short way, which need not go through the start of the block twice.
+            return self.source.count(low, high);
+        }
+        let behind = match (high_block, high) {
+            (Some(block), _) => block.before + self.source.count(block.low, high)?,
+            (None, _) => self.total()?,
+        };
+        let before = match (low_block, low) {
+            (Some(block), Bound::Included(key)) => {
+                block.before + self.source.count(block.low, Bound::Excluded(key))?
+            }
+            (Some(block), Bound::Excluded(key)) => {
+                block.before + self.source.count(block.low, Bound::Included(key))?
+            }
+            _ => Tally::default(),
+        };
+        match (behind.keys.checked_sub(before.keys), behind.pairs.checked_sub(before.pairs)) {
+            (Some(keys), Some(pairs)) => Ok(Tally { keys, pairs }),
+            _ => Err(self.damaged()),
+        }
+    }
+
+    fn block_of(&mut self, bound: Bound<&[u8]>) -> Result<Option<Block<'r>>> {
+        match bound {
+            Bound::Included(key) | Bound::Excluded(key) => self.locate(key).map(Some),
+            Bound::Unbounded => Ok(None),
+        }
+    }
+
+    /// The block that a key belongs to.
+    fn locate(&mut self, key: &[u8]) -> Result<Block<'r>> {
+        let order = self.order;
+        let found = self.descend(|node, _| Some((node.find(key, order), 0)))?;
+        Ok(found.map_or(Block::whole(), |(block, _)| block))
+    }
+
+    /// The block that holds the element of a rank, and the rank inside the block.
+    pub(crate) fn select(&mut self, rank: u64, measure: Measure) -> Result<Option<(Block<'r>, u64)>> {
+        let mut rest = rank;
+        self.descend(|node, _| {
+            let (index, inside) = node.select(rest, |tally| measure.of(tally))?;
+            rest = inside;
+            Some((index, inside))
+        })
+    }
+
+    /// Goes down to a block, by what `choose` says in each node.
+    fn descend(
+        &mut self,
+        mut choose: impl FnMut(&Node<'r>, usize) -> Option<(usize, u64)>,
+    ) -> Result<Option<(Block<'r>, u64)>> {
+        let mut block = Block::whole();
+        let mut id = ROOT;
+        for depth in 0..DEPTH_MAX {
+            let Some(node) = self.node(id)? else {
+                return if depth == 0 { Ok(None) } else { Err(self.damaged()) };
+            };
+            let Some((index, rest)) = choose(&node, depth) else { return Ok(None) };
+            if index > 0 {
+                block.low = Bound::Included(node.separator(index));
+            }
+            block.before = block.before + node.before(index);
+            if node.shape().level == 0 {
+                return Ok(Some((block, rest)));
+            }
+            id = node.child(index);
+        }
+        Err(self.damaged())
+    }
+
+    /// Compares the count of every block with the table itself.
+    pub(crate) fn verify(&mut self) -> Result<()> {
+        let mut blocks: Vec<(Bound<&'r [u8]>, Tally)> = Vec::new();
+        self.collect(ROOT, Bound::Unbounded, &mut blocks, 0)?;
+        for index in 0..blocks.len() {
+            let (low, tally) = blocks[index];
+            let high = match blocks.get(index + 1) {
+                Some((Bound::Included(next), _)) => Bound::Excluded(*next),
+                Some(_) => return Err(self.damaged()),
+                None => Bound::Unbounded,
+            };
+            if let (Bound::Included(low), Bound::Excluded(high)) = (low, high)
+                && self.order.compare(low, high).is_ge()
+            {
+                return Err(self.damaged());
+            }
+            if self.source.count(low, high)? != tally {
+                return Err(Error::CountsOutdated { name: self.name.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    fn collect(
+        &mut self,
+        id: u32,
+        low: Bound<&'r [u8]>,
+        blocks: &mut Vec<(Bound<&'r [u8]>, Tally)>,
+        depth: usize,
+    ) -> Result<Tally> {
+        let node = match self.node(id)? {
+            None if depth == 0 => return Ok(Tally::default()),
+            Some(node) if depth < DEPTH_MAX => node,
+            _ => return Err(self.damaged()),
+        };
+        for index in 0..node.len() {
+            let low = if index == 0 { low } else { Bound::Included(node.separator(index)) };
+            if node.shape().level == 0 {
+                blocks.push((low, node.tally(index)));
+            } else if self.collect(node.child(index), low, blocks, depth + 1)? != node.tally(index) {
+                return Err(self.damaged());
+            }
+        }
+        Ok(node.total())
+    }
+
+    #[cold]
+    fn damaged(&self) -> Error {
+        Error::Corrupted { reason: format!("the counts of table {:?} are not whole", self.name) }
+    }
+}

@@ -1,0 +1,282 @@
+//! A node of a tree of counts: its bytes, and how they are searched and changed.
+//!
+//! ```text
+//! level 1 | columns 1 | children n 2 | n x child | separators
+//!
+//! child: end of its separator 2 | node 4 (above level 0) | pairs 6 | keys 6 (list tables)
+//! ```
+//!
+//! All numbers are little-endian. Child *i* stands for the keys from its separator to that of the next child; what
+//! lies before the first separator belongs to the first child, too. Nodes of level 0 have blocks of the table as
+//! their children. A node fits inside a page of LMDB, so that none needs pages of its own.
+
+use lmdb_pages::OrderKind;
+
+use super::Tally;
+use crate::read::KeyBytes;
+
+/// The longest node, so that two fit a page.
+pub(super) const NODE_MAX: usize = 1960;
+const HEAD: usize = 4;
+
+/// A child of a node, taken out of its bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Child {
+    pub(super) separator: KeyBytes,
+    /// Its node; meaningless at level 0.
+    pub(super) node: u32,
+    pub(super) tally: Tally,
+}
+
+/// A node in its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'n> {
+    bytes: &'n [u8],
+    count: usize,
+    shape: Shape,
+}
+
+/// Where the columns of a node's children lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) level: u8,
+    pub(super) list: bool,
+}
+
+impl Shape {
+    fn pairs_at(self) -> usize {
+        if self.level > 0 { 6 } else { 2 }
+    }
+
+    fn width(self) -> usize {
+        self.pairs_at() + if self.list { 12 } else { 6 }
+    }
+}
+
+/// Six bytes hold the numbers of anything that fits a file.
+fn number(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..6].copy_from_slice(&bytes[..6]);
+    u64::from_le_bytes(word)
+}
+
+fn put_number(value: u64, bytes: &mut [u8]) {
+    bytes[..6].copy_from_slice(&value.to_le_bytes()[..6]);
+}
+
+fn short(bytes: &[u8]) -> usize {
+    usize::from(u16::from_le_bytes([bytes[0], bytes[1]]))
+}
+
+impl<'n> Node<'n> {
+    /// Checks the bytes once, so that nothing below can fail; `None` if they are not a node.
+    pub(super) fn new(bytes: &'n [u8]) -> Option<Self> {
+        let (head, rest) = bytes.split_at_checked(HEAD)?;
+        let shape = Shape { level: head[0], list: head[1] & 1 != 0 };
+        let count = short(&head[2..]);
+        let table = rest.get(..count * shape.width())?;
+        let separators = rest.len() - table.len();
+        let mut end = 0;
+        for child in table.chunks_exact(shape.width()) {
+            let next = short(child);
+            if next < end || next > separators {
+                return None;
+            }
+            end = next;
+        }
+        (count > 0).then_some(Self { bytes, count, shape })
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    #[inline]
+    fn record(&self, index: usize) -> &'n [u8] {
+        let at = HEAD + index * self.shape.width();
+        &self.bytes[at..at + self.shape.width()]
+    }
+
+    #[inline]
+    pub(super) fn separator(&self, index: usize) -> &'n [u8] {
+        let base = HEAD + self.count * self.shape.width();
+        let start = if index == 0 { 0 } else { short(self.record(index - 1)) };
+        &self.bytes[base + start..base + short(self.record(index))]
+    }
+
+    pub(super) fn child(&self, index: usize) -> u32 {
+        let record = self.record(index);
+        if self.shape.level == 0 {
+            0
+        } else {
+            u32::from_le_bytes([record[2], record[3], record[4], record[5]])
+        }
+    }
+
+    #[inline]
+    pub(super) fn tally(&self, index: usize) -> Tally {
+        let record = &self.record(index)[self.shape.pairs_at()..];
+        let pairs = number(record);
+        Tally { keys: if self.shape.list { number(&record[6..]) } else { pairs }, pairs }
+    }
+
+    /// What the children before `index` hold together.
+    pub(super) fn before(&self, index: usize) -> Tally {
+        (0..index).fold(Tally::default(), |sum, index| sum + self.tally(index))
+    }
+
+    pub(super) fn total(&self) -> Tally {
+        self.before(self.count)
+    }
+
+    /// The child that a key belongs to.
+    pub(super) fn find(&self, key: &[u8], order: OrderKind) -> usize {
+        let (mut low, mut high) = (1, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if order.compare(self.separator(middle), key).is_le() { low = middle + 1 } else { high = middle }
+        }
+        low - 1
+    }
+
+    /// The child that holds the element of this rank, as `measure` counts, and the rank among the child's own.
+    pub(super) fn select(&self, mut rank: u64, measure: impl Fn(Tally) -> u64) -> Option<(usize, u64)> {
+        for index in 0..self.count {
+            let inside = measure(self.tally(index));
+            if rank < inside {
+                return Some((index, rank));
+            }
+            rank -= inside;
+        }
+        None
+    }
+
+    pub(super) fn children(&self) -> Vec<Child> {
+        let child = |index| Child {
+            separator: KeyBytes::from_slice(self.separator(index)),
+            node: self.child(index),
+            tally: self.tally(index),
+        };
+        (0..self.count).map(child).collect()
+    }
+}
+
+/// Sets what a child of a node holds.
+pub(super) fn set_tally(bytes: &mut [u8], shape: Shape, index: usize, tally: Tally) {
+    let at = HEAD + index * shape.width() + shape.pairs_at();
+    put_number(tally.pairs, &mut bytes[at..]);
+    if shape.list {
+        put_number(tally.keys, &mut bytes[at + 6..]);
+    }
+}
+
+pub(super) fn encode(shape: Shape, children: &[Child]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(NODE_MAX);
+    bytes.extend_from_slice(&[shape.level, u8::from(shape.list)]);
+    bytes.extend_from_slice(&(children.len() as u16).to_le_bytes());
+    let mut end = 0u16;
+    for child in children {
+        end += child.separator.len() as u16;
+        bytes.extend_from_slice(&end.to_le_bytes());
+        if shape.level > 0 {
+            bytes.extend_from_slice(&child.node.to_le_bytes());
+        }
+        bytes.extend_from_slice(&child.tally.pairs.to_le_bytes()[..6]);
+        if shape.list {
+            bytes.extend_from_slice(&child.tally.keys.to_le_bytes()[..6]);
+        }
+    }
+    for child in children {
+        bytes.extend_from_slice(&child.separator);
+    }
+    bytes
+}
+
+/// Divides children among as many nodes as they need, evenly by their bytes.
+pub(super) fn divide(shape: Shape, children: Vec<Child>) -> Vec<Vec<Child>> {
+    let size = |child: &Child| shape.width() + child.separator.len();
+    let total: usize = children.iter().map(size).sum();
+    let room = NODE_MAX - HEAD;
+    if total <= room {
+        return vec![children];
+    }
+    // Nodes that were just divided have room for further children on both sides.
+    let fill = (total / total.div_ceil(room * 3 / 4)).min(room);
+    let mut nodes: Vec<Vec<Child>> = Vec::new();
+    let mut used = usize::MAX;
+    for child in children {
+        let next = size(&child);
+        if used.saturating_add(next) > room || used >= fill {
+            nodes.push(Vec::new());
+            used = 0;
+        }
+        used += next;
+        nodes.last_mut().expect("pushed above").push(child);
+    }
+    nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child(number: usize) -> Child {
+        let separator = KeyBytes::from_slice(format!("{number:05}").as_bytes());
+        let number = number as u64;
+        Child { separator, node: number as u32 + 7, tally: Tally { keys: number + 1, pairs: number * 3 + 1 } }
+    }
+
+    #[test]
+    fn what_is_encoded_is_read() {
+        for shape in [0, 1].into_iter().flat_map(|level| [false, true].map(|list| Shape { level, list })) {
+            let children: Vec<_> = (0..50).map(child).collect();
+            let mut bytes = encode(shape, &children);
+            let node = Node::new(&bytes).unwrap();
+            assert_eq!((node.shape(), node.len()), (shape, 50));
+            for (index, child) in children.iter().enumerate() {
+                assert_eq!(node.separator(index), child.separator.as_slice());
+                assert_eq!(node.tally(index).pairs, child.tally.pairs);
+                assert_eq!(
+                    node.tally(index).keys,
+                    if shape.list { child.tally.keys } else { child.tally.pairs }
+                );
+                assert_eq!(node.child(index), if shape.level > 0 { child.node } else { 0 });
+                let key = [child.separator.as_slice(), b"x"].concat();
+                assert_eq!(node.find(&key, OrderKind::Lexicographic), index);
+            }
+            assert_eq!(node.find(b"", OrderKind::Lexicographic), 0);
+            assert_eq!(node.before(3).pairs, 1 + 4 + 7);
+            assert_eq!(node.select(5, |tally| tally.pairs), Some((2, 0)));
+            assert_eq!(node.select(node.total().pairs, |tally| tally.pairs), None);
+            set_tally(&mut bytes, shape, 3, Tally { keys: 5, pairs: 1 << 40 });
+            assert_eq!(Node::new(&bytes).unwrap().tally(3).pairs, 1 << 40);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_a_node_are_refused() {
+        let bytes = encode(Shape { level: 1, list: true }, &[child(1), child(2)]);
+        assert!(Node::new(&bytes[..bytes.len() - 1]).is_none());
+        assert!(Node::new(&bytes[..10]).is_none());
+        assert!(Node::new(&[]).is_none());
+        assert!(Node::new(&[0, 0, 0, 0]).is_none());
+        assert!(Node::new(&[0, 0, 1, 0, 9, 9, 0, 0, 0, 0, 0, 0]).is_none());
+    }
+
+    #[test]
+    fn divided_children_fit_their_nodes() {
+        for count in [1, 50, 150, 151, 400, 5000] {
+            let shape = Shape { level: 0, list: true };
+            let nodes = divide(shape, (0..count).map(child).collect());
+            assert_eq!(nodes.iter().map(Vec::len).sum::<usize>(), count);
+            for node in &nodes {
+                assert!(!node.is_empty() && encode(shape, node).len() <= NODE_MAX);
+            }
+            assert!(nodes.len() <= count / 50 + 1, "{count} children in {} nodes", nodes.len());
+        }
+    }
+}

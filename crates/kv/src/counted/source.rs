@@ -1,0 +1,107 @@
+//! Where counts are read from: a snapshot, or a write transaction whose counts are settled.
+
+use std::ops::Bound;
+
+use lmdb_pages::{Lexicographic, NativeInteger, OrderKind, ReverseBytes, Snapshot};
+
+use super::Tally;
+use super::find::{Block, Counted, Measure};
+use crate::dbi::Dbi;
+use crate::error::Result;
+use crate::read::{Keys, Read, Span};
+use crate::txn::WriteTxn;
+
+/// A key and one of its values.
+type Pair<'r> = (&'r [u8], &'r [u8]);
+
+/// A counted table of a snapshot.
+#[derive(Debug)]
+pub(crate) struct SnapshotSource<'r> {
+    pub(crate) snapshot: &'r Snapshot,
+    pub(crate) table: lmdb_pages::Table,
+    /// Over all trees of counts; none if nothing was ever counted.
+    pub(crate) counts: Option<lmdb_pages::Cursor<'r>>,
+}
+
+impl<'r> Counted<'r> for SnapshotSource<'r> {
+    fn node(&mut self, key: &[u8]) -> Result<Option<&'r [u8]>> {
+        match &mut self.counts {
+            Some(cursor) => Ok(cursor.get(key)?),
+            None => Ok(None),
+        }
+    }
+
+    fn count(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Tally> {
+        let count = count_leaves(self.snapshot, &self.table, low, high)?;
+        Ok(Tally { keys: count.keys, pairs: count.pairs })
+    }
+}
+
+/// Counts by the headers of the table's own leaves.
+pub(crate) fn count_leaves(
+    snapshot: &Snapshot,
+    table: &lmdb_pages::Table,
+    low: Bound<&[u8]>,
+    high: Bound<&[u8]>,
+) -> Result<lmdb_pages::Count> {
+    Ok(match OrderKind::of_keys(table.flags()) {
+        OrderKind::Lexicographic => lmdb_pages::count_range::<Lexicographic>(snapshot, table, low, high),
+        OrderKind::NativeInteger => lmdb_pages::count_range::<NativeInteger>(snapshot, table, low, high),
+        OrderKind::ReverseBytes => lmdb_pages::count_range::<ReverseBytes>(snapshot, table, low, high),
+    }?)
+}
+
+/// A counted table inside a write transaction.
+#[derive(Debug)]
+pub(crate) struct TxnSource<'r, 'e> {
+    pub(crate) txn: &'r WriteTxn<'e>,
+    pub(crate) dbi: Dbi,
+}
+
+impl<'r> Counted<'r> for TxnSource<'r, '_> {
+    fn node(&mut self, key: &[u8]) -> Result<Option<&'r [u8]>> {
+        self.txn.count_node(key)
+    }
+
+    fn count(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Tally> {
+        count_keys(self.txn, &self.dbi, low, high)
+    }
+}
+
+/// Counts by walking over the keys.
+pub(crate) fn count_keys(
+    read: &impl Read,
+    dbi: &Dbi,
+    low: Bound<&[u8]>,
+    high: Bound<&[u8]>,
+) -> Result<Tally> {
+    let mut keys = Keys::new(read.cursor(dbi)?, Span::of_bounds(low, high), dbi);
+    let mut tally = Tally::default();
+    while let Some(key) = keys.next() {
+        key?;
+        tally = tally + Tally { keys: 1, pairs: keys.dup_count()? };
+    }
+    Ok(tally)
+}
+
+/// The pair at a rank inside a block.
+pub(crate) fn pair_in_block<'r>(
+    read: &'r impl Read,
+    dbi: &Dbi,
+    block: Block<'_>,
+    rank: u64,
+    measure: Measure,
+) -> Result<Option<Pair<'r>>> {
+    let mut cursor = read.cursor(dbi)?;
+    let first = match block.low {
+        Bound::Included(low) | Bound::Excluded(low) => cursor.seek(low)?,
+        Bound::Unbounded => cursor.first()?,
+    };
+    if first.is_none() {
+        return Ok(None);
+    }
+    match measure {
+        Measure::Keys => cursor.skip_keys(rank),
+        Measure::Pairs => cursor.skip_pairs(rank),
+    }
+}

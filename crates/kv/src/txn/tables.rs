@@ -1,0 +1,231 @@
+//! Opening, clearing and dropping tables inside a write transaction, with their stored options.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::sync::atomic::Ordering;
+
+use super::WriteTxn;
+use crate::codec::Buffer;
+use crate::counted::{COUNTS_C, TreeId, remove_tree};
+use crate::dbi::{Dbi, DbiOptions, agree, check_name};
+use crate::env::Shared;
+use crate::error::{Error, Result};
+use crate::flags::DbiFlags;
+use crate::options::{self, OPTIONS_C, StoredOptions};
+use crate::sys::RawCursor;
+
+/// LMDB's numbers of this crate's own tables, looked up on first use.
+#[derive(Debug, Default)]
+pub(super) struct OwnTables {
+    options: Cell<Lookup>,
+    counts: Cell<Lookup>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Lookup {
+    #[default]
+    NotYet,
+    Absent,
+    Found(u32),
+}
+
+impl OwnTables {
+    /// Spares the next transaction the search for options, if nobody else writes in between.
+    pub(super) fn note_committed(&self, shared: &Shared, id: u64) {
+        if self.options.get() == Lookup::Absent {
+            shared.no_options_until.store(id, Ordering::Relaxed);
+        }
+    }
+}
+
+impl WriteTxn<'_> {
+    /// Opens a table, creating it if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DbiFlagsConflict`], [`Error::DbiOptionsConflict`], [`Error::BadDbiName`], [`Error::DbisFull`].
+    pub fn open_dbi(&mut self, name: &str, options: impl Into<DbiOptions>) -> Result<Dbi> {
+        check_name(name)?;
+        self.check_active()?;
+        let options = options.into();
+        let dbi = self.shared.register(name, options.flags)?;
+        let entry = self.shared.entry(&dbi)?;
+        let fail = |code| self.fail_on_open(code, name);
+        if let Some(number) = self.handle.open(&entry.c_name, None).map_err(fail)? {
+            let stored = self.stored_flags(number)?;
+            agree(name, stored, &self.stored_options(name)?, &options)?;
+            return Ok(Dbi { flags: stored, ..dbi });
+        }
+        let created = self.handle.open(&entry.c_name, Some(options.flags.raw())).map_err(fail)?;
+        created.ok_or_else(|| self.shared.no_such_dbi(name))?;
+        let mut stored = StoredOptions {
+            counted: None,
+            key_type: options.key_type.clone(),
+            value_type: options.value_type.clone(),
+        };
+        if options.counted {
+            stored.counted = Some(self.new_tree()?);
+        }
+        if stored != StoredOptions::default() {
+            self.store_options(name, &stored)?;
+        }
+        Ok(dbi)
+    }
+
+    /// Opens a table as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`] if it does not exist.
+    pub fn existing_dbi(&mut self, name: &str) -> Result<Dbi> {
+        check_name(name)?;
+        self.check_active()?;
+        let dbi = self.shared.register(name, DbiFlags::empty())?;
+        let entry = self.shared.entry(&dbi)?;
+        let number = self.handle.open(&entry.c_name, None).map_err(|code| self.fail_on_open(code, name))?;
+        let number = number.ok_or_else(|| self.shared.no_such_dbi(name))?;
+        Ok(Dbi { flags: self.stored_flags(number)?, ..dbi })
+    }
+
+    /// Deletes all pairs of a table and keeps the table.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`], [`Error::MapFull`].
+    pub fn clear(&mut self, dbi: &Dbi) -> Result<()> {
+        let number = self.number(dbi)?;
+        self.remove_counts(dbi)?;
+        self.handle.drop_table(number, false).map_err(|code| self.fail(code, "clearing a table"))
+    }
+
+    /// Deletes a table with all its pairs.
+    ///
+    /// Handles on it give [`Error::NoSuchDbi`] from then on; snapshots taken before still see it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Nested`] in a nested transaction: LMDB could not take it back.
+    pub fn drop_dbi(&mut self, dbi: &Dbi) -> Result<()> {
+        if self.is_nested() {
+            return Err(Error::Nested { operation: "dropping a table" });
+        }
+        let number = self.number(dbi)?;
+        self.remove_counts(dbi)?;
+        if let Some(options) = self.own_table(OPTIONS_C, false)? {
+            let mut cursor = self.own_cursor(options)?;
+            let result = match cursor.seek_exact(dbi.name.as_bytes()) {
+                Ok(Some(_)) => cursor.delete(false),
+                Ok(None) => Ok(()),
+                Err(code) => Err(code),
+            };
+            cursor.close();
+            result.map_err(|code| self.fail(code, "forgetting a table's options"))?;
+        }
+        self.handle.drop_table(number, true).map_err(|code| self.fail(code, "dropping a table"))
+    }
+
+    /// The options a table was created with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDbi`].
+    #[doc(alias = "dbi-opts")]
+    pub fn dbi_options(&self, dbi: &Dbi) -> Result<DbiOptions> {
+        self.number(dbi)?;
+        Ok(DbiOptions::of_stored(dbi.flags, self.stored_options(dbi.name)?))
+    }
+
+    /// Closes a table's slot and deletes its tree of counts.
+    fn remove_counts(&mut self, dbi: &Dbi) -> Result<()> {
+        let index = dbi.index as usize;
+        let Some(slot) = self.slots.get_mut().get_mut(index).and_then(Option::take) else { return Ok(()) };
+        let tree = slot.tree();
+        slot.close();
+        match (tree, self.own_table(COUNTS_C, false)?) {
+            (Some(tree), Some(counts)) => {
+                let mut cursor = self.own_cursor(counts)?;
+                let result = remove_tree(&mut cursor, tree);
+                cursor.close();
+                result.map_err(|error| self.note(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// LMDB's number of one of this crate's own tables.
+    pub(super) fn own_table(&self, name: &'static CStr, create: bool) -> Result<Option<u32>> {
+        let place = if name == OPTIONS_C { &self.options.options } else { &self.options.counts };
+        match place.get() {
+            Lookup::Found(number) => return Ok(Some(number)),
+            Lookup::Absent if !create => return Ok(None),
+            Lookup::NotYet if !create && name == OPTIONS_C && self.has_surely_no_options() => {
+                place.set(Lookup::Absent);
+                return Ok(None);
+            }
+            _ => {}
+        }
+        let fail = |code| self.fail_on_open(code, &name.to_string_lossy());
+        let number = self.handle.open(name, create.then_some(0)).map_err(fail)?;
+        place.set(number.map_or(Lookup::Absent, Lookup::Found));
+        Ok(number)
+    }
+
+    fn has_surely_no_options(&self) -> bool {
+        !self.is_nested() && self.shared.no_options_until.load(Ordering::Relaxed) + 1 == self.handle.id()
+    }
+
+    pub(super) fn own_cursor(&self, number: u32) -> Result<RawCursor> {
+        RawCursor::open(self.handle, number).map_err(|code| self.fail(code, "opening a cursor"))
+    }
+
+    fn own_value(&self, number: u32, key: &[u8]) -> Result<Option<&[u8]>> {
+        self.handle.get(number, key).map_err(|code| self.fail(code, "reading a table's options"))
+    }
+
+    fn put_own(&self, number: u32, key: &[u8], value: &[u8]) -> Result<()> {
+        let mut cursor = self.own_cursor(number)?;
+        let result = cursor.put(key, value, 0);
+        cursor.close();
+        result.map_err(|code| self.fail(code, "storing a table's options"))
+    }
+
+    pub(super) fn stored_options(&self, name: &str) -> Result<StoredOptions> {
+        let Some(number) = self.own_table(OPTIONS_C, false)? else { return Ok(StoredOptions::default()) };
+        match self.own_value(number, name.as_bytes())? {
+            Some(bytes) => StoredOptions::decode(bytes).map_err(|error| Error::Corrupted {
+                reason: format!("the options of table {name:?}: {error}"),
+            }),
+            None => Ok(StoredOptions::default()),
+        }
+    }
+
+    pub(super) fn store_options(&mut self, name: &str, stored: &StoredOptions) -> Result<()> {
+        let number = self.options_table()?;
+        let mut buffer = Buffer::new();
+        let encoded = stored.encode(&mut buffer);
+        encoded.map_err(|source| Error::Unencodable { name: name.to_owned(), source })?;
+        self.put_own(number, name.as_bytes(), &buffer)
+    }
+
+    /// The table of options, made with its format version if it is not there.
+    fn options_table(&self) -> Result<u32> {
+        if let Some(number) = self.own_table(OPTIONS_C, false)? {
+            return Ok(number);
+        }
+        let number =
+            self.own_table(OPTIONS_C, true)?.ok_or_else(|| self.shared.no_such_dbi(options::OPTIONS))?;
+        self.put_own(number, options::FORMAT, &options::FORMAT_VERSION.to_le_bytes())?;
+        Ok(number)
+    }
+
+    /// The number of a new tree of counts; numbers are not used twice.
+    pub(super) fn new_tree(&mut self) -> Result<TreeId> {
+        let number = self.options_table()?;
+        let last = self.own_value(number, options::TREES)?.and_then(options::number).unwrap_or(0);
+        let next = last.checked_add(1).ok_or_else(|| Error::Corrupted {
+            reason: "the number of counted tables has reached its limit".to_owned(),
+        })?;
+        self.put_own(number, options::TREES, &next.to_le_bytes())?;
+        Ok(TreeId(next))
+    }
+}
