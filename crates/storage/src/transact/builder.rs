@@ -76,6 +76,11 @@ impl Tx {
         &self.items
     }
 
+    /// The items that have an EDN shape.
+    pub(crate) fn data_items(&self) -> impl Iterator<Item = &TxValue> {
+        self.items.iter().filter_map(|item| if let TxItem::Data(data) = item { Some(data) } else { None })
+    }
+
     fn item(mut self, item: TxItem) -> Self {
         self.items.push(item);
         self

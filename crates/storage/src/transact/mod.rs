@@ -34,6 +34,7 @@ pub use evolve::{index_attribute, update_schema, update_schema_if_revision};
 pub use functions::{Check, FunctionError, TxFunction, TxFunctions, ValuePredicate};
 pub use report::TxReport;
 
+use self::source::Src;
 use crate::Db;
 
 /// Transaction data in any of its shapes.
@@ -121,6 +122,33 @@ pub fn transact_at<'a>(
     now: i64,
 ) -> Result<TxReport, TransactError> {
     pass::run(db_before, data.into(), meta, functions, now)
+}
+
+/// Whether transaction data has the right shape, which is all that can be said without a database. The grammar is in
+/// `grammar/transaction.ebnf`.
+///
+/// ```
+/// use factum_storage::transact::check_syntax;
+///
+/// let data = edn::read_form("[{:person/name \"Ada\"} [:db/add 1 :person/age]]").expect("valid EDN");
+/// let error = check_syntax(&data).expect_err("a value is missing");
+/// assert_eq!((error.class(), error.item()), ("bad-arity", Some(1)));
+/// ```
+pub fn check_syntax<'a>(data: impl Into<TxData<'a>>) -> Result<(), TransactError> {
+    let check = |(index, src): (usize, Src<'_>)| {
+        parse::check_item(src).map_err(|error| error.in_item(index).at(src.span()))
+    };
+    let check_all = |src| match parse::parse_sequence(src)? {
+        Some(items) => items.iter().enumerate().try_for_each(check),
+        None => Ok(()),
+    };
+    match data.into() {
+        TxData::Form(form) => check_all(Src::Form(form)),
+        TxData::Value(value) => check_all(Src::Value(value)),
+        TxData::Forms(forms) => forms.iter().map(Src::Form).enumerate().try_for_each(check),
+        TxData::Values(values) => values.iter().map(Src::Value).enumerate().try_for_each(check),
+        TxData::Tx(tx) => tx.data_items().map(Src::Built).enumerate().try_for_each(check),
+    }
 }
 
 /// Speculation: databases as values.

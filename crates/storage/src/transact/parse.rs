@@ -77,6 +77,18 @@ pub(crate) const CURRENT_TX: &str = "db/current-tx";
 /// What operations take, for error messages.
 const ENTITY_ATTRIBUTE_VALUE: &str = "an entity, an attribute and a value";
 
+/// Reads transaction data as a whole: nothing, or its items.
+pub(crate) fn parse_sequence(src: Src<'_>) -> Result<Option<Items<'_>>, TransactError> {
+    match src.view() {
+        View::Sequence(items) => Ok(Some(items)),
+        View::Atom(Value::Nil) => Ok(None),
+        _ => {
+            let kind = Kind::NotASequence { found: src.value().type_name() };
+            Err(TransactError::new(kind).at(src.span()).with_hint("put the items into a vector"))
+        }
+    }
+}
+
 /// Reads one item.
 pub(crate) fn parse_item(src: Src<'_>) -> Result<Item<'_>, TransactError> {
     match src.view() {
@@ -86,6 +98,35 @@ pub(crate) fn parse_item(src: Src<'_>) -> Result<Item<'_>, TransactError> {
         View::Tagged(tag, inner) if tag.name().eq_ignore_ascii_case("datom") => parse_datom(src, inner),
         _ => Err(bad_item(src)),
     }
+}
+
+/// Checks what the shape of an item shows beyond [`parse_item`]: the keys of maps, and nil in place of values. The
+/// same is found when the item takes effect; this is for those who have no database at hand.
+pub(crate) fn check_item(src: Src<'_>) -> Result<(), TransactError> {
+    match parse_item(src)? {
+        Item::Entity { entries, .. } => entries.iter().try_for_each(|(key, value)| {
+            let name = parse_key(key)?;
+            if value.is_nil() && !is_db_id(name) { Err(nil_value(name, value.span())) } else { Ok(()) }
+        }),
+        Item::Add { attribute, value, .. } | Item::CompareAndSwap { attribute, new: value, .. }
+            if value.is_nil() =>
+        {
+            Err(nil_value(attribute.keyword, value.span()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads the key of a map's entry.
+pub(crate) fn parse_key(key: Src<'_>) -> Result<&Keyword, TransactError> {
+    key.as_keyword().ok_or_else(|| {
+        let kind = Kind::BadAttribute { attribute: key.to_value(), reason: "an attribute is a keyword" };
+        TransactError::new(kind).at(key.span())
+    })
+}
+
+pub(crate) fn nil_value(attribute: &Keyword, span: Option<Span>) -> TransactError {
+    TransactError::from(Error::NilValue { attribute: attribute.clone() }).at(span)
 }
 
 fn bad_item(src: Src<'_>) -> TransactError {

@@ -6,6 +6,7 @@
 //! builder  -> TxValue              /
 //! ```
 
+use std::borrow::Cow;
 use std::collections::{btree_map, btree_set};
 use std::slice;
 
@@ -61,13 +62,18 @@ impl<'a> Src<'a> {
         }
     }
 
+    /// As a plain value, copied only where that takes another shape.
+    pub(crate) fn value(self) -> Cow<'a, Value> {
+        match self {
+            Self::Form(form) => form.as_atom().map_or_else(|| Cow::Owned(form.to_value()), Cow::Borrowed),
+            Self::Value(value) | Self::Built(TxValue::Value(value)) => Cow::Borrowed(value),
+            Self::Built(built) => Cow::Owned(built.to_value()),
+        }
+    }
+
     /// A copy as a plain value.
     pub(crate) fn to_value(self) -> Value {
-        match self {
-            Self::Form(form) => form.to_value(),
-            Self::Value(value) => value.clone(),
-            Self::Built(built) => built.to_value(),
-        }
+        self.value().into_owned()
     }
 
     pub(crate) fn view(self) -> View<'a> {

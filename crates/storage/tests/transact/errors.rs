@@ -172,3 +172,31 @@ fn ids_run_out_politely() {
     assert_eq!(error(&full, "[{:age 2}]").class(), "ids-exhausted");
     assert_eq!(facts(&tx(&full, "[{:db/id 5 :age 2}]").db_after).len(), 2);
 }
+
+#[test]
+fn shapes_are_checked_without_a_database() {
+    use factum_storage::transact::{EntityBuilder, Tx, check_syntax};
+    let class = |text: &str| {
+        let form = edn::read_form(text).expect("EDN");
+        let (spanned, plain) = (check_syntax(&form), check_syntax(&form.to_value()));
+        assert_eq!(spanned.is_ok(), plain.is_ok(), "{text}");
+        spanned.map_or_else(|error| error.class(), |()| "")
+    };
+    for (text, expected) in [
+        ("[]", ""),
+        ("nil", ""),
+        ("[nil {:a 1 :db/id nil} [:db/add 1 :zip nil] ]", "nil-value"),
+        (r#"[{:a [1 nil]} [:my/function] [:db/retract [:n "A"] :a] #datom [1 :a 2 false]]"#, ""),
+        ("{:a 1}", "bad-item"),
+        ("[{:a nil}]", "nil-value"),
+        ("[[:db/cas 1 :a nil nil]]", "nil-value"),
+        ("[{1 2}]", "bad-attribute"),
+        ("[{:db/id :x :a 1}]", "bad-db-id"),
+        ("[[:db/add 1]]", "bad-arity"),
+        ("[[:db.fn/patchIdoc 1 :a []]]", "unsupported"),
+    ] {
+        assert_eq!(class(text), expected, "{text}");
+    }
+    assert!(check_syntax(&Tx::new().entity(EntityBuilder::new().set(":a", 1)).retract_entity(5)).is_ok());
+    assert!(check_syntax(&Tx::new().entity(EntityBuilder::new().set(":a", edn::Value::Nil))).is_err());
+}

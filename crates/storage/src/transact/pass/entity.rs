@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use edn::{Keyword, Span, Value};
 
-use super::resolve::{Subject, nil_value};
+use super::resolve::Subject;
 use super::{Pass, WrittenComposite};
 use crate::transact::error::{TransactError, TransactErrorKind as Kind};
 use crate::transact::functions::function_name;
-use crate::transact::parse::{Name, Place, forward, is_db_id, is_reverse, parse_map_id, parse_place};
+use crate::transact::parse::{
+    Name, Place, forward, is_db_id, is_reverse, nil_value, parse_key, parse_map_id, parse_place,
+};
 use crate::transact::source::{Entries, Items, Src, View};
 use crate::transact::tempids::TempId;
 use crate::{Attribute, EncodedValue, EntityId, TupleSpec};
@@ -154,10 +156,7 @@ impl Pass<'_> {
 
     /// One entry of a map.
     fn entry(&mut self, entity: EntityId, key: Src<'_>, value: Src<'_>) -> Result<(), TransactError> {
-        let Some(name) = key.as_keyword() else {
-            let kind = Kind::BadAttribute { attribute: key.to_value(), reason: "an attribute is a keyword" };
-            return Err(TransactError::new(kind).at(key.span()));
-        };
+        let name = parse_key(key)?;
         if is_db_id(name) {
             return Ok(());
         }
@@ -231,7 +230,7 @@ impl Pass<'_> {
     ) -> Result<(), TransactError> {
         let target = EncodedValue::int(entity.as_int());
         match value.view() {
-            View::Atom(Value::Nil) => Err(nil_value(attribute, value.span())),
+            View::Atom(Value::Nil) => Err(nil_value(&attribute.ident, value.span())),
             View::Map(entries) => {
                 if is_empty_map(attribute, value) {
                     return Ok(());

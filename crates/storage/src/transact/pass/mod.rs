@@ -9,9 +9,9 @@ use super::TxData;
 use super::builder::TxItem;
 use super::error::{TransactError, TransactErrorKind as Kind};
 use super::functions::{Check, TxFunctions};
-use super::parse::{CURRENT_TX, Item, parse_item};
+use super::parse::{CURRENT_TX, Item, parse_item, parse_sequence};
 use super::report::TxReport;
-use super::source::{Src, View};
+use super::source::Src;
 use super::stage::Stage;
 use super::tempids::Tempids;
 use crate::{AttrId, Attribute, Db, EncodedValue, EntityId};
@@ -138,13 +138,9 @@ impl<'t> Pass<'t> {
     }
 
     fn run_sequence(&mut self, src: Src<'_>) -> Result<(), TransactError> {
-        match src.view() {
-            View::Sequence(items) => self.run_all(items.iter()),
-            View::Atom(Value::Nil) => Ok(()),
-            _ => {
-                let kind = Kind::NotASequence { found: src.to_value().type_name() };
-                Err(TransactError::new(kind).at(src.span()).with_hint("put the items into a vector"))
-            }
+        match parse_sequence(src)? {
+            Some(items) => self.run_all(items.iter()),
+            None => Ok(()),
         }
     }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use edn::{Keyword, Span, Symbol, Value};
 use hashbrown::HashSet;
 
-use super::resolve::{at, nil_value};
+use super::resolve::at;
 use super::{Ensure, EnsurePredicate, Pass};
 use crate::transact::error::{TransactError, TransactErrorKind as Kind};
 use crate::transact::functions::{TxFunction, function_name};
-use crate::transact::parse::{Name, Place, parse_place};
+use crate::transact::parse::{Name, Place, nil_value, parse_place};
 use crate::transact::source::{Items, Src};
 use crate::{Attribute, Datom, EncodedValue, EntityId, Error};
 
@@ -38,7 +38,7 @@ impl Pass<'_> {
         self.refuse_composite(&attribute, name.span)?;
         if value.is_nil() {
             let hint = "leave the value away to retract every value of the attribute";
-            return Err(nil_value(&attribute, value.span()).with_hint(hint));
+            return Err(nil_value(&attribute.ident, value.span()).with_hint(hint));
         }
         match self.existing_value(&attribute, value, ":db/retract")? {
             Some(value) => self.stage.retract(entity, &attribute, value),
@@ -150,7 +150,7 @@ impl Pass<'_> {
         self.refuse_composite(&attribute, name.span)?;
         if new.is_nil() {
             let hint = "to take the value away, use :db/retract";
-            return Err(nil_value(&attribute, new.span()).with_hint(hint));
+            return Err(nil_value(&attribute.ident, new.span()).with_hint(hint));
         }
         let expected = match old.is_nil() {
             true => None,

@@ -11,7 +11,7 @@ use edn::{Keyword, Span, Value};
 
 use super::Pass;
 use crate::transact::error::{TransactError, TransactErrorKind as Kind};
-use crate::transact::parse::{Name, Place, PlaceKind, parse_place};
+use crate::transact::parse::{Name, Place, PlaceKind, nil_value, parse_place};
 use crate::transact::source::{Items, Src, View};
 use crate::transact::tempids::TempId;
 use crate::{Attribute, EncodedValue, EntityId, Error, TupleSpec, ValueType};
@@ -132,12 +132,10 @@ impl Pass<'_> {
         attribute: &Attribute,
         value: Src<'_>,
     ) -> Result<EncodedValue, TransactError> {
-        let span = value.span();
-        match value.as_atom() {
-            Some(Value::Nil) => Err(nil_value(attribute, span)),
-            Some(atom) => at(self.stage.raw_db().encode_for(attribute, atom), span),
-            None => at(self.stage.raw_db().encode_for(attribute, &value.to_value()), span),
+        if value.is_nil() {
+            return Err(nil_value(&attribute.ident, value.span()));
         }
+        at(self.stage.raw_db().encode_for(attribute, &value.value()), value.span())
     }
 
     /// The encoding of one value to be written: references resolved, nested entities written.
@@ -164,7 +162,7 @@ impl Pass<'_> {
         value: Src<'_>,
     ) -> Result<EntityId, TransactError> {
         match value.view() {
-            View::Atom(Value::Nil) => Err(nil_value(attribute, value.span())),
+            View::Atom(Value::Nil) => Err(nil_value(&attribute.ident, value.span())),
             View::Map(entries) => self.nested_entity(entries, value.span()),
             _ => self.target_place(value),
         }
@@ -202,10 +200,6 @@ impl Pass<'_> {
         head.and_then(|name| self.stage.schema().attribute(name))
             .is_some_and(|attribute| attribute.is_unique())
     }
-}
-
-pub(super) fn nil_value(attribute: &Attribute, span: Option<Span>) -> TransactError {
-    TransactError::from(Error::NilValue { attribute: attribute.ident.clone() }).at(span)
 }
 
 fn has_refs(tuple: &TupleSpec) -> bool {
