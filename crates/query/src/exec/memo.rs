@@ -53,6 +53,12 @@ impl<'s> Memos<'s> {
         })
     }
 
+    /// The memo of an attribute, if it was made before.
+    pub fn known_attribute(&self, source: SourceId, attr: AttrId, forward: bool) -> Option<Arc<Memo<'s>>> {
+        let shelf = self.attributes.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.get(&(source, attr, forward))?.get().cloned()
+    }
+
     /// The entities that have `attr` in `ranges`.
     pub fn set(
         &self,

@@ -40,7 +40,7 @@ fn number(pipeline: &mut Pipeline, next: &mut u32) {
             Op::Rule(rule) => {
                 // Programs are shared between the calls they were planned for; numbering makes a copy for this one.
                 let program = std::sync::Arc::make_mut(&mut rule.program);
-                program.derivations.iter_mut().for_each(|derivation| number(&mut derivation.pipeline, next));
+                program.each_pipeline(&mut |pipeline| number(pipeline, next));
             }
             _ => {}
         }

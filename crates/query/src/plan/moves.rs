@@ -425,7 +425,7 @@ impl Search<'_, '_> {
     fn edge(&self, state: &State, star: &StarUnit) -> Option<(VarId, super::physical::Edge)> {
         let (Term::Var(e), [attr]) = (&star.e, &star.attrs[..]) else { return None };
         let Term::Var(v) = attr.v else { return None };
-        if !attr.int || !attr.indexed || self.problem.ranges.contains_key(&v) || *e == v {
+        if !attr.is_ref || !attr.indexed || self.problem.ranges.contains_key(&v) || *e == v {
             return None;
         }
         let edge = |from, forward| super::physical::Edge {

@@ -85,8 +85,8 @@ pub(crate) struct UnitAttr {
     pub many: bool,
     /// Whether the attribute is in the AVE index.
     pub indexed: bool,
-    /// Whether all values are integers.
-    pub int: bool,
+    /// Whether values are references.
+    pub is_ref: bool,
 }
 
 /// Something that is applied to rows.
@@ -378,7 +378,7 @@ fn pattern_unit(
         v: pattern.v.clone(),
         many: attr.is_many(),
         indexed: !attr.no_index,
-        int: super::stats::is_int(attr),
+        is_ref: attr.is_ref(),
     };
     // A many-valued attribute whose values are wanted multiplies rows, so where it comes in the plan matters: it
     // stands alone. Everything else on an entity is read together.

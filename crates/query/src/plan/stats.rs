@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::ops::Bound;
 
-use storage::{AttrId, Attribute, Db, Direction, EncodedValue, ValueRange, ValueType};
+use storage::{AttrId, Attribute, Db, Direction, EncodedValue, ValueRange};
 
 use super::physical::Ranges;
 use crate::exec::Result;
@@ -74,11 +74,6 @@ pub(crate) fn facts_in(db: &Db, attr: AttrId, ranges: &Ranges) -> Result<f64> {
         };
     }
     Ok(facts)
-}
-
-/// Whether all values of an attribute are 64-bit integers.
-pub(crate) fn is_int(attr: &Attribute) -> bool {
-    matches!(attr.value_type, Some(ValueType::Ref | ValueType::Long))
 }
 
 fn gather(db: &Db, attr: &Attribute) -> Result<AttrStats> {

@@ -12,7 +12,8 @@ use std::collections::{HashMap, HashSet};
 
 use edn::Span;
 
-use super::program::{Derivation, RuleProgram, TableSpec};
+use super::closure::{Body, Closure, detect};
+use super::program::{Derivation, Method, Rounds, RuleProgram, TableSpec};
 use crate::exec::{ExecError, Result};
 use crate::logical::{Clause, Conjunction, RuleBranch, RuleId, RuleSet, VarId};
 use crate::plan::{Atom, Given, Planner, Renaming, RuleAtom, Scope, TableAtom, each_var};
@@ -68,6 +69,12 @@ impl<'p, 'q> Compiler<'p, 'q> {
     }
 
     fn compile(mut self, bound: &[bool]) -> Result<RuleProgram> {
+        if self.planner.switches.closure
+            && let Some(closure) = self.closure(bound)?
+        {
+            let label = label(self.planner.rules, self.rule, bound);
+            return Ok(RuleProgram { label, bound: bound.to_vec(), method: Method::Closure(closure) });
+        }
         let (answers, demand) = self.table(self.rule, bound);
         while let Some((rule, bound)) = self.todo.pop() {
             let rules = self.planner.rules;
@@ -76,14 +83,36 @@ impl<'p, 'q> Compiler<'p, 'q> {
             }
         }
         let label = self.tables[answers].name.clone();
-        Ok(RuleProgram {
-            label,
-            tables: self.tables,
-            answers,
-            demand,
-            derivations: self.derivations,
-            bound: bound.to_vec(),
-        })
+        let rounds = Rounds { tables: self.tables, answers, demand, derivations: self.derivations };
+        Ok(RuleProgram { label, bound: bound.to_vec(), method: Method::Rounds(rounds) })
+    }
+
+    /// The rule as a walk along paths, if it is one.
+    fn closure(&mut self, bound: &[bool]) -> Result<Option<Closure>> {
+        let rules = self.planner.rules;
+        let rule = &rules.rules[self.rule.0 as usize];
+        if self.component.len() != 1 || rule.arity != 2 || !rule.recursive {
+            return Ok(None);
+        }
+        let mut bodies = Vec::new();
+        for branch in &rule.branches {
+            let (head, atoms) = self.instantiate(branch);
+            for atoms in self.variants(atoms, branch.span)? {
+                bodies.push(Body { head: head.clone(), atoms });
+            }
+        }
+        let closure = detect(self.planner, self.rule, &bodies)?;
+        Ok(closure.filter(|closure| closure.answers(bound)))
+    }
+
+    /// The head variables and atoms of a definition, in variables of the plan.
+    fn instantiate(&mut self, branch: &'q RuleBranch) -> (Vec<VarId>, Vec<Atom>) {
+        let named = |var: &VarId| branch.vars.names.get(var.0 as usize);
+        let head: Vec<VarId> = branch.head.iter().map(|var| self.planner.fresh(named(var))).collect();
+        let renaming = Renaming::with(branch.head.iter().copied().zip(head.iter().copied()));
+        let mut scope = Scope { planner: self.planner, vars: &branch.vars, renaming, depth: 1 };
+        let atoms = scope.conjunction(&branch.body);
+        (head, atoms)
     }
 
     /// The tables of a rule under a demand; made when first asked for.
@@ -107,11 +136,7 @@ impl<'p, 'q> Compiler<'p, 'q> {
 
     fn branch(&mut self, rule: RuleId, bound: &[bool], branch: &'q RuleBranch) -> Result<()> {
         let (answers, demand) = self.table(rule, bound);
-        let head: Vec<VarId> =
-            branch.head.iter().map(|var| self.planner.fresh(branch.vars.names.get(var.0 as usize))).collect();
-        let renaming = Renaming::with(branch.head.iter().copied().zip(head.iter().copied()));
-        let mut scope = Scope { planner: self.planner, vars: &branch.vars, renaming, depth: 1 };
-        let atoms = scope.conjunction(&branch.body);
+        let (head, atoms) = self.instantiate(branch);
         let asked: Vec<VarId> =
             head.iter().zip(bound).filter(|(_, bound)| **bound).map(|(var, _)| *var).collect();
         let start = demand.map(|table| self.table_atom(table, asked.clone()));

@@ -11,10 +11,11 @@
 //!
 //! Rules that do not reach themselves never get here: the planner puts their bodies in place of the call.
 
+pub mod closure;
 mod compile;
 mod program;
 mod table;
 
 pub(crate) use compile::compile;
-pub use program::{Derivation, RuleProgram, TableSpec};
+pub use program::{Derivation, Method, Rounds, RuleProgram, TableSpec};
 pub use table::{Table, Tables};

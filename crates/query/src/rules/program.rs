@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::closure::Closure;
 use super::table::Tables;
 use crate::exec::{Batch, Context, Result, Scope, pipeline};
 use crate::logical::VarId;
@@ -10,10 +11,26 @@ use crate::plan::Pipeline;
 /// How a recursive rule answers a demand.
 #[derive(Clone, Debug)]
 pub struct RuleProgram {
-    /// The rule's name with its demand, as `explain` shows it: `reach(bound, free)`.
+    /// The rule's name with its demand, as `explain` shows it: `reach(bound free)`.
     pub label: String,
     /// Which arguments its calls have bound.
     pub bound: Vec<bool>,
+    /// How it is evaluated.
+    pub method: Method,
+}
+
+/// Ways of evaluating a recursive rule.
+#[derive(Clone, Debug)]
+pub enum Method {
+    /// Paths are walked breadth-first.
+    Closure(Closure),
+    /// Bodies are joined round by round with what the last round has found.
+    Rounds(Rounds),
+}
+
+/// A semi-naive evaluation.
+#[derive(Clone, Debug)]
+pub struct Rounds {
     /// The tables: of rules under a demand, and of demands.
     pub tables: Vec<TableSpec>,
     /// The table of the answers.
@@ -49,22 +66,45 @@ pub struct Derivation {
 impl RuleProgram {
     /// Expected answers and work for a demand of `rows` rows. How far recursion goes is anyone's guess.
     pub(crate) fn estimate(&self, rows: f64) -> (f64, f64) {
-        let answers = if self.demand.is_some() {
-            rows * 128.0
-        } else {
-            let first = self.derivations.iter().filter(|derivation| derivation.trigger.is_none());
-            first.map(|derivation| derivation.pipeline.rows * 32.0).sum()
-        };
-        (answers, answers * 40.0)
+        let demanded = self.bound.contains(&true);
+        match &self.method {
+            Method::Closure(_) if demanded => (rows * 128.0, rows * 1024.0),
+            Method::Closure(_) => (1e6, 1e7),
+            Method::Rounds(_) if demanded => (rows * 128.0, rows * 5120.0),
+            Method::Rounds(rounds) => {
+                let first = rounds.derivations.iter().filter(|derivation| derivation.trigger.is_none());
+                let answers: f64 = first.map(|derivation| derivation.pipeline.rows * 32.0).sum();
+                (answers, answers * 40.0)
+            }
+        }
+    }
+
+    /// Calls `f` for every pipeline of the program.
+    pub(crate) fn each_pipeline(&mut self, f: &mut dyn FnMut(&mut Pipeline)) {
+        match &mut self.method {
+            Method::Closure(closure) => closure.each_pipeline(f),
+            Method::Rounds(rounds) => {
+                rounds.derivations.iter_mut().for_each(|derivation| f(&mut derivation.pipeline))
+            }
+        }
     }
 
     /// The answers to a demand, and possibly to further demands that came up on the way.
     pub fn evaluate<'s>(
         &self,
         context: &Context<'s, '_>,
-        _: &Scope<'s>,
+        scope: &Scope<'s>,
         demand: Batch<'s>,
     ) -> Result<Batch<'s>> {
+        match &self.method {
+            Method::Closure(closure) => closure.evaluate(context, scope, &self.bound, &demand),
+            Method::Rounds(rounds) => rounds.evaluate(context, demand),
+        }
+    }
+}
+
+impl Rounds {
+    fn evaluate<'s>(&self, context: &Context<'s, '_>, demand: Batch<'s>) -> Result<Batch<'s>> {
         let tables = Arc::new(Tables::new(self.tables.len()));
         let scope = Scope { input: Arc::default(), tables: Some(Arc::clone(&tables)) };
         if let Some(table) = self.demand {

@@ -66,7 +66,10 @@ impl<'s> Lists<'s> {
         let Some(key) = key else { return Ok(()) };
         match &mut self.way {
             Way::Forward(cursor) => {
-                cursor.refs_into(key, self.attr, &mut self.list)?;
+                // What is joined with an entity may be negative, and then it is none.
+                if key <= i64::MAX as u64 {
+                    cursor.refs_into(key, self.attr, &mut self.list)?;
+                }
             }
             Way::Backward(cursor) => {
                 let value = storage::EncodedValue::int(key as i64);
