@@ -192,7 +192,7 @@ fn pull(
 const NESTED_KEPT_MAX: usize = 65_536;
 
 /// Calls functions and nested queries for execution.
-struct Caller<'a> {
+pub(crate) struct Caller<'a> {
     sources: &'a [Source],
     functions: &'a [Arc<Function>],
     options: &'a QueryOptions,
@@ -212,7 +212,7 @@ enum NestedArg {
 }
 
 impl<'a> Caller<'a> {
-    fn new(analysed: &'a Analysed, options: &'a QueryOptions, deadline: Option<Instant>) -> Self {
+    pub(crate) fn new(analysed: &'a Analysed, options: &'a QueryOptions, deadline: Option<Instant>) -> Self {
         Self {
             sources: &analysed.sources,
             functions: &analysed.functions,
@@ -223,7 +223,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    fn into_warnings(self) -> Vec<Warning> {
+    pub(crate) fn into_warnings(self) -> Vec<Warning> {
         self.warnings.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
