@@ -85,6 +85,13 @@ impl Inputs {
     }
 }
 
+impl Query {
+    /// The inputs that it takes, as `:in` writes them; without `:in`, `$` if anything reads a source.
+    pub fn parameters(&self) -> Vec<String> {
+        parameter_names(self)
+    }
+}
+
 /// The parameters of a query: those of `:in`, or `$` if it is implied.
 pub(crate) fn parameter_names(query: &Query) -> Vec<String> {
     match &query.inputs {

@@ -28,7 +28,6 @@ use describe::Describe;
 
 /// What to explain.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
 pub struct ExplainOptions {
     /// Runs the query and adds what was measured.
     pub run: bool,

@@ -78,7 +78,8 @@ fn type_rank(value: &Value) -> u8 {
     }
 }
 
-/// The order of results: nil first, then one type only; `None` for unlike types.
+/// The order of results: nil first, then values of one type; `None` for unlike types. Among values for which
+/// [`Sortable`] sees no conflict it is total.
 pub fn sort_order(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Nil, _) | (_, Value::Nil) => Some(b.is_nil().cmp(&a.is_nil())),
@@ -91,12 +92,43 @@ pub fn sort_order(a: &Value, b: &Value) -> Option<Ordering> {
             }
             Some(a.len().cmp(&b.len()))
         }
-        (Value::Float(_), Value::Float(_)) => Some(a.cmp(b)),
-        (a, b) if type_rank(a) == type_rank(b) => match (Number::of(a), Number::of(b)) {
-            (Some(x), Some(y)) => x.compare(&y).or_else(|| Some(a.cmp(b))),
+        (a, b) if type_rank(a) != type_rank(b) => None,
+        (a, b) => match (Number::of(a), Number::of(b)) {
+            // NaN is no larger or smaller than anything, but has to stand somewhere: behind all numbers.
+            (Some(x), Some(y)) => x.compare(&y).or_else(|| Some(is_nan(a).cmp(&is_nan(b)))),
             _ => Some(a.cmp(b)),
         },
-        _ => None,
+    }
+}
+
+fn is_nan(value: &Value) -> bool {
+    matches!(value, Value::Float(float) if float.is_nan())
+}
+
+/// Finds out whether values can be sorted: all of one type, numbers counting as one, and so place by place in
+/// vectors.
+#[derive(Debug, Default)]
+pub(crate) struct Sortable {
+    seen: Option<Value>,
+    places: Vec<Sortable>,
+}
+
+impl Sortable {
+    /// The earlier value that cannot be sorted together with `value`, if there is one.
+    pub(crate) fn conflict(&mut self, value: &Value) -> Option<Value> {
+        if value.is_nil() {
+            return None;
+        }
+        match &self.seen {
+            None => self.seen = Some(value.clone()),
+            Some(seen) if type_rank(seen) != type_rank(value) => return Some(seen.clone()),
+            Some(_) => {}
+        }
+        let items = value.as_sequence()?;
+        if self.places.len() < items.len() {
+            self.places.resize_with(items.len(), Sortable::default);
+        }
+        self.places.iter_mut().zip(items).find_map(|(place, item)| place.conflict(item))
     }
 }
 
@@ -158,5 +190,19 @@ mod tests {
         assert_eq!(sort_order(&read("\"a\""), &read("nil")), Some(Ordering::Greater));
         assert_eq!(sort_order(&read("nil"), &read("nil")), Some(Ordering::Equal));
         assert_eq!(sort_order(&read("1"), &read("1.5")), Some(Ordering::Less));
+        assert_eq!(sort_order(&Value::Float(f64::NAN), &read("1.5M")), Some(Ordering::Greater));
+        assert_eq!(sort_order(&Value::Float(f64::NAN), &Value::Float(f64::NAN)), Some(Ordering::Equal));
+    }
+
+    #[test]
+    fn conflicts_are_found_before_sorting() {
+        let conflict = |values: &[&str]| {
+            let mut sortable = Sortable::default();
+            values.iter().find_map(|value| sortable.conflict(&read(value)))
+        };
+        assert_eq!(conflict(&["1", "2.5", "nil", "3M"]), None);
+        assert_eq!(conflict(&["1", "nil", "\"a\""]), Some(read("1")));
+        assert_eq!(conflict(&["[1 :a]", "[2.5]", "(nil :b)"]), None);
+        assert_eq!(conflict(&["[1 :a]", "[2 3]"]), Some(read(":a")));
     }
 }

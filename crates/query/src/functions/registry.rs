@@ -44,7 +44,7 @@ impl fmt::Debug for QueryFunction {
 ///         [Value::Float(x)] => Ok(Value::Float(x.round())),
 ///         _ => Err("geo/round takes one double".into()),
 ///     })
-///     .aggregate("stat/span", |values| {
+///     .aggregate("stat/span", |_, values| {
 ///         let ints: Vec<i64> = values.iter().filter_map(Value::as_int).collect();
 ///         Ok(Value::Int(ints.iter().max().unwrap_or(&0) - ints.iter().min().unwrap_or(&0)))
 ///     });
@@ -75,15 +75,19 @@ impl FunctionRegistry {
         self
     }
 
-    /// Adds an aggregate, callable in `:find` as `(name ?x)`: it gets the values of a group. Constants that stand
-    /// before the variable in the call come first.
+    /// Adds an aggregate, callable in `:find` as `(name arg .. ?x)`: it gets the arguments that stand before the
+    /// variable, and the values of a group.
     #[must_use]
     pub fn aggregate(
         mut self,
         name: &str,
-        aggregate: impl Fn(&[Value]) -> Result<Value, FunctionError> + Send + Sync + 'static,
+        aggregate: impl Fn(&[Value], &[Value]) -> Result<Value, FunctionError> + Send + Sync + 'static,
     ) -> Self {
-        self.aggregates.insert(Symbol::from(name), QueryFunction::new(aggregate));
+        let function = QueryFunction::new(move |all| match all.split_last() {
+            Some((Value::Vector(values), args)) => aggregate(args, values),
+            _ => Err("an aggregate needs the values of a group".into()),
+        });
+        self.aggregates.insert(Symbol::from(name), function);
         self
     }
 
@@ -105,7 +109,7 @@ impl FunctionRegistry {
         self.functions.get(name).or_else(|| built_in(name))
     }
 
-    /// The program's aggregate of this name.
+    /// The program's aggregate of this name: a function of the leading arguments and a vector of the group's values.
     pub fn find_aggregate(&self, name: &Symbol) -> Option<&QueryFunction> {
         self.aggregates.get(name)
     }

@@ -24,6 +24,7 @@ use std::str::FromStr;
 
 use edn::{Form, FormKind, Reader, Span, Value};
 
+pub(crate) use check::order_column;
 pub use error::ParseError;
 
 use crate::ast::{Query, Rules};

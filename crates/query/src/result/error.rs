@@ -83,12 +83,6 @@ pub enum ResultError {
         /// The key.
         span: Span,
     },
-    /// Pulled trees have no order.
-    #[error("a pull cannot be ordered by; order by its entity")]
-    OrderByPull {
-        /// The key.
-        span: Span,
-    },
     /// A column that `:find` does not have.
     #[error("this column is not in :find")]
     OrderByUnknown {
@@ -125,7 +119,6 @@ impl ResultError {
             | Self::BadLimit { span, .. }
             | Self::BadOffset { span, .. }
             | Self::Unlike { span, .. }
-            | Self::OrderByPull { span }
             | Self::OrderByUnknown { span }
             | Self::Pull { span, .. } => *span,
         }
@@ -141,7 +134,7 @@ impl ResultError {
             Self::Function { source, .. } => source.code(),
             Self::BadLimit { .. } | Self::BadOffset { .. } => ":prepared/query-inputs",
             Self::Unlike { .. } => ":query/order-by",
-            Self::OrderByPull { .. } | Self::OrderByUnknown { .. } => ":parser/query",
+            Self::OrderByUnknown { .. } => ":parser/query",
             Self::Pull { source, .. } => source.code(),
         }
     }
@@ -157,7 +150,6 @@ impl ResultError {
             Self::BadLimit { .. } => "bad-limit",
             Self::BadOffset { .. } => "bad-offset",
             Self::Unlike { .. } => "unlike-types",
-            Self::OrderByPull { .. } => "order-by-pull",
             Self::OrderByUnknown { .. } => "order-by-index",
             Self::Pull { source, .. } => source.class(),
         }
@@ -170,9 +162,6 @@ impl ResultError {
                 nearest.as_ref().map(|name| format!("did you mean {name}?"))
             }
             Self::NotAFunction { .. } => Some("pass a function, or the quoted name of an aggregate".into()),
-            Self::OrderByPull { .. } => {
-                Some("add the entity's variable to :find and name it in :order-by".into())
-            }
             _ => None,
         }
     }

@@ -2,13 +2,15 @@
 
 use std::cmp::Ordering;
 
-use edn::{Span, Symbol, Value};
+use edn::{Symbol, Value};
 
 use super::error::ResultError;
 use super::group::Names;
 use crate::analyse::inputs::Given;
-use crate::ast::{FindElement, OrderColumn, OrderKey, Query, Window};
+use crate::ast::{OrderColumn, OrderKey, Query, Window};
 use crate::functions::compare;
+use crate::functions::error::shorten;
+use crate::parse::order_column;
 
 type Result<T> = std::result::Result<T, ResultError>;
 
@@ -80,13 +82,19 @@ pub(crate) fn apply(query: &Query, bounds: Bounds, rows: &mut Vec<Vec<Value>>) -
 fn sort(query: &Query, rows: &mut [Vec<Value>]) -> Result<()> {
     let keys: Vec<(usize, &OrderKey)> =
         query.order_by.iter().map(|key| Ok((column(query, key)?, key))).collect::<Result<_>>()?;
-    let mut unlike: Option<(Span, String, String)> = None;
+    for (at, key) in &keys {
+        // Values of unlike types have no order that a sort could rely on.
+        let mut sortable = compare::Sortable::default();
+        for row in rows.iter() {
+            if let Some(earlier) = sortable.conflict(&row[*at]) {
+                let (left, right) = (shorten(&earlier), shorten(&row[*at]));
+                return Err(ResultError::Unlike { left, right, span: key.span });
+            }
+        }
+    }
     rows.sort_by(|a, b| {
         for (at, key) in &keys {
-            let order = compare::sort_order(&a[*at], &b[*at]).unwrap_or_else(|| {
-                unlike.get_or_insert_with(|| (key.span, a[*at].to_string(), b[*at].to_string()));
-                a[*at].cmp(&b[*at])
-            });
+            let order = compare::sort_order(&a[*at], &b[*at]).unwrap_or(Ordering::Equal);
             let order = if key.descending { order.reverse() } else { order };
             if order != Ordering::Equal {
                 return order;
@@ -94,36 +102,16 @@ fn sort(query: &Query, rows: &mut [Vec<Value>]) -> Result<()> {
         }
         Ordering::Equal
     });
-    match unlike {
-        Some((span, left, right)) => Err(ResultError::Unlike { left, right, span }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
-/// The find element that a key names: a plain variable, a pull's entity, or the only aggregate over the variable.
+/// The find element that a key names; the parser has made sure that there is one.
 fn column(query: &Query, key: &OrderKey) -> Result<usize> {
-    let elements = &query.find.elements;
-    let found = match &key.column {
-        OrderColumn::Index(index) => {
-            let at = usize::try_from(*index).unwrap_or(usize::MAX);
-            match elements.get(at) {
-                Some(FindElement::Pull(_)) => return Err(ResultError::OrderByPull { span: key.span }),
-                Some(_) => Some(at),
-                None => None,
-            }
-        }
-        OrderColumn::Variable(variable) => elements
-            .iter()
-            .position(
-                |element| matches!(element, FindElement::Variable(found) if found.name == variable.name),
-            )
-            .or_else(|| {
-                elements.iter().position(|element| match element {
-                    FindElement::Pull(pull) => pull.entity.name == variable.name,
-                    FindElement::Aggregate(aggregate) => aggregate.over.name == variable.name,
-                    _ => false,
-                })
-            }),
+    let column = match &key.column {
+        OrderColumn::Index(index) => usize::try_from(*index).ok(),
+        OrderColumn::Variable(variable) => order_column(&query.find.elements, variable).ok(),
     };
-    found.ok_or(ResultError::OrderByUnknown { span: key.span })
+    column
+        .filter(|column| *column < query.find.elements.len())
+        .ok_or(ResultError::OrderByUnknown { span: key.span })
 }
