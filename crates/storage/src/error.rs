@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use edn::{Keyword, Value};
 
+use crate::ids::AttrId;
 use crate::schema::SchemaError;
 
 /// A result of this crate.
@@ -138,6 +139,40 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// An attribute number that the schema does not know.
+    #[error("there is no attribute with the number {}", id.0)]
+    UnknownAttributeId {
+        /// The number.
+        id: AttrId,
+    },
+
+    /// The schema changed between preparing something for it and using that.
+    #[error("the schema is at revision {found}, not {expected} any more")]
+    SchemaChanged {
+        /// The revision that was prepared for.
+        expected: u64,
+        /// The present revision.
+        found: u64,
+    },
+
+    /// More than a structure can hold.
+    #[error("too large: {what} (at most {max} bytes)")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The limit.
+        max: u64,
+    },
+
+    /// A file beside the database.
+    #[error("{action} failed: {source}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// The system's error.
+        source: std::io::Error,
+    },
+
     /// A write to a database that was opened to be read.
     #[error("the database was opened read-only")]
     ReadOnly,
@@ -186,6 +221,10 @@ impl Error {
             Error::FormatTooNew { .. } => ":store/format",
             Error::ForeignTables { .. } => ":store/foreign",
             Error::NoDatabase { .. } => ":store/missing",
+            Error::UnknownAttributeId { .. } => ":schema/unknown-attribute",
+            Error::SchemaChanged { .. } => ":schema/revision-conflict",
+            Error::TooLarge { .. } => ":store/too-large",
+            Error::Io { .. } => ":store/io",
             Error::ReadOnly => ":store/read-only",
             Error::WouldDeadlock => ":store/deadlock",
             Error::Kv(error) => error.code(),
@@ -211,6 +250,10 @@ impl Error {
             Error::FormatTooNew { .. } => "format-too-new",
             Error::ForeignTables { .. } => "foreign",
             Error::NoDatabase { .. } => "no-database",
+            Error::UnknownAttributeId { .. } => "unknown-attribute",
+            Error::SchemaChanged { .. } => "revision-conflict",
+            Error::TooLarge { .. } => "too-large",
+            Error::Io { .. } => "io",
             Error::ReadOnly => "read-only",
             Error::WouldDeadlock => "deadlock",
             Error::Kv(error) => error.class(),

@@ -84,7 +84,7 @@ pub use encode::{
 };
 pub use error::{Error, Result};
 pub use ids::{AttrId, EntityId, TX_BASE};
-pub use store::{Store, StoreOptions, Writer};
+pub use store::{BulkBatch, BulkLoader, BulkReport, BulkStage, Store, StoreOptions, Writer};
 pub use transact::{TransactError, TransactErrorKind, TxData, TxFunctions, TxReport};
 pub use schema::{
     Attribute, Cardinality, Schema, SchemaChange, SchemaError, SchemaPatch, TupleSpec, Unique, ValueType,

@@ -49,6 +49,11 @@ impl<'d> BaseAve<'d> {
         }
     }
 
+    /// The full encoding of a giant of the file.
+    pub(crate) fn giant(&self, index: &[u8]) -> Result<&'d [u8]> {
+        self.base.giant(index)
+    }
+
     /// How many entities the current value has.
     #[inline]
     pub(crate) fn count_of_current(&self) -> Result<u64> {

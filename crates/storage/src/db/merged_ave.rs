@@ -108,7 +108,11 @@ impl<'d> RawAve<'d> for MergedAve<'d> {
     fn full(&mut self) -> Result<&'d [u8]> {
         match self.current {
             Current::Base | Current::Both => self.base.full(),
-            Current::Changes => self.changes.full(),
+            // A giant that was put into AVE afterwards is the file's.
+            Current::Changes => match (self.changes.full_of_current(), self.changes.current_index()) {
+                (Some(full), _) => Ok(full),
+                (None, index) => self.base.giant(index),
+            },
         }
     }
 
@@ -133,8 +137,8 @@ impl<'d> RawAve<'d> for MergedAve<'d> {
         self.base.lookup_into(a, v, out)?;
         self.added.clear();
         self.retracted.clear();
-        for (key, entry) in self.changes.rows_of(a, v) {
-            if entry.added { self.added.push(key.e) } else { self.retracted.push(key.e) }
+        for row in self.changes.rows_of(a, v) {
+            if row.added { self.added.push(row.e) } else { self.retracted.push(row.e) }
         }
         apply(out, at, &self.added, &self.retracted);
         Ok(out.len() - at)
@@ -143,8 +147,8 @@ impl<'d> RawAve<'d> for MergedAve<'d> {
     fn count(&mut self, a: AttrId, v: &[u8]) -> Result<u64> {
         let stored = self.base.count(a, v)?;
         let (mut added, mut retracted) = (0, 0);
-        for (_, entry) in self.changes.rows_of(a, v) {
-            if entry.added { added += 1 } else { retracted += 1 }
+        for row in self.changes.rows_of(a, v) {
+            if row.added { added += 1 } else { retracted += 1 }
         }
         Ok((stored + added).saturating_sub(retracted))
     }

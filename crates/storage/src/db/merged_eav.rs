@@ -8,7 +8,7 @@ use super::overlay_eav::{OverlayEav, full, sort_long};
 use crate::datom::Direction;
 use crate::error::Result;
 use crate::ids::AttrId;
-use crate::overlay::{EavKey, Entry};
+use crate::overlay::{EavRow, Overlay};
 
 /// Facts of a file and an overlay, merged entity by entity. Entities without changes are read from the file alone.
 pub(crate) struct MergedEav<'d> {
@@ -50,19 +50,20 @@ impl<'d> MergedEav<'d> {
 fn merge<'d>(
     base: &BaseEav<'d>,
     stored: &[(AttrId, &'d [u8])],
-    changes: impl Iterator<Item = (&'d EavKey, &'d Entry)>,
+    overlay: &'d Overlay,
+    changes: impl Iterator<Item = &'d EavRow>,
     mut f: impl FnMut(AttrId, &'d [u8]) -> ControlFlow<()>,
 ) -> Result<()> {
     let mut rest = stored.iter().peekable();
-    for (key, entry) in changes {
-        let place = (key.a, key.v.as_bytes());
+    for row in changes {
+        let place = (row.a, row.v.as_bytes());
         while let Some((a, value)) = rest.next_if(|fact| **fact < place) {
             if f(*a, base.full(value)?).is_break() {
                 return Ok(());
             }
         }
-        if entry.added {
-            if f(key.a, full(key, entry)?).is_break() {
+        if row.added {
+            if f(row.a, full(overlay, row)?).is_break() {
                 return Ok(());
             }
         } else {
@@ -89,7 +90,7 @@ impl<'d> RawEav<'d> for MergedEav<'d> {
             stored.push((a, value));
             Ok(())
         })?;
-        merge(&self.base, &self.stored, self.changes.rows_of(e, a), |_, value| {
+        merge(&self.base, &self.stored, self.changes.overlay(), self.changes.rows_of(e, a), |_, value| {
             out.push(value);
             ControlFlow::Continue(())
         })?;
@@ -109,7 +110,7 @@ impl<'d> RawEav<'d> for MergedEav<'d> {
             return self.base.entity(e, f);
         }
         self.read_entity(e)?;
-        merge(&self.base, &self.stored, self.changes.rows_of_entity(e), f)
+        merge(&self.base, &self.stored, self.changes.overlay(), self.changes.rows_of_entity(e), f)
     }
 
     fn merge_scan(&mut self, entities: &[u64], attrs: &[AttrId], f: VisitMerged<'_, 'd>) -> Result<()> {
@@ -119,12 +120,18 @@ impl<'d> RawEav<'d> for MergedEav<'d> {
                 continue;
             }
             self.read_entity(*e)?;
-            merge(&self.base, &self.stored, self.changes.rows_of_entity(*e), |a, value| {
-                if let Ok(attr) = attrs.binary_search(&a) {
-                    f(at, attr, value);
-                }
-                ControlFlow::Continue(())
-            })?;
+            merge(
+                &self.base,
+                &self.stored,
+                self.changes.overlay(),
+                self.changes.rows_of_entity(*e),
+                |a, value| {
+                    if let Ok(attr) = attrs.binary_search(&a) {
+                        f(at, attr, value);
+                    }
+                    ControlFlow::Continue(())
+                },
+            )?;
         }
         Ok(())
     }
@@ -141,8 +148,8 @@ impl<'d> RawEav<'d> for MergedEav<'d> {
     fn count(&mut self, e: u64) -> Result<u64> {
         let mut count = self.base.count(e)?;
         if self.is_changed(e)? {
-            for (_, entry) in self.changes.rows_of_entity(e) {
-                count = if entry.added { count + 1 } else { count.saturating_sub(1) };
+            for row in self.changes.rows_of_entity(e) {
+                count = if row.added { count + 1 } else { count.saturating_sub(1) };
             }
         }
         Ok(count)

@@ -14,16 +14,16 @@ use self::base::Base;
 use self::base_eav::BaseEav;
 use self::eav::RawEav;
 
-use crate::encode::{EncodedValue, INDEX_LEN_MAX, index_form, is_giant_index};
+use crate::encode::{EncodedValue, INDEX_LEN_MAX, INLINE_MAX, index_form};
 use crate::error::Result;
 use crate::ids::{AttrId, EntityId, TX_BASE};
-use crate::overlay::{EavKey, Entry, Overlay};
+use crate::overlay::{EavRow, Overlay};
 use crate::schema::{Attribute, Schema};
 
 pub(crate) mod ave;
 pub(crate) mod base;
 pub(crate) mod base_ave;
-mod base_eav;
+pub(crate) mod base_eav;
 mod counts;
 mod datoms;
 pub(crate) mod eav;
@@ -179,32 +179,32 @@ impl Db {
         if e.0 < TX_BASE && e.0 > self.max_eid {
             self.max_eid = e.0;
         }
-        let (key, giant) = staged_key(e, a.id, v);
-        if !self.base.as_ref().is_some_and(|base| base.may_have(key.e)) {
-            return Ok(self.overlay.insert(key, Entry { added: true, giant }, !a.no_index));
+        let (row, giant) = staged(e, a.id, v, true);
+        if !self.base.as_ref().is_some_and(|base| base.may_have(row.e)) {
+            return Ok(self.overlay.insert(row, giant, !a.no_index));
         }
-        match self.overlay.state(key.e, key.a, &key.v) {
+        match self.overlay.state(row.e, row.a, &row.v) {
             Some(true) => Ok(false),
             Some(false) => {
-                self.overlay.remove(&key, giant, !a.no_index);
+                self.overlay.remove(&row, !a.no_index);
                 Ok(true)
             }
-            None if self.base_contains(&key)? => Ok(false),
-            None => Ok(self.overlay.insert(key, Entry { added: true, giant }, !a.no_index)),
+            None if self.base_contains(&row)? => Ok(false),
+            None => Ok(self.overlay.insert(row, giant, !a.no_index)),
         }
     }
 
     /// Takes a fact away and says whether it was there.
     pub fn stage_retract(&mut self, e: EntityId, a: &Attribute, v: EncodedValue) -> Result<bool> {
-        let (key, giant) = staged_key(e, a.id, v);
-        match self.overlay.state(key.e, key.a, &key.v) {
+        let (row, _) = staged(e, a.id, v, false);
+        match self.overlay.state(row.e, row.a, &row.v) {
             Some(false) => Ok(false),
             Some(true) => {
-                self.overlay.remove(&key, giant, !a.no_index);
+                self.overlay.remove(&row, !a.no_index);
                 Ok(true)
             }
-            None if !self.base_contains(&key)? => Ok(false),
-            None => Ok(self.overlay.insert(key, Entry { added: false, giant: None }, !a.no_index)),
+            None if !self.base_contains(&row)? => Ok(false),
+            None => Ok(self.overlay.insert(row, None, !a.no_index)),
         }
     }
 
@@ -230,25 +230,23 @@ impl Db {
 
     /// Puts a fact that holds, of an attribute that had `:db/noindex`, into the AVE index.
     pub fn stage_index(&mut self, e: EntityId, a: AttrId, v: EncodedValue) {
-        let (key, giant) = staged_key(e, a, v);
-        self.overlay.index(key, giant);
+        self.overlay.index(&staged(e, a, v, true).0);
     }
 
-    fn base_contains(&self, key: &EavKey) -> Result<bool> {
+    fn base_contains(&self, row: &EavRow) -> Result<bool> {
         match &self.base {
-            Some(base) if base.may_have(key.e) => BaseEav::new(base).contains(key.e, key.a, &key.v),
+            Some(base) if base.may_have(row.e) => BaseEav::new(base).contains(row.e, row.a, &row.v),
             _ => Ok(false),
         }
     }
 }
 
-fn staged_key(e: EntityId, a: AttrId, v: EncodedValue) -> (EavKey, Option<Arc<[u8]>>) {
-    let mut buffer = [0; INDEX_LEN_MAX];
-    let index = index_form(&v, &mut buffer);
-    if is_giant_index(index) {
-        let index = EncodedValue::from_bytes(index);
-        (EavKey { e: e.0, a, v: index }, Some(v.into_arc()))
-    } else {
-        (EavKey { e: e.0, a, v }, None)
+/// A change with the value in index form, and the full encoding of a giant.
+#[inline]
+fn staged(e: EntityId, a: AttrId, v: EncodedValue, added: bool) -> (EavRow, Option<Arc<[u8]>>) {
+    if v.len() <= INLINE_MAX {
+        return (EavRow { e: e.0, v, a, added }, None);
     }
+    let index = EncodedValue::from_bytes(index_form(&v, &mut [0; INDEX_LEN_MAX]));
+    (EavRow { e: e.0, v: index, a, added }, Some(v.into_arc()))
 }

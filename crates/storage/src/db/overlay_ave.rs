@@ -4,9 +4,10 @@ use std::ops::Bound;
 
 use super::ave::RawAve;
 use crate::datom::Direction;
+use crate::encode::is_giant_index;
 use crate::error::Result;
 use crate::ids::AttrId;
-use crate::overlay::{AveChanges, AveKey, AvePlace, AveRange, Entry, Overlay};
+use crate::overlay::{AveChanges, AvePlace, AveRange, AveRow, Overlay};
 
 /// Rows of an overlay, value by value.
 pub(crate) struct OverlayAve<'d> {
@@ -16,9 +17,9 @@ pub(crate) struct OverlayAve<'d> {
     rows: Option<AveRange<'d>>,
     direction: Direction,
     /// The first row of the value to come.
-    next: Option<(&'d AveKey, &'d Entry)>,
+    next: Option<&'d AveRow>,
     /// A row of the current value.
-    current: Option<(&'d AveKey, &'d Entry)>,
+    current: Option<&'d AveRow>,
     /// Whether the rows of the current value that follow its first are still in `rows`.
     unread: bool,
 }
@@ -37,7 +38,7 @@ impl<'d> OverlayAve<'d> {
     }
 
     #[inline]
-    fn pull(&mut self) -> Option<(&'d AveKey, &'d Entry)> {
+    fn pull(&mut self) -> Option<&'d AveRow> {
         let rows = self.rows.as_mut()?;
         match self.direction {
             Direction::Forward => rows.next(),
@@ -48,7 +49,7 @@ impl<'d> OverlayAve<'d> {
     /// The value to come, without going there.
     pub(crate) fn peek(&mut self) -> Option<&'d [u8]> {
         self.pass_current();
-        self.next.map(|(key, _)| key.v.as_bytes())
+        self.next.map(|row| row.v.as_bytes())
     }
 
     /// Goes to the next value that has changes at all, retractions included.
@@ -57,7 +58,7 @@ impl<'d> OverlayAve<'d> {
         self.current = self.next;
         self.unread = self.current.is_some();
         self.next = None;
-        self.current.map(|(key, _)| key.v.as_bytes())
+        self.current.map(|row| row.v.as_bytes())
     }
 
     /// Leaves the rows of the current value behind.
@@ -70,7 +71,7 @@ impl<'d> OverlayAve<'d> {
     }
 
     /// Visits the rows of the current value once, in scan order.
-    fn each_row(&mut self, mut f: impl FnMut((&'d AveKey, &'d Entry))) {
+    fn each_row(&mut self, mut f: impl FnMut(&'d AveRow)) {
         let Some(first) = self.current else { return };
         if !self.unread {
             return;
@@ -79,7 +80,7 @@ impl<'d> OverlayAve<'d> {
         f(first);
         loop {
             match self.pull() {
-                Some(row) if row.0.v == first.0.v => f(row),
+                Some(row) if row.v == first.v => f(row),
                 row => {
                     self.next = row;
                     return;
@@ -91,7 +92,7 @@ impl<'d> OverlayAve<'d> {
     /// Sorts the current value's entities into those added and those retracted, each ascending.
     pub(crate) fn changes(&mut self, added: &mut Vec<u64>, retracted: &mut Vec<u64>) {
         let (added_at, retracted_at) = (added.len(), retracted.len());
-        self.each_row(|(key, entry)| if entry.added { added.push(key.e) } else { retracted.push(key.e) });
+        self.each_row(|row| if row.added { added.push(row.e) } else { retracted.push(row.e) });
         if self.direction == Direction::Backward {
             added[added_at..].reverse();
             retracted[retracted_at..].reverse();
@@ -100,11 +101,13 @@ impl<'d> OverlayAve<'d> {
 
     /// The full encoding of the current value, if this overlay has it.
     pub(crate) fn full_of_current(&self) -> Option<&'d [u8]> {
-        let (key, entry) = self.current?;
-        if !crate::encode::is_giant_index(&key.v) {
-            return Some(key.v.as_bytes());
-        }
-        entry.giant.as_deref()
+        let row = self.current?;
+        if is_giant_index(&row.v) { self.overlay.giant(&row.v).map(|full| &**full) } else { Some(&row.v) }
+    }
+
+    /// The index form of the current value.
+    pub(crate) fn current_index(&self) -> &'d [u8] {
+        self.current.map_or(&[], |row| &row.v)
     }
 
     /// What the overlay says about a datom.
@@ -115,11 +118,11 @@ impl<'d> OverlayAve<'d> {
 
     /// The changes of one value.
     #[inline]
-    pub(crate) fn rows_of(&mut self, a: AttrId, v: &[u8]) -> impl Iterator<Item = (&'d AveKey, &'d Entry)> {
+    pub(crate) fn rows_of(&mut self, a: AttrId, v: &[u8]) -> impl Iterator<Item = &'d AveRow> {
         let lookup = &mut self.lookup;
         lookup.seek(&AvePlace(a, v, 0), false);
         std::iter::from_fn(move || {
-            lookup.peek().filter(|(key, _)| key.a == a && *key.v == *v).inspect(|_| drop(lookup.next()))
+            lookup.peek().filter(|row| row.a == a && *row.v == *v).inspect(|_| drop(lookup.next()))
         })
     }
 }
@@ -160,12 +163,12 @@ impl<'d> RawAve<'d> for OverlayAve<'d> {
     fn entities_into(&mut self, out: &mut Vec<u64>) -> Result<()> {
         let at = out.len();
         if self.unread {
-            self.each_row(|(key, _)| out.push(key.e));
+            self.each_row(|row| out.push(row.e));
             if self.direction == Direction::Backward {
                 out[at..].reverse();
             }
-        } else if let Some((key, _)) = self.current {
-            out.extend(self.rows_of(key.a, &key.v).map(|(key, _)| key.e));
+        } else if let Some(row) = self.current {
+            out.extend(self.rows_of(row.a, &row.v).map(|row| row.e));
         }
         Ok(())
     }
@@ -173,7 +176,7 @@ impl<'d> RawAve<'d> for OverlayAve<'d> {
     #[inline]
     fn lookup_into(&mut self, a: AttrId, v: &[u8], out: &mut Vec<u64>) -> Result<usize> {
         let before = out.len();
-        out.extend(self.rows_of(a, v).map(|(key, _)| key.e));
+        out.extend(self.rows_of(a, v).map(|row| row.e));
         Ok(out.len() - before)
     }
 

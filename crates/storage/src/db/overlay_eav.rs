@@ -7,7 +7,7 @@ use crate::datom::Direction;
 use crate::encode::{PREFIX_LEN, decode_int, is_giant_index};
 use crate::error::{Error, Result};
 use crate::ids::AttrId;
-use crate::overlay::{EavChanges, EavKey, EavPlace, Entry, Overlay};
+use crate::overlay::{EavChanges, EavPlace, EavRow, Overlay};
 
 /// Rows of an overlay by entity.
 pub(crate) struct OverlayEav<'d> {
@@ -21,6 +21,10 @@ impl<'d> OverlayEav<'d> {
         Self { overlay, changes: overlay.eav_cursor() }
     }
 
+    pub(crate) fn overlay(&self) -> &'d Overlay {
+        self.overlay
+    }
+
     /// What the overlay says about a datom.
     #[inline]
     pub(crate) fn state(&self, e: u64, a: AttrId, v: &[u8]) -> Option<bool> {
@@ -29,34 +33,32 @@ impl<'d> OverlayEav<'d> {
 
     /// The changes of one entity and attribute.
     #[inline]
-    pub(crate) fn rows_of(&mut self, e: u64, a: AttrId) -> impl Iterator<Item = (&'d EavKey, &'d Entry)> {
+    pub(crate) fn rows_of(&mut self, e: u64, a: AttrId) -> impl Iterator<Item = &'d EavRow> {
         let changes = &mut self.changes;
         changes.seek(&EavPlace(e, a, &[]), false);
         std::iter::from_fn(move || {
-            changes.peek().filter(|(key, _)| key.e == e && key.a == a).inspect(|_| drop(changes.next()))
+            changes.peek().filter(|row| row.e == e && row.a == a).inspect(|_| drop(changes.next()))
         })
     }
 
     /// The changes of one entity.
     #[inline]
-    pub(crate) fn rows_of_entity(&mut self, e: u64) -> impl Iterator<Item = (&'d EavKey, &'d Entry)> {
+    pub(crate) fn rows_of_entity(&mut self, e: u64) -> impl Iterator<Item = &'d EavRow> {
         let changes = &mut self.changes;
         changes.seek(&EavPlace(e, AttrId(0), &[]), false);
-        std::iter::from_fn(move || {
-            changes.peek().filter(|(key, _)| key.e == e).inspect(|_| drop(changes.next()))
-        })
+        std::iter::from_fn(move || changes.peek().filter(|row| row.e == e).inspect(|_| drop(changes.next())))
     }
 }
 
 /// The full encoding of an added row.
 #[inline]
-pub(crate) fn full<'d>(key: &'d EavKey, entry: &'d Entry) -> Result<&'d [u8]> {
-    if !is_giant_index(&key.v) {
-        return Ok(key.v.as_bytes());
+pub(crate) fn full<'d>(overlay: &'d Overlay, row: &'d EavRow) -> Result<&'d [u8]> {
+    if !is_giant_index(&row.v) {
+        return Ok(row.v.as_bytes());
     }
-    entry
-        .giant
-        .as_deref()
+    overlay
+        .giant(&row.v)
+        .map(|full| &**full)
         .ok_or(Error::Corrupted { table: "overlay", reason: "a giant without its full encoding".into() })
 }
 
@@ -71,8 +73,9 @@ impl<'d> RawEav<'d> for OverlayEav<'d> {
     #[inline]
     fn values_into(&mut self, e: u64, a: AttrId, out: &mut Vec<&'d [u8]>) -> Result<usize> {
         let before = out.len();
-        for (key, entry) in self.rows_of(e, a) {
-            out.push(full(key, entry)?);
+        let overlay = self.overlay;
+        for row in self.rows_of(e, a) {
+            out.push(full(overlay, row)?);
         }
         sort_long(&mut out[before..]);
         Ok(out.len() - before)
@@ -84,8 +87,9 @@ impl<'d> RawEav<'d> for OverlayEav<'d> {
     }
 
     fn entity(&mut self, e: u64, f: Visit<'_, 'd>) -> Result<()> {
-        for (key, entry) in self.rows_of_entity(e) {
-            if let ControlFlow::Break(()) = f(key.a, full(key, entry)?) {
+        let overlay = self.overlay;
+        for row in self.rows_of_entity(e) {
+            if let ControlFlow::Break(()) = f(row.a, full(overlay, row)?) {
                 break;
             }
         }
@@ -97,15 +101,15 @@ impl<'d> RawEav<'d> for OverlayEav<'d> {
         for (at, e) in entities.iter().enumerate() {
             self.changes.seek(&EavPlace(*e, *first, &[]), false);
             let mut attr = 0;
-            while let Some((key, entry)) = self.changes.peek().filter(|(key, _)| key.e == *e) {
-                while attr < attrs.len() && attrs[attr] < key.a {
+            while let Some(row) = self.changes.peek().filter(|row| row.e == *e) {
+                while attr < attrs.len() && attrs[attr] < row.a {
                     attr += 1;
                 }
                 if attr == attrs.len() {
                     break;
                 }
-                if attrs[attr] == key.a {
-                    f(at, attr, full(key, entry)?);
+                if attrs[attr] == row.a {
+                    f(at, attr, full(self.overlay, row)?);
                 }
                 self.changes.next();
             }
@@ -115,9 +119,9 @@ impl<'d> RawEav<'d> for OverlayEav<'d> {
 
     fn refs_into(&mut self, e: u64, a: AttrId, out: &mut Vec<u64>) -> Result<usize> {
         let before = out.len();
-        for (key, _) in self.rows_of(e, a) {
-            let target = decode_int(&key.v).and_then(|target| u64::try_from(target).ok());
-            out.push(target.ok_or_else(|| not_a_reference(&key.v))?);
+        for row in self.rows_of(e, a) {
+            let target = decode_int(&row.v).and_then(|target| u64::try_from(target).ok());
+            out.push(target.ok_or_else(|| not_a_reference(&row.v))?);
         }
         Ok(out.len() - before)
     }
@@ -154,6 +158,6 @@ impl<'d> RawEav<'d> for OverlayEav<'d> {
                 changes.prev()
             }
         };
-        Ok(row.map(|(key, _)| key.e))
+        Ok(row.map(|row| row.e))
     }
 }

@@ -49,7 +49,7 @@ mod tests;
 
 pub use decode::{NESTING_MAX, decode, decode_float, decode_int, decode_str};
 pub use giant::INLINE_MAX;
-pub(crate) use giant::{INDEX_LEN_MAX, PREFIX_LEN, hash_of_index, index_form, is_giant_index};
+pub(crate) use giant::{HASH_LEN, INDEX_LEN_MAX, PREFIX_LEN, hash_of_index, index_form, is_giant_index};
 
 /// How many bytes an [`EncodedValue`] holds without an allocation.
 const SHORT_MAX: usize = 22;

@@ -8,41 +8,55 @@
 //!
 //! Invariants: an entry is *added* only where the base has no such datom and *retracted* only where it has one, so
 //! that counts are sums and merging never has to look twice. Entries of attributes with `:db/noindex` are only in
-//! `eav`. Values are kept in index form (giants shortened), beside their full encoding.
+//! `eav`. Values are kept in index form; the full encodings of giants stand apart.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
 mod tree;
 
 use self::tree::{Cursor, Place, Range, Tree};
-use crate::encode::EncodedValue;
+use crate::encode::{EncodedValue, is_giant_index};
 use crate::ids::AttrId;
 
-/// What an overlay says about a datom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+/// A change of a datom, in EAV order.
+#[derive(Clone, Debug)]
+pub(crate) struct EavRow {
+    pub e: u64,
+    /// In index form.
+    pub v: EncodedValue,
+    pub a: AttrId,
     /// Added, or else retracted.
     pub added: bool,
-    /// The full encoding of an added giant, whose key holds only the index form.
-    pub giant: Option<Arc<[u8]>>,
 }
 
-/// A datom in EAV order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct EavKey {
+/// A change of a datom, in AVE order.
+#[derive(Clone, Debug)]
+pub(crate) struct AveRow {
     pub e: u64,
-    pub a: AttrId,
+    /// In index form.
     pub v: EncodedValue,
+    pub a: AttrId,
+    /// Added, or else retracted.
+    pub added: bool,
 }
 
-/// A datom in AVE order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct AveKey {
-    pub a: AttrId,
-    pub v: EncodedValue,
-    pub e: u64,
+impl EavRow {
+    fn place(&self) -> EavPlace<'_> {
+        EavPlace(self.e, self.a, &self.v)
+    }
+
+    fn in_ave(&self) -> AveRow {
+        AveRow { e: self.e, v: self.v.clone(), a: self.a, added: self.added }
+    }
+}
+
+impl AveRow {
+    fn place(&self) -> AvePlace<'_> {
+        AvePlace(self.a, &self.v, self.e)
+    }
 }
 
 /// A place in EAV order, borrowed.
@@ -53,31 +67,66 @@ pub(crate) struct EavPlace<'v>(pub u64, pub AttrId, pub &'v [u8]);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AvePlace<'v>(pub AttrId, pub &'v [u8], pub u64);
 
-impl Place<EavKey> for EavPlace<'_> {
+impl Place<EavRow> for EavPlace<'_> {
     #[inline]
-    fn compare(&self, key: &EavKey) -> Ordering {
-        self.0.cmp(&key.e).then_with(|| self.1.cmp(&key.a)).then_with(|| self.2.cmp(key.v.as_bytes()))
+    fn compare(&self, row: &EavRow) -> Ordering {
+        self.0.cmp(&row.e).then_with(|| self.1.cmp(&row.a)).then_with(|| self.2.cmp(row.v.as_bytes()))
+    }
+
+    #[inline]
+    fn head(&self) -> u64 {
+        self.0
     }
 }
 
-impl Place<EavKey> for EavKey {
+impl Place<EavRow> for EavRow {
     #[inline]
-    fn compare(&self, key: &EavKey) -> Ordering {
-        self.cmp(key)
+    fn compare(&self, row: &EavRow) -> Ordering {
+        self.place().compare(row)
+    }
+
+    #[inline]
+    fn head(&self) -> u64 {
+        self.e
     }
 }
 
-impl Place<AveKey> for AvePlace<'_> {
+/// As much of attribute and value as fits a number: two bytes and six.
+#[inline]
+fn ave_head(a: AttrId, v: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    head[..2].copy_from_slice(&(a.0.min(0xFFFF) as u16).to_be_bytes());
+    // Beyond the largest number attributes tie, and their values must not be compared.
+    if a.0 < 0xFFFF {
+        match v.first_chunk::<6>() {
+            Some(start) => head[2..].copy_from_slice(start),
+            None => head[2..2 + v.len()].copy_from_slice(v),
+        }
+    }
+    u64::from_be_bytes(head)
+}
+
+impl Place<AveRow> for AvePlace<'_> {
     #[inline]
-    fn compare(&self, key: &AveKey) -> Ordering {
-        self.0.cmp(&key.a).then_with(|| self.1.cmp(key.v.as_bytes())).then_with(|| self.2.cmp(&key.e))
+    fn compare(&self, row: &AveRow) -> Ordering {
+        self.0.cmp(&row.a).then_with(|| self.1.cmp(row.v.as_bytes())).then_with(|| self.2.cmp(&row.e))
+    }
+
+    #[inline]
+    fn head(&self) -> u64 {
+        ave_head(self.0, self.1)
     }
 }
 
-impl Place<AveKey> for AveKey {
+impl Place<AveRow> for AveRow {
     #[inline]
-    fn compare(&self, key: &AveKey) -> Ordering {
-        self.cmp(key)
+    fn compare(&self, row: &AveRow) -> Ordering {
+        self.place().compare(row)
+    }
+
+    #[inline]
+    fn head(&self) -> u64 {
+        self.place().head()
     }
 }
 
@@ -100,13 +149,23 @@ impl Delta {
     }
 }
 
+/// A giant among the changes.
+#[derive(Clone, Debug)]
+struct Giant {
+    full: Arc<[u8]>,
+    /// How many rows of `eav` add it.
+    uses: u64,
+}
+
 /// A sorted set of changes; cloning it copies a few pointers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overlay {
-    eav: Tree<EavKey, Entry>,
-    ave: Tree<AveKey, Entry>,
+    eav: Tree<EavRow>,
+    ave: Tree<AveRow>,
     /// Sorted by attribute.
     deltas: Arc<Vec<(AttrId, Delta)>>,
+    /// The full encodings of added giants, by index form.
+    giants: Arc<BTreeMap<EncodedValue, Giant>>,
 }
 
 impl Overlay {
@@ -117,54 +176,71 @@ impl Overlay {
     /// Says what is known of a datom: added, retracted, or nothing.
     #[inline]
     pub fn state(&self, e: u64, a: AttrId, v: &[u8]) -> Option<bool> {
-        self.eav.get(&EavPlace(e, a, v)).map(|entry| entry.added)
+        self.eav.get(&EavPlace(e, a, v)).map(|row| row.added)
     }
 
     /// Says what is known of a datom in AVE, where attributes with `:db/noindex` are not.
     #[inline]
     pub fn state_in_ave(&self, a: AttrId, v: &[u8], e: u64) -> Option<bool> {
-        self.ave.get(&AvePlace(a, v, e)).map(|entry| entry.added)
+        self.ave.get(&AvePlace(a, v, e)).map(|row| row.added)
+    }
+
+    /// The full encoding of a giant that is added here.
+    #[cold]
+    pub fn giant(&self, index: &[u8]) -> Option<&Arc<[u8]>> {
+        self.giants.get(index).map(|giant| &giant.full)
     }
 
     /// Notes a change unless there is one for the datom already; says whether there was none. The caller keeps the
-    /// invariants. `indexed` says whether the attribute is in AVE.
-    pub fn insert(&mut self, key: EavKey, entry: Entry, indexed: bool) -> bool {
-        let in_ave = indexed.then(|| AveKey { a: key.a, v: key.v.clone(), e: key.e });
-        let (a, added) = (key.a, entry.added);
-        if self.eav.insert_new(key, entry.clone()).is_some() {
+    /// invariants. `giant` is the full encoding where the value is a giant, `indexed` whether the attribute is in AVE.
+    pub fn insert(&mut self, row: EavRow, giant: Option<Arc<[u8]>>, indexed: bool) -> bool {
+        let in_ave = indexed.then(|| row.in_ave());
+        let (a, added) = (row.a, row.added);
+        let giant = giant.filter(|_| added).map(|giant| (row.v.clone(), giant));
+        if self.eav.insert_new(row).is_some() {
             return false;
         }
-        if let Some(key) = in_ave {
-            self.change_ave(key, entry);
+        if let Some(row) = in_ave {
+            self.change_ave(row);
+        }
+        if let Some((index, full)) = giant {
+            Arc::make_mut(&mut self.giants).entry(index).or_insert(Giant { full, uses: 0 }).uses += 1;
         }
         self.note(a, added, 1);
         true
     }
 
-    /// Forgets a change, so that the base shows through; `giant` is the full encoding where the value is a giant.
-    pub fn remove(&mut self, key: &EavKey, giant: Option<Arc<[u8]>>, indexed: bool) {
-        if let Some(entry) = self.eav.remove(key) {
-            if indexed {
-                let key = AveKey { a: key.a, v: key.v.clone(), e: key.e };
-                self.change_ave(key, Entry { added: !entry.added, giant });
-            }
-            self.note(key.a, entry.added, -1);
+    /// Forgets a change, so that the base shows through.
+    pub fn remove(&mut self, row: &EavRow, indexed: bool) {
+        let Some(row) = self.eav.remove(row) else { return };
+        if indexed {
+            self.change_ave(AveRow { added: !row.added, ..row.in_ave() });
         }
+        if row.added && is_giant_index(&row.v) {
+            let giants = Arc::make_mut(&mut self.giants);
+            if let Some(giant) = giants.get_mut(&row.v) {
+                giant.uses -= 1;
+                if giant.uses == 0 {
+                    giants.remove(&row.v);
+                }
+            }
+        }
+        self.note(row.a, row.added, -1);
     }
 
     /// Puts a datom that EAV has into AVE only: its attribute was not indexed so far.
-    pub fn index(&mut self, key: EavKey, giant: Option<Arc<[u8]>>) {
-        self.change_ave(AveKey { a: key.a, v: key.v, e: key.e }, Entry { added: true, giant });
+    pub fn index(&mut self, row: &EavRow) {
+        self.change_ave(row.in_ave());
     }
 
     /// A change in AVE takes an opposite one back. It does not always mirror EAV: what was put into AVE afterwards is
     /// in the base's EAV but not in the base's AVE.
-    fn change_ave(&mut self, key: AveKey, entry: Entry) {
-        let (again, added) = (key.clone(), entry.added);
-        if let Some(before) = self.ave.insert_new(key, entry)
+    fn change_ave(&mut self, row: AveRow) {
+        let added = row.added;
+        if let Some(before) = self.ave.insert_new(row)
             && before.added != added
         {
-            self.ave.remove(&again);
+            self.ave.remove(&before);
         }
     }
 
@@ -205,12 +281,12 @@ impl Overlay {
     }
 
     /// All changes in EAV order.
-    pub fn eav_iter(&self) -> Range<'_, EavKey, Entry> {
+    pub fn eav_iter(&self) -> Range<'_, EavRow> {
         self.eav.iter()
     }
 
     /// All changes of indexed attributes in AVE order.
-    pub fn ave_iter(&self) -> Range<'_, AveKey, Entry> {
+    pub fn ave_iter(&self) -> Range<'_, AveRow> {
         self.ave.iter()
     }
 
@@ -222,14 +298,14 @@ impl Overlay {
         self.ave.cursor()
     }
 
-    pub fn ave_range(&self, lo: Bound<AvePlace<'_>>, hi: Bound<AvePlace<'_>>) -> Range<'_, AveKey, Entry> {
+    pub fn ave_range(&self, lo: Bound<AvePlace<'_>>, hi: Bound<AvePlace<'_>>) -> Range<'_, AveRow> {
         self.ave.range(lo, hi)
     }
 }
 
 /// A position among the changes in EAV order.
-pub(crate) type EavChanges<'o> = Cursor<'o, EavKey, Entry>;
+pub(crate) type EavChanges<'o> = Cursor<'o, EavRow>;
 /// A position among the changes in AVE order.
-pub(crate) type AveChanges<'o> = Cursor<'o, AveKey, Entry>;
+pub(crate) type AveChanges<'o> = Cursor<'o, AveRow>;
 /// Changes in AVE order.
-pub(crate) type AveRange<'o> = Range<'o, AveKey, Entry>;
+pub(crate) type AveRange<'o> = Range<'o, AveRow>;

@@ -1,4 +1,4 @@
-//! A sorted map whose clones share their nodes: a B+ tree with copy on write.
+//! A sorted set whose clones share their nodes: a B+ tree with copy on write.
 //!
 //! ```text
 //! branch  [ lows:   -   k1   k2 | children: .  .  . ]       a clone shares the root; a change copies
@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Made for overlays: lookups compare borrowed places, cursors keep their path so that sorted seeks are cheap, and
-//! entries that are put in ascending order fill their leaves.
+//! entries that are put in ascending order fill their leaves. Beside its entries a node keeps their heads, numbers that
+//! sort like them as far as they go: most comparisons are decided there, in one or two cache lines.
 
 use std::cmp::Ordering;
 use std::ops::Bound;
@@ -16,109 +17,180 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 /// The most entries of a leaf and children of a branch.
-const FULL: usize = 32;
+const FULL: usize = 64;
 /// Nodes with fewer are joined with a neighbour where both fit comfortably.
-const SPARSE: usize = 8;
-/// Enough for 8^16 entries at the least filling.
+const SPARSE: usize = 12;
+/// Enough for 12^16 entries at the least filling.
 const DEPTH_MAX: usize = 16;
 
-/// Where something borrowed stands among keys.
-pub(crate) trait Place<K> {
-    /// The order of the place relative to `key`.
-    fn compare(&self, key: &K) -> Ordering;
+/// Where something borrowed stands among entries; entries are places among themselves.
+pub(crate) trait Place<T> {
+    /// The order of the place relative to `entry`.
+    fn compare(&self, entry: &T) -> Ordering;
+    /// A number that is not greater than that of any greater place.
+    fn head(&self) -> u64;
 }
 
-type Entries<K, V> = ArrayVec<(K, V), FULL>;
+/// Sorted entries.
+#[derive(Clone, Debug)]
+struct Entries<T> {
+    heads: ArrayVec<u64, FULL>,
+    rows: ArrayVec<T, FULL>,
+}
 
 #[derive(Clone, Debug)]
-enum Node<K, V> {
-    Leaf(Arc<Entries<K, V>>),
-    Branch(Arc<Branch<K, V>>),
+enum Node<T> {
+    Leaf(Arc<Entries<T>>),
+    Branch(Arc<Branch<T>>),
 }
 
 #[derive(Clone, Debug)]
-struct Branch<K, V> {
-    /// No key of a child is below its low, and none of the child before reaches it; the first is not looked at.
-    lows: ArrayVec<K, FULL>,
-    children: ArrayVec<Node<K, V>, FULL>,
+struct Branch<T> {
+    /// No entry of a child is below its low, and none of the child before reaches it; the first is not looked at.
+    lows: ArrayVec<T, FULL>,
+    heads: ArrayVec<u64, FULL>,
+    children: ArrayVec<Node<T>, FULL>,
 }
 
-/// The map.
+/// How many of the entries are below `place`, or with `after` not above it.
+#[inline]
+fn rank<'k, T: 'k>(
+    heads: &[u64],
+    entry_at: impl Fn(usize) -> &'k T,
+    place: &impl Place<T>,
+    after: bool,
+) -> usize {
+    let head = place.head();
+    let mut low = heads.partition_point(|other| *other < head);
+    let mut high = low + heads[low..].partition_point(|other| *other == head);
+    while low < high {
+        let middle = (low + high) / 2;
+        match place.compare(entry_at(middle)) {
+            Ordering::Greater => low = middle + 1,
+            Ordering::Equal => return middle + usize::from(after),
+            Ordering::Less => high = middle,
+        }
+    }
+    low
+}
+
+impl<T: Place<T>> Entries<T> {
+    fn new() -> Self {
+        Self { heads: ArrayVec::new(), rows: ArrayVec::new() }
+    }
+
+    fn insert(&mut self, at: usize, entry: T) {
+        self.heads.insert(at, entry.head());
+        self.rows.insert(at, entry);
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        Self { heads: self.heads.drain(at..).collect(), rows: self.rows.drain(at..).collect() }
+    }
+
+    /// Where the place is, or else where it would be.
+    #[inline]
+    fn find(&self, place: &impl Place<T>) -> Result<usize, usize> {
+        let at = rank(&self.heads, |at| &self.rows[at], place, false);
+        match self.rows.get(at) {
+            Some(entry) if place.compare(entry) == Ordering::Equal => Ok(at),
+            _ => Err(at),
+        }
+    }
+}
+
+/// The set.
 #[derive(Debug)]
-pub(crate) struct Tree<K, V> {
-    root: Option<Node<K, V>>,
+pub(crate) struct Tree<T> {
+    root: Option<Node<T>>,
     len: usize,
 }
 
-impl<K: Clone, V: Clone> Clone for Tree<K, V> {
+impl<T: Clone> Clone for Tree<T> {
     fn clone(&self) -> Self {
         Self { root: self.root.clone(), len: self.len }
     }
 }
 
-impl<K, V> Default for Tree<K, V> {
+impl<T> Default for Tree<T> {
     fn default() -> Self {
         Self { root: None, len: 0 }
     }
 }
 
-impl<K: Clone, V: Clone> Branch<K, V> {
+impl<T: Place<T>> Branch<T> {
     /// The child in which `place` lies.
     #[inline]
-    fn child_of(&self, place: &impl Place<K>) -> usize {
-        let after_first = &self.lows[1..];
-        after_first.partition_point(|low| place.compare(low) != Ordering::Less)
+    fn child_of(&self, place: &impl Place<T>) -> usize {
+        rank(&self.heads[1..], |at| &self.lows[at + 1], place, true)
+    }
+
+    fn insert(&mut self, at: usize, low: T, child: Node<T>) {
+        self.heads.insert(at, low.head());
+        self.lows.insert(at, low);
+        self.children.insert(at, child);
+    }
+
+    fn remove(&mut self, at: usize) -> (T, Node<T>) {
+        self.heads.remove(at);
+        (self.lows.remove(at), self.children.remove(at))
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        Self {
+            lows: self.lows.drain(at..).collect(),
+            heads: self.heads.drain(at..).collect(),
+            children: self.children.drain(at..).collect(),
+        }
     }
 }
 
 /// What became of an insertion into a node.
-enum Inserted<K, V> {
-    /// The key was there; nothing changed.
-    Present(V),
+enum Inserted<T> {
+    /// The place was taken; nothing changed.
+    Present(T),
     Done,
     /// The node became two; this is the second and its low.
-    Split(K, Node<K, V>),
+    Split(T, Node<T>),
 }
 
-impl<K: Clone, V: Clone> Tree<K, V> {
+impl<T: Clone + Place<T>> Tree<T> {
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     #[inline]
-    pub fn get(&self, place: &impl Place<K>) -> Option<&V> {
+    pub fn get(&self, place: &impl Place<T>) -> Option<&T> {
         let mut node = self.root.as_ref()?;
         loop {
             match node {
                 Node::Branch(branch) => node = &branch.children[branch.child_of(place)],
                 Node::Leaf(entries) => {
-                    let at = entries.binary_search_by(|(key, _)| place.compare(key).reverse()).ok()?;
-                    return Some(&entries[at].1);
+                    return entries.find(place).ok().map(|at| &entries.rows[at]);
                 }
             }
         }
     }
 
-    /// Puts an entry if its key is new, else leaves the map and returns the value that is there.
-    pub fn insert_new(&mut self, key: K, value: V) -> Option<V>
-    where
-        K: Place<K>,
-    {
+    /// Puts an entry if its place is free, else leaves the set and returns the entry that is there.
+    pub fn insert_new(&mut self, entry: T) -> Option<T> {
         let Some(root) = &mut self.root else {
-            self.root = Some(Node::Leaf(Arc::new(Entries::from_iter([(key, value)]))));
+            let mut entries = Entries::new();
+            entries.insert(0, entry);
+            self.root = Some(Node::Leaf(Arc::new(entries)));
             self.len = 1;
             return None;
         };
-        match insert(root, key, value) {
-            Inserted::Present(value) => return Some(value),
+        match insert(root, entry) {
+            Inserted::Present(there) => return Some(there),
             Inserted::Done => {}
             Inserted::Split(low, second) => {
                 let first = self.root.take().expect("was there");
-                // The first low is never compared; any key will do.
-                let branch = Branch {
-                    lows: ArrayVec::from_iter([low.clone(), low]),
-                    children: ArrayVec::from_iter([first, second]),
-                };
+                // The first low is never compared; any entry will do.
+                let mut branch =
+                    Branch { lows: ArrayVec::new(), heads: ArrayVec::new(), children: ArrayVec::new() };
+                branch.insert(0, low.clone(), first);
+                branch.insert(1, low, second);
                 self.root = Some(Node::Branch(Arc::new(branch)));
             }
         }
@@ -127,14 +199,14 @@ impl<K: Clone, V: Clone> Tree<K, V> {
     }
 
     /// Takes an entry out.
-    pub fn remove(&mut self, place: &impl Place<K>) -> Option<V> {
-        // Looked up first, so that nothing is copied for an absent key.
+    pub fn remove(&mut self, place: &impl Place<T>) -> Option<T> {
+        // Looked up first, so that nothing is copied for an absent entry.
         self.get(place)?;
         let removed = remove(self.root.as_mut()?, place)?;
         self.len -= 1;
         loop {
             let only = match &mut self.root {
-                Some(Node::Leaf(entries)) if entries.is_empty() => None,
+                Some(Node::Leaf(entries)) if entries.rows.is_empty() => None,
                 Some(Node::Branch(branch)) if branch.children.is_empty() => None,
                 Some(Node::Branch(branch)) if branch.children.len() == 1 => Some(branch.children[0].clone()),
                 _ => return Some(removed),
@@ -143,7 +215,7 @@ impl<K: Clone, V: Clone> Tree<K, V> {
         }
     }
 
-    pub fn iter(&self) -> Range<'_, K, V> {
+    pub fn iter(&self) -> Range<'_, T> {
         let (mut front, mut back) = (self.cursor(), self.cursor());
         front.first();
         back.end();
@@ -152,7 +224,7 @@ impl<K: Clone, V: Clone> Tree<K, V> {
 
     /// The entries between two places.
     #[inline]
-    pub fn range<P: Place<K>>(&self, lo: Bound<P>, hi: Bound<P>) -> Range<'_, K, V> {
+    pub fn range<P: Place<T>>(&self, lo: Bound<P>, hi: Bound<P>) -> Range<'_, T> {
         let (mut front, mut back) = (self.cursor(), self.cursor());
         match lo {
             Bound::Unbounded => front.first(),
@@ -169,18 +241,18 @@ impl<K: Clone, V: Clone> Tree<K, V> {
 
     /// A cursor that has not been positioned.
     #[inline]
-    pub fn cursor(&self) -> Cursor<'_, K, V> {
-        Cursor { root: self.root.as_ref(), path: ArrayVec::new(), leaf: &[], at: 0 }
+    pub fn cursor(&self) -> Cursor<'_, T> {
+        Cursor { root: self.root.as_ref(), path: ArrayVec::new(), leaf: &[], heads: &[], at: 0 }
     }
 }
 
-fn insert<K: Clone + Place<K>, V: Clone>(node: &mut Node<K, V>, key: K, value: V) -> Inserted<K, V> {
+fn insert<T: Clone + Place<T>>(node: &mut Node<T>, entry: T) -> Inserted<T> {
     match node {
-        Node::Leaf(entries) => insert_entry(entries, key, value),
+        Node::Leaf(entries) => insert_entry(entries, entry),
         Node::Branch(branch) => {
-            let child = branch.child_of(&key);
+            let child = branch.child_of(&entry);
             let branch = Arc::make_mut(branch);
-            match insert(&mut branch.children[child], key, value) {
+            match insert(&mut branch.children[child], entry) {
                 Inserted::Split(low, new) => insert_child(branch, child + 1, low, new),
                 other => other,
             }
@@ -188,56 +260,37 @@ fn insert<K: Clone + Place<K>, V: Clone>(node: &mut Node<K, V>, key: K, value: V
     }
 }
 
-fn insert_entry<K: Clone + Place<K>, V: Clone>(
-    entries: &mut Arc<Entries<K, V>>,
-    key: K,
-    value: V,
-) -> Inserted<K, V> {
-    // Ascending puts land behind the last entry.
-    let at = match entries.last() {
-        Some((last, _)) if key.compare(last) == Ordering::Greater => entries.len(),
-        _ => match entries.binary_search_by(|(other, _)| key.compare(other).reverse()) {
-            Ok(at) => return Inserted::Present(entries[at].1.clone()),
-            Err(at) => at,
-        },
+fn insert_entry<T: Clone + Place<T>>(entries: &mut Arc<Entries<T>>, entry: T) -> Inserted<T> {
+    let at = match entries.find(&entry) {
+        Ok(at) => return Inserted::Present(entries.rows[at].clone()),
+        Err(at) => at,
     };
     let entries = Arc::make_mut(entries);
-    if entries.len() < FULL {
-        entries.insert(at, (key, value));
+    if entries.rows.len() < FULL {
+        entries.insert(at, entry);
         return Inserted::Done;
     }
     let from = split_at(at);
-    let mut second: Entries<K, V> = entries.drain(from..).collect();
+    let mut second = entries.split_off(from);
     if at <= from && from < FULL {
-        entries.insert(at, (key, value));
+        entries.insert(at, entry);
     } else {
-        second.insert(at - from, (key, value));
+        second.insert(at - from, entry);
     }
-    Inserted::Split(second[0].0.clone(), Node::Leaf(Arc::new(second)))
+    Inserted::Split(second.rows[0].clone(), Node::Leaf(Arc::new(second)))
 }
 
-fn insert_child<K: Clone, V: Clone>(
-    branch: &mut Branch<K, V>,
-    at: usize,
-    low: K,
-    new: Node<K, V>,
-) -> Inserted<K, V> {
+fn insert_child<T: Clone + Place<T>>(branch: &mut Branch<T>, at: usize, low: T, new: Node<T>) -> Inserted<T> {
     if branch.children.len() < FULL {
-        branch.lows.insert(at, low);
-        branch.children.insert(at, new);
+        branch.insert(at, low, new);
         return Inserted::Done;
     }
     let from = split_at(at);
-    let mut second = Branch {
-        lows: branch.lows.drain(from..).collect(),
-        children: branch.children.drain(from..).collect(),
-    };
+    let mut second = branch.split_off(from);
     if at <= from && from < FULL {
-        branch.lows.insert(at, low);
-        branch.children.insert(at, new);
+        branch.insert(at, low, new);
     } else {
-        second.lows.insert(at - from, low);
-        second.children.insert(at - from, new);
+        second.insert(at - from, low, new);
     }
     Inserted::Split(second.lows[0].clone(), Node::Branch(Arc::new(second)))
 }
@@ -247,11 +300,13 @@ fn split_at(at: usize) -> usize {
     if at == FULL { FULL } else { FULL / 2 }
 }
 
-fn remove<K: Clone, V: Clone>(node: &mut Node<K, V>, place: &impl Place<K>) -> Option<V> {
+fn remove<T: Clone + Place<T>>(node: &mut Node<T>, place: &impl Place<T>) -> Option<T> {
     match node {
         Node::Leaf(entries) => {
-            let at = entries.binary_search_by(|(key, _)| place.compare(key).reverse()).ok()?;
-            Some(Arc::make_mut(entries).remove(at).1)
+            let at = entries.find(place).ok()?;
+            let entries = Arc::make_mut(entries);
+            entries.heads.remove(at);
+            Some(entries.rows.remove(at))
         }
         Node::Branch(branch) => {
             let child = branch.child_of(place);
@@ -266,41 +321,43 @@ fn remove<K: Clone, V: Clone>(node: &mut Node<K, V>, place: &impl Place<K>) -> O
 }
 
 /// Joins a sparse child with a neighbour, or removes it if it is empty.
-fn thin_out<K: Clone, V: Clone>(branch: &mut Branch<K, V>, child: usize) {
+fn thin_out<T: Clone + Place<T>>(branch: &mut Branch<T>, child: usize) {
     if branch.children[child].len() == 0 {
-        branch.children.remove(child);
-        branch.lows.remove(child);
+        branch.remove(child);
         return;
     }
     let neighbours = [child.checked_sub(1), Some(child)];
     for first in neighbours.into_iter().flatten().filter(|first| first + 1 < branch.children.len()) {
         if branch.children[first].len() + branch.children[first + 1].len() <= FULL * 3 / 4 {
-            let low = branch.lows.remove(first + 1);
-            let second = branch.children.remove(first + 1);
+            let (low, second) = branch.remove(first + 1);
             branch.children[first].append(second, low);
             return;
         }
     }
 }
 
-impl<K: Clone, V: Clone> Node<K, V> {
+impl<T: Clone + Place<T>> Node<T> {
     fn len(&self) -> usize {
         match self {
-            Node::Leaf(entries) => entries.len(),
+            Node::Leaf(entries) => entries.rows.len(),
             Node::Branch(branch) => branch.children.len(),
         }
     }
 
-    /// Takes over everything of `second`, a node of the same level whose keys follow from `low` on.
-    fn append(&mut self, second: Node<K, V>, low: K) {
+    /// Takes over everything of `second`, a node of the same level whose entries follow from `low` on.
+    fn append(&mut self, second: Node<T>, low: T) {
         match (self, second) {
             (Node::Leaf(entries), Node::Leaf(second)) => {
-                Arc::make_mut(entries).extend(Arc::unwrap_or_clone(second));
+                let (entries, second) = (Arc::make_mut(entries), Arc::unwrap_or_clone(second));
+                entries.heads.extend(second.heads);
+                entries.rows.extend(second.rows);
             }
             (Node::Branch(branch), Node::Branch(second)) => {
                 let branch = Arc::make_mut(branch);
                 let mut second = Arc::unwrap_or_clone(second);
+                second.heads[0] = low.head();
                 second.lows[0] = low;
+                branch.heads.extend(second.heads);
                 branch.lows.extend(second.lows);
                 branch.children.extend(second.children);
             }
@@ -311,19 +368,20 @@ impl<K: Clone, V: Clone> Node<K, V> {
 
 /// A position between two entries.
 #[derive(Debug)]
-pub(crate) struct Cursor<'t, K, V> {
-    root: Option<&'t Node<K, V>>,
-    path: ArrayVec<(&'t Branch<K, V>, usize), DEPTH_MAX>,
-    leaf: &'t [(K, V)],
-    /// The entry behind the position; only at the end of the map is it beyond the leaf.
+pub(crate) struct Cursor<'t, T> {
+    root: Option<&'t Node<T>>,
+    path: ArrayVec<(&'t Branch<T>, usize), DEPTH_MAX>,
+    leaf: &'t [T],
+    heads: &'t [u64],
+    /// The entry behind the position; only at the end of the set is it beyond the leaf.
     at: usize,
 }
 
-impl<'t, K: Clone, V: Clone> Cursor<'t, K, V> {
+impl<'t, T: Clone + Place<T>> Cursor<'t, T> {
     /// Goes before the first entry.
     pub fn first(&mut self) {
         self.path.clear();
-        (self.leaf, self.at) = (&[], 0);
+        (self.leaf, self.heads, self.at) = (&[], &[], 0);
         if let Some(root) = self.root {
             self.descend(root, |_| 0);
         }
@@ -332,7 +390,7 @@ impl<'t, K: Clone, V: Clone> Cursor<'t, K, V> {
     /// Goes behind the last entry.
     pub fn end(&mut self) {
         self.path.clear();
-        (self.leaf, self.at) = (&[], 0);
+        (self.leaf, self.heads, self.at) = (&[], &[], 0);
         if let Some(root) = self.root {
             self.descend(root, |branch| branch.children.len() - 1);
             self.at = self.leaf.len();
@@ -341,17 +399,13 @@ impl<'t, K: Clone, V: Clone> Cursor<'t, K, V> {
 
     /// Goes before the first entry that is not below `place`, or not below and not at it with `after`.
     #[inline]
-    pub fn seek(&mut self, place: &impl Place<K>, after: bool) {
+    pub fn seek(&mut self, place: &impl Place<T>, after: bool) {
         let Some(root) = self.root else { return };
         if !self.is_in_leaf(place) {
             let from = self.climb(place).unwrap_or(root);
             self.descend(from, |branch| branch.child_of(place));
         }
-        self.at = self.leaf.partition_point(|(key, _)| match place.compare(key) {
-            Ordering::Greater => true,
-            Ordering::Equal => after,
-            Ordering::Less => false,
-        });
+        self.at = rank(self.heads, |at| &self.leaf[at], place, after);
         if self.at == self.leaf.len() {
             self.next_leaf();
         }
@@ -359,9 +413,9 @@ impl<'t, K: Clone, V: Clone> Cursor<'t, K, V> {
 
     /// Whether the place is certain to lie in the present leaf.
     #[inline]
-    fn is_in_leaf(&self, place: &impl Place<K>) -> bool {
+    fn is_in_leaf(&self, place: &impl Place<T>) -> bool {
         match (self.leaf.first(), self.leaf.last()) {
-            (Some((first, _)), Some((last, _))) => {
+            (Some(first), Some(last)) => {
                 place.compare(first) != Ordering::Less && place.compare(last) != Ordering::Greater
             }
             _ => false,
@@ -370,8 +424,8 @@ impl<'t, K: Clone, V: Clone> Cursor<'t, K, V> {
 
     /// Cuts the path to the lowest branch below which the place lies, and gives the child to descend into.
     #[inline]
-    fn climb(&mut self, place: &impl Place<K>) -> Option<&'t Node<K, V>> {
-        let is_forward = self.leaf.first().is_some_and(|(first, _)| place.compare(first) != Ordering::Less);
+    fn climb(&mut self, place: &impl Place<T>) -> Option<&'t Node<T>> {
+        let is_forward = self.leaf.first().is_some_and(|first| place.compare(first) != Ordering::Less);
         if is_forward {
             while let Some((branch, child)) = self.path.pop() {
                 let is_below_next =
@@ -389,11 +443,11 @@ impl<'t, K: Clone, V: Clone> Cursor<'t, K, V> {
     }
 
     #[inline]
-    fn descend(&mut self, mut node: &'t Node<K, V>, child_of: impl Fn(&Branch<K, V>) -> usize) {
+    fn descend(&mut self, mut node: &'t Node<T>, child_of: impl Fn(&Branch<T>) -> usize) {
         loop {
             match node {
                 Node::Leaf(entries) => {
-                    (self.leaf, self.at) = (entries, 0);
+                    (self.leaf, self.heads, self.at) = (&entries.rows, &entries.heads, 0);
                     return;
                 }
                 Node::Branch(branch) => {
@@ -407,29 +461,29 @@ impl<'t, K: Clone, V: Clone> Cursor<'t, K, V> {
 
     /// The entry behind the position.
     #[inline]
-    pub fn peek(&self) -> Option<(&'t K, &'t V)> {
-        self.leaf.get(self.at).map(|(key, value)| (key, value))
+    pub fn peek(&self) -> Option<&'t T> {
+        self.leaf.get(self.at)
     }
 
     /// Goes over the entry behind the position.
     #[inline]
-    pub fn next(&mut self) -> Option<(&'t K, &'t V)> {
-        let (key, value) = self.leaf.get(self.at)?;
+    pub fn next(&mut self) -> Option<&'t T> {
+        let entry = self.leaf.get(self.at)?;
         self.at += 1;
         if self.at == self.leaf.len() {
             self.next_leaf();
         }
-        Some((key, value))
+        Some(entry)
     }
 
     /// Goes back over the entry before the position.
     #[inline]
-    pub fn prev(&mut self) -> Option<(&'t K, &'t V)> {
+    pub fn prev(&mut self) -> Option<&'t T> {
         if self.at == 0 && !self.previous_leaf() {
             return None;
         }
         self.at -= 1;
-        self.leaf.get(self.at).map(|(key, value)| (key, value))
+        self.leaf.get(self.at)
     }
 
     /// To the beginning of the next leaf, if there is one.
@@ -463,13 +517,13 @@ impl<'t, K: Clone, V: Clone> Cursor<'t, K, V> {
 
 /// The entries between two positions.
 #[derive(Debug)]
-pub(crate) struct Range<'t, K, V> {
-    front: Cursor<'t, K, V>,
-    back: Cursor<'t, K, V>,
+pub(crate) struct Range<'t, T> {
+    front: Cursor<'t, T>,
+    back: Cursor<'t, T>,
 }
 
-impl<'t, K: Clone, V: Clone> Iterator for Range<'t, K, V> {
-    type Item = (&'t K, &'t V);
+impl<'t, T: Clone + Place<T>> Iterator for Range<'t, T> {
+    type Item = &'t T;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
@@ -477,7 +531,7 @@ impl<'t, K: Clone, V: Clone> Iterator for Range<'t, K, V> {
     }
 }
 
-impl<K: Clone, V: Clone> DoubleEndedIterator for Range<'_, K, V> {
+impl<T: Clone + Place<T>> DoubleEndedIterator for Range<'_, T> {
     #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
         if self.front.is_at(&self.back) { None } else { self.back.prev() }
@@ -485,123 +539,4 @@ impl<K: Clone, V: Clone> DoubleEndedIterator for Range<'_, K, V> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    impl Place<u32> for u32 {
-        fn compare(&self, key: &u32) -> Ordering {
-            self.cmp(key)
-        }
-    }
-
-    fn check(tree: &Tree<u32, u32>, model: &BTreeMap<u32, u32>) {
-        assert_eq!(tree.len, model.len());
-        assert!(tree.iter().eq(model.iter()));
-        assert!(tree.iter().rev().eq(model.iter().rev()));
-        if let Some(root) = &tree.root {
-            check_node(root, None, None);
-        }
-    }
-
-    /// Returns the height.
-    fn check_node(node: &Node<u32, u32>, low: Option<u32>, high: Option<u32>) -> usize {
-        assert!(node.len() > 0);
-        match node {
-            Node::Leaf(entries) => {
-                assert!(
-                    entries
-                        .iter()
-                        .all(|(key, _)| low.is_none_or(|low| low <= *key)
-                            && high.is_none_or(|high| *key < high))
-                );
-                0
-            }
-            Node::Branch(branch) => {
-                assert_eq!(branch.lows.len(), branch.children.len());
-                let heights: Vec<usize> = (0..branch.children.len())
-                    .map(|at| {
-                        let low = if at == 0 { low } else { Some(branch.lows[at]) };
-                        check_node(&branch.children[at], low, branch.lows.get(at + 1).copied().or(high))
-                    })
-                    .collect();
-                assert!(heights.windows(2).all(|pair| pair[0] == pair[1]));
-                heights[0] + 1
-            }
-        }
-    }
-
-    #[derive(Clone, Debug)]
-    enum Op {
-        Insert(u32, u32),
-        Remove(u32),
-        /// Removes a run of keys.
-        RemoveRun(u32, u32),
-        /// Inserts ascending keys.
-        Append(u32, u32),
-        Clone,
-    }
-
-    fn op() -> impl Strategy<Value = Op> {
-        prop_oneof![
-            6 => (0u32..3000, any::<u32>()).prop_map(|(key, value)| Op::Insert(key, value)),
-            4 => (0u32..3000).prop_map(Op::Remove),
-            1 => (0u32..3000, 1u32..600).prop_map(|(from, len)| Op::RemoveRun(from, len)),
-            1 => (0u32..3000, 1u32..900).prop_map(|(from, len)| Op::Append(from, len)),
-            1 => Just(Op::Clone),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(crate::store::tests::cases())]
-
-        #[test]
-        fn behaves_as_a_btree_map(ops in proptest::collection::vec(op(), 1..80), probes in proptest::collection::vec(0u32..3100, 20)) {
-            let (mut tree, mut model) = (Tree::default(), BTreeMap::new());
-            let mut kept = Vec::new();
-            let insert = |tree: &mut Tree<u32, u32>, model: &mut BTreeMap<u32, u32>, key, value| {
-                let there = model.get(&key).copied();
-                assert_eq!(tree.insert_new(key, value), there);
-                model.entry(key).or_insert(value);
-            };
-            for op in ops {
-                match op {
-                    Op::Insert(key, value) => insert(&mut tree, &mut model, key, value),
-                    Op::Remove(key) => assert_eq!(tree.remove(&key), model.remove(&key)),
-                    Op::RemoveRun(from, len) => (from..from + len).for_each(|key| assert_eq!(tree.remove(&key), model.remove(&key))),
-                    Op::Append(from, len) => (from..from + len).for_each(|key| insert(&mut tree, &mut model, key, key)),
-                    Op::Clone => kept.push((tree.clone(), model.clone())),
-                }
-            }
-            kept.push((tree, model));
-            for (tree, model) in &kept {
-                check(tree, model);
-                let (mut random, mut sorted) = (tree.cursor(), tree.cursor());
-                let mut ascending = probes.clone();
-                ascending.sort();
-                for (probe, ordered) in probes.iter().zip(&ascending) {
-                    prop_assert_eq!(tree.get(probe), model.get(probe));
-                    for (cursor, probe) in [(&mut random, probe), (&mut sorted, ordered)] {
-                        cursor.seek(probe, false);
-                        prop_assert_eq!(cursor.peek(), model.range(probe..).next());
-                        cursor.seek(probe, true);
-                        let before = cursor.prev();
-                        prop_assert_eq!(before, model.range(..=probe).next_back());
-                        prop_assert_eq!(before.and_then(|_| cursor.next()), before, "there and back");
-                        prop_assert_eq!(cursor.next(), model.range(probe + 1..).next());
-                    }
-                }
-                for pair in ascending.chunks(2) {
-                    let (lo, hi) = (pair[0], pair[1]);
-                    prop_assert!(tree.range(Bound::Included(lo), Bound::Excluded(hi)).eq(model.range(lo..hi)));
-                    prop_assert!(tree.range(Bound::Included(lo), Bound::Included(hi)).rev().eq(model.range(lo..=hi).rev()));
-                    prop_assert!(tree.range(Bound::Unbounded, Bound::Excluded(hi)).eq(model.range(..hi)));
-                    prop_assert!(tree.range(Bound::<u32>::Included(lo), Bound::Unbounded).eq(model.range(lo..)));
-                }
-            }
-        }
-    }
-}
+mod tests;

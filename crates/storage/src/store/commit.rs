@@ -56,10 +56,10 @@ type GiantChanges = BTreeMap<Vec<u8>, GiantChange>;
 fn write_eav(txn: &mut WriteTxn<'_>, tables: &Tables, overlay: &Overlay) -> Result<GiantChanges> {
     let mut giants = GiantChanges::new();
     let mut fact = KeyBuffer::new();
-    for (key, entry) in overlay.eav_iter() {
-        let e = key.e.to_ne_bytes();
-        let bytes = fact.set(key.a, &key.v);
-        if entry.added {
+    for row in overlay.eav_iter() {
+        let e = row.e.to_ne_bytes();
+        let bytes = fact.set(row.a, &row.v);
+        if row.added {
             txn.put(&tables.eav, &e, bytes)?;
         } else if !txn.delete_dup(&tables.eav, &e, bytes)? {
             return Err(Error::Corrupted {
@@ -67,10 +67,10 @@ fn write_eav(txn: &mut WriteTxn<'_>, tables: &Tables, overlay: &Overlay) -> Resu
                 reason: "a retracted fact is missing".into(),
             });
         }
-        if is_giant_index(&key.v) {
-            let change = giants.entry(hash_of_index(&key.v)?.to_vec()).or_default();
-            change.references += if entry.added { 1 } else { -1 };
-            change.full = change.full.take().or_else(|| entry.giant.clone());
+        if is_giant_index(&row.v) {
+            let change = giants.entry(hash_of_index(&row.v)?.to_vec()).or_default();
+            change.references += if row.added { 1 } else { -1 };
+            change.full = change.full.take().or_else(|| overlay.giant(&row.v).cloned());
         }
     }
     Ok(giants)
@@ -88,16 +88,16 @@ fn write_ave(
     let mut key_bytes = KeyBuffer::new();
     let mut rows = overlay.ave_iter().peekable();
     let mut has_values = (AttrId(0), false);
-    while let Some((first, _)) = rows.peek().copied() {
+    while let Some(first) = rows.peek().copied() {
         if has_values.0 != first.a {
             has_values = (first.a, base.counts(first.a)?.values > 0);
         }
         let before = if has_values.1 { stored.count(first.a, &first.v)? } else { 0 };
         let mut after = before as i64;
         let key = key_bytes.set(first.a, &first.v);
-        while let Some((row, entry)) = rows.next_if(|(row, _)| row.a == first.a && row.v == first.v) {
+        while let Some(row) = rows.next_if(|row| row.a == first.a && row.v == first.v) {
             let e = row.e.to_ne_bytes();
-            if entry.added {
+            if row.added {
                 txn.put(&tables.ave, key, &e)?;
                 after += 1;
             } else if txn.delete_dup(&tables.ave, key, &e)? {

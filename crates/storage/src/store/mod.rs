@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use edn::Value;
 
+mod bulk;
 mod commit;
 mod file;
 mod memory;
@@ -20,6 +21,7 @@ pub(crate) mod tables;
 pub(crate) mod tests;
 mod writer;
 
+pub use bulk::{BulkBatch, BulkLoader, BulkReport, BulkStage};
 pub use options::StoreOptions;
 pub use writer::Writer;
 

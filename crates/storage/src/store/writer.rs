@@ -72,6 +72,14 @@ impl<'s> Writer<'s> {
         }
     }
 
+    /// Forgets what was staged and gives up the file's transaction, to be written to directly.
+    pub(super) fn into_txn(self) -> WriteTxn<'s> {
+        match self.target {
+            Target::File { txn, .. } => txn,
+            Target::Memory { .. } => unreachable!("only writers of files have a transaction"),
+        }
+    }
+
     /// Makes everything staged visible, and durable unless the file was opened otherwise.
     pub fn commit(self) -> Result<Db> {
         match self.target {

@@ -1,0 +1,349 @@
+//! Loading many datoms at once: sorted outside the database, written in the order of its tables.
+//!
+//! ```text
+//! BulkLoader::add --rows--> [memory, or sorted runs on disk] --by entity--> eav, giants
+//!   (any order)                                              --by value---> ave, counts   one commit
+//! ```
+//!
+//! No checks are made: no uniqueness, no tempids, no upsert, no composite tuples, and old values of single-valued
+//! attributes stay. Datoms that are there already, or come twice, count once.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+mod rows;
+mod spill;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use self::rows::Rows;
+use self::spill::{GiantFile, Merge, Order, Run, Sorted};
+use super::{Kind, Store};
+use crate::encode::{EncodedValue, HASH_LEN, INDEX_LEN_MAX, hash_of_index, index_form, is_giant_index};
+use crate::error::{Error, Result};
+use crate::ids::{ATTR_LEN_MAX, AttrId, EntityId, TX_BASE};
+use crate::schema::{Attribute, Schema};
+
+/// Memory for rows before they are sorted onto disk, if nothing else is asked for.
+const BUDGET: usize = 1 << 30;
+
+/// How far a load is; see [`BulkLoader::on_progress`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BulkStage {
+    /// Rows are sorted.
+    Sort,
+    /// The index by entity is written.
+    Entities,
+    /// The index by value is written.
+    Values,
+    /// The file is brought to disk.
+    Commit,
+}
+
+/// What a load did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BulkReport {
+    /// Datoms that were not there before.
+    pub added: u64,
+    /// Datoms that were given, repetitions included.
+    pub given: u64,
+}
+
+type Progress = Box<dyn FnMut(BulkStage, u64, u64)>;
+
+/// Gathers datoms for a [`Store::bulk_load`].
+///
+/// ```
+/// use factum_storage::{BulkLoader, EncodedValue, EntityId, SchemaPatch, StoreOptions};
+///
+/// let schema = SchemaPatch::from_value(&edn::read("{:age {:db/valueType :db.type/long}}")?)?;
+/// let store = StoreOptions::new().schema(schema).memory()?;
+/// let age = store.db()?.schema().attribute(&":age".into()).expect("declared").id;
+/// let mut loader = BulkLoader::new(store.db()?.schema());
+/// for (e, years) in [(2, 24), (1, 36)] {
+///     loader.add(EntityId(e), age, &EncodedValue::int(years))?;
+/// }
+/// let report = store.bulk_load(loader)?;
+/// assert_eq!(report.added, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct BulkLoader {
+    schema: Arc<Schema>,
+    budget: usize,
+    directory: PathBuf,
+    /// What is in memory.
+    batch: BulkBatch,
+    /// What was sorted onto disk, by entity and by value.
+    runs: Vec<(Run, Run)>,
+    giants: Giants,
+    given: u64,
+    progress: Option<Progress>,
+}
+
+/// Datoms encoded apart from a loader, by another thread for instance.
+#[derive(Debug, Default)]
+pub struct BulkBatch {
+    rows: Rows,
+    giants: HashMap<[u8; HASH_LEN], Arc<[u8]>, FixedState>,
+    giant_bytes: usize,
+    max_eid: u64,
+    max_tx: u64,
+}
+
+/// Long values by hash.
+#[derive(Debug, Default)]
+struct Giants {
+    places: BTreeMap<[u8; HASH_LEN], GiantPlace>,
+    file: Option<GiantFile>,
+}
+
+#[derive(Debug)]
+enum GiantPlace {
+    Memory(Arc<[u8]>),
+    File { at: u64, len: usize },
+}
+
+impl BulkBatch {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a fact; `v` is a full encoding that suits the attribute.
+    #[inline]
+    pub fn add(&mut self, e: EntityId, a: AttrId, v: &[u8]) -> Result<()> {
+        let mut buffer = [0; INDEX_LEN_MAX];
+        let index = index_form(v, &mut buffer);
+        if is_giant_index(index) {
+            let hash = hash_of_index(index)?.try_into().expect("32 bytes");
+            let bytes = &mut self.giant_bytes;
+            self.giants.entry(hash).or_insert_with(|| {
+                *bytes += v.len();
+                v.into()
+            });
+        }
+        let mut fact = [0; ATTR_LEN_MAX + INDEX_LEN_MAX];
+        let mut attr = [0; ATTR_LEN_MAX];
+        let attr_len = a.write(&mut attr);
+        fact[..attr_len].copy_from_slice(&attr[..attr_len]);
+        fact[attr_len..attr_len + index.len()].copy_from_slice(index);
+        self.rows.push(e.0, &fact[..attr_len + index.len()])?;
+        if e.0 < TX_BASE {
+            self.max_eid = self.max_eid.max(e.0);
+        } else {
+            self.max_tx = self.max_tx.max(e.0 - TX_BASE);
+        }
+        Ok(())
+    }
+
+    /// How many facts it holds.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// How many datoms are added between two looks at the memory in use.
+const BATCH_LEN: u64 = 1 << 16;
+
+impl BulkLoader {
+    /// A loader for a database with this schema.
+    pub fn new(schema: &Arc<Schema>) -> Self {
+        Self {
+            schema: schema.clone(),
+            budget: BUDGET,
+            directory: std::env::temp_dir(),
+            batch: BulkBatch::default(),
+            runs: Vec::new(),
+            giants: Giants::default(),
+            given: 0,
+            progress: None,
+        }
+    }
+
+    /// How much memory rows may take before they are sorted onto disk; 1 GiB if not said.
+    #[must_use]
+    pub fn memory_budget(mut self, bytes: usize) -> Self {
+        self.budget = bytes;
+        self
+    }
+
+    /// Where temporary files are made; the system's place for them if not said.
+    #[must_use]
+    pub fn temporary_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
+    }
+
+    /// Called now and then while loading, with the stage, the rows done and the rows in all.
+    #[must_use]
+    pub fn on_progress(mut self, progress: impl FnMut(BulkStage, u64, u64) + 'static) -> Self {
+        self.progress = Some(Box::new(progress));
+        self
+    }
+
+    /// How many datoms were given so far.
+    pub fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Adds a fact; `v` is a full encoding that suits the attribute.
+    #[inline]
+    pub fn add(&mut self, e: EntityId, a: AttrId, v: &[u8]) -> Result<()> {
+        if self.schema.by_id(a).is_none() {
+            return Err(Error::UnknownAttributeId { id: a });
+        }
+        self.batch.add(e, a, v)?;
+        self.given += 1;
+        if self.given.is_multiple_of(BATCH_LEN) {
+            self.spill_if_full()?;
+        }
+        Ok(())
+    }
+
+    /// Adds all facts of a batch; that their attributes are known is looked at when they are written.
+    pub fn add_batch(&mut self, batch: BulkBatch) -> Result<()> {
+        self.given += batch.rows.len() as u64;
+        let own = &mut self.batch;
+        own.rows.append(batch.rows)?;
+        own.max_eid = own.max_eid.max(batch.max_eid);
+        own.max_tx = own.max_tx.max(batch.max_tx);
+        own.giant_bytes += batch.giant_bytes;
+        own.giants.extend(batch.giants);
+        self.spill_if_full()
+    }
+
+    fn spill_if_full(&mut self) -> Result<()> {
+        if self.batch.rows.bytes() + self.batch.giant_bytes > self.budget { self.spill() } else { Ok(()) }
+    }
+
+    /// Sorts what is in memory onto disk.
+    fn spill(&mut self) -> Result<()> {
+        let rows = &mut self.batch.rows;
+        rows.sort_by_entity();
+        let by_entity = Run::write(rows, &self.directory)?;
+        rows.sort_by_value();
+        let by_value = Run::write(rows, &self.directory)?;
+        rows.clear();
+        self.runs.push((by_entity, by_value));
+        let file = match &mut self.giants.file {
+            Some(file) => file,
+            none => none.insert(GiantFile::new(&self.directory)?),
+        };
+        for (hash, full) in self.batch.giants.drain() {
+            if let Entry::Vacant(place) = self.giants.places.entry(hash) {
+                place.insert(GiantPlace::File { at: file.write(&full)?, len: full.len() });
+            }
+        }
+        self.batch.giant_bytes = 0;
+        Ok(())
+    }
+
+    /// Makes the giants in memory known to those who write them.
+    fn settle_giants(&mut self) {
+        for (hash, full) in self.batch.giants.drain() {
+            self.giants.places.entry(hash).or_insert(GiantPlace::Memory(full));
+        }
+    }
+
+    /// Hands all rows to `by_entity` in the order of `eav`, then to `by_value` in that of `ave`.
+    fn streams<T>(
+        &mut self,
+        target: &mut T,
+        by_entity: impl FnOnce(&mut T, &mut dyn spill::Stream, &mut Giants, &mut dyn FnMut(u64)) -> Result<()>,
+        by_value: impl FnOnce(&mut T, &mut dyn spill::Stream, &mut dyn FnMut(u64)) -> Result<()>,
+    ) -> Result<()> {
+        let given = self.given;
+        let mut progress = self.progress.take().unwrap_or_else(|| Box::new(|_, _, _| {}));
+        progress(BulkStage::Sort, 0, given);
+        if self.runs.is_empty() {
+            self.settle_giants();
+            let rows = &mut self.batch.rows;
+            rows.sort_by_entity();
+            by_entity(target, &mut Sorted::new(rows), &mut self.giants, &mut |done| {
+                progress(BulkStage::Entities, done, given);
+            })?;
+            rows.sort_by_value();
+            by_value(target, &mut Sorted::new(rows), &mut |done| progress(BulkStage::Values, done, given))?;
+        } else {
+            if !self.batch.is_empty() {
+                self.spill()?;
+            }
+            let (entities, values) = self.runs.drain(..).unzip();
+            by_entity(target, &mut Merge::new(entities, Order::Entity)?, &mut self.giants, &mut |done| {
+                progress(BulkStage::Entities, done, given);
+            })?;
+            by_value(target, &mut Merge::new(values, Order::Value)?, &mut |done| {
+                progress(BulkStage::Values, done, given);
+            })?;
+        }
+        progress(BulkStage::Commit, given, given);
+        Ok(())
+    }
+}
+
+impl Giants {
+    fn full(&mut self, hash: &[u8; HASH_LEN]) -> Result<Vec<u8>> {
+        match (self.places.get(hash), &mut self.file) {
+            (Some(GiantPlace::Memory(full)), _) => Ok(full.to_vec()),
+            (Some(GiantPlace::File { at, len }), Some(file)) => file.read(*at, *len),
+            _ => Err(Error::Corrupted {
+                table: "bulk load",
+                reason: "a giant without its full encoding".into(),
+            }),
+        }
+    }
+}
+
+impl Store {
+    /// Loads prepared datoms in one commit, all or nothing; see the [loader](BulkLoader) for what is not checked.
+    ///
+    /// They may come in any order. Into a database that is empty, or lies below them, this fills pages completely.
+    pub fn bulk_load(&self, loader: BulkLoader) -> Result<BulkReport> {
+        let mut writer = self.write()?;
+        if writer.db().schema().revision() != loader.schema.revision() {
+            return Err(Error::SchemaChanged {
+                expected: loader.schema.revision(),
+                found: writer.db().schema().revision(),
+            });
+        }
+        match &self.kind {
+            Kind::File(file) => write::to_file(writer, file, loader),
+            Kind::Memory(_) => {
+                let (mut db, given) = (writer.db().clone(), loader.given);
+                let added = write::to_overlay(&mut db, loader)?;
+                writer.set_db(db);
+                writer.commit()?;
+                Ok(BulkReport { added, given })
+            }
+        }
+    }
+
+    /// Loads datoms from an iterator; see [`bulk_load`](Self::bulk_load).
+    pub fn bulk_load_datoms(
+        &self,
+        datoms: impl IntoIterator<Item = (EntityId, AttrId, EncodedValue)>,
+    ) -> Result<BulkReport> {
+        let mut loader = BulkLoader::new(self.db()?.schema());
+        for (e, a, v) in datoms {
+            loader.add(e, a, &v)?;
+        }
+        self.bulk_load(loader)
+    }
+}
+
+/// Whether facts of the attribute belong into the AVE index.
+fn is_indexed(attribute: &Attribute) -> bool {
+    !attribute.no_index
+}

@@ -1,0 +1,129 @@
+//! Bulk loads against the same facts staged one by one.
+
+use edn::Value;
+use proptest::prelude::*;
+
+use super::{BulkBatch, BulkLoader};
+use crate::datom::Index;
+use crate::db::Db;
+use crate::encode::{EncodedValue, encode};
+use crate::error::Error;
+use crate::ids::{AttrId, EntityId, TX_BASE};
+use crate::schema::SchemaPatch;
+use crate::store::{Store, StoreOptions};
+
+fn schema() -> SchemaPatch {
+    let text = r#"{:a {:db/cardinality :db.cardinality/many} :b {:db/cardinality :db.cardinality/many}
+                   :c {:db/noindex true :db/cardinality :db.cardinality/many}}"#;
+    SchemaPatch::from_value(&edn::read(text).expect("EDN")).expect("a schema")
+}
+
+type Fact = (u64, u32, EncodedValue);
+
+fn fact() -> impl Strategy<Value = Fact> {
+    let value = prop_oneof![
+        6 => (0i64..300).prop_map(Value::Int),
+        3 => "[ab\0]{0,9}".prop_map(Value::from),
+        1 => (470usize..490, 0u8..3).prop_map(|(len, end)| Value::from("x".repeat(len) + &end.to_string())),
+    ];
+    let entity = prop_oneof![20 => 1u64..40, 1 => Just(TX_BASE + 3)];
+    (entity, 16u32..19, value).prop_map(|(e, a, v)| (e, a, encode(&v)))
+}
+
+fn facts_of(db: &Db) -> Vec<(u64, AttrId, Value)> {
+    let datoms = db.datoms(Index::Eav, &[]).expect("readable");
+    datoms.map(|datom| datom.expect("a datom")).map(|datom| (datom.e.0, datom.a, datom.v)).collect()
+}
+
+fn load(store: &Store, facts: &[Fact], budget: usize, in_batches: bool) -> u64 {
+    let mut loader = BulkLoader::new(store.db().expect("readable").schema()).memory_budget(budget);
+    if in_batches {
+        for chunk in facts.chunks(7) {
+            let mut batch = BulkBatch::new();
+            for (e, a, v) in chunk {
+                batch.add(EntityId(*e), AttrId(*a), v).expect("fits");
+            }
+            loader.add_batch(batch).expect("fits");
+        }
+    } else {
+        for (e, a, v) in facts {
+            loader.add(EntityId(*e), AttrId(*a), v).expect("fits");
+        }
+    }
+    assert_eq!(loader.given(), facts.len() as u64);
+    store.bulk_load(loader).expect("loads").added
+}
+
+fn stage(store: &Store, facts: &[Fact]) -> u64 {
+    let mut writer = store.write().expect("free");
+    let mut db = writer.db().clone();
+    let mut added = 0;
+    for (e, a, v) in facts {
+        let attribute = db.schema().by_id(AttrId(*a)).expect("declared").clone();
+        added += u64::from(db.stage_add(EntityId(*e), &attribute, v.clone()).expect("readable"));
+        if *e > TX_BASE {
+            db.set_basis_tx(db.basis_tx().max(e - TX_BASE));
+        }
+    }
+    writer.set_db(db);
+    writer.commit().expect("commits");
+    added
+}
+
+proptest! {
+    #![proptest_config(crate::store::tests::cases())]
+
+    #[test]
+    fn a_load_is_the_same_as_single_puts(
+        first in proptest::collection::vec(fact(), 0..120),
+        second in proptest::collection::vec(fact(), 0..120),
+        budget in prop_oneof![Just(usize::MAX), Just(500usize), Just(20_000)],
+        in_batches in any::<bool>(),
+    ) {
+        let (dir, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let model = StoreOptions::new().schema(schema()).open(other.path()).expect("opens");
+        let file = StoreOptions::new().schema(schema()).open(dir.path()).expect("opens");
+        let memory = StoreOptions::new().schema(schema()).memory().expect("opens");
+        for facts in [&first, &second] {
+            let added = stage(&model, facts);
+            for store in [&file, &memory] {
+                prop_assert_eq!(load(store, facts, budget, in_batches), added);
+                let (db, expected) = (store.db().expect("readable"), model.db().expect("readable"));
+                let report = db.check().expect("readable");
+                prop_assert!(report.is_sound(), "{:?}", report.problems);
+                prop_assert_eq!(facts_of(&db), facts_of(&expected));
+                prop_assert_eq!(db.max_eid(), expected.max_eid());
+                prop_assert_eq!(db.basis_tx(), expected.basis_tx());
+            }
+        }
+    }
+}
+
+#[test]
+fn unknown_attributes_and_old_schemas_are_refused() {
+    let store = StoreOptions::new().schema(schema()).memory().expect("opens");
+    let mut loader = BulkLoader::new(store.db().expect("readable").schema());
+    let unknown = loader.add(EntityId(1), AttrId(99), &EncodedValue::int(1));
+    assert!(matches!(unknown, Err(Error::UnknownAttributeId { id: AttrId(99) })));
+    loader.add(EntityId(1), AttrId(16), &EncodedValue::int(1)).expect("known");
+    let patch = SchemaPatch::from_value(&edn::read("{:new {}}").expect("EDN")).expect("a patch");
+    store.update_schema(&patch).expect("changes");
+    assert!(matches!(store.bulk_load(loader), Err(Error::SchemaChanged { .. })));
+}
+
+#[test]
+fn progress_goes_through_the_stages() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = StoreOptions::new().schema(schema()).open(dir.path()).expect("opens");
+    let stages = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let seen = stages.clone();
+    let mut loader = BulkLoader::new(store.db().expect("readable").schema())
+        .on_progress(move |stage, _, _| seen.borrow_mut().push(stage));
+    for e in 1..=200_000 {
+        loader.add(EntityId(e), AttrId(16), &EncodedValue::int(e as i64 % 1000)).expect("fits");
+    }
+    store.bulk_load(loader).expect("loads");
+    use super::BulkStage::{Commit, Entities, Sort, Values};
+    assert_eq!(*stages.borrow(), [Sort, Entities, Values, Commit]);
+    assert_eq!(store.db().expect("readable").count(None, Some(AttrId(16)), None).expect("counts"), 200_000);
+}
