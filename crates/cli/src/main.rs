@@ -1,2 +1,7 @@
-//! (skeleton)
-fn main() {}
+//! The `factum` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    factum_cli::main()
+}

@@ -1,0 +1,72 @@
+//! The subcommands that fit into a page each, and what they share.
+
+pub mod check;
+pub mod dump;
+pub mod explain;
+pub mod query;
+pub mod schema;
+pub mod stat;
+pub mod transact;
+
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+
+use edn::Value;
+use factum::{Connection, Input, Options};
+
+use crate::error::{CliError, paint};
+
+/// Opens a database that must exist, for reading.
+pub fn open_existing(path: &Path) -> Result<Connection, CliError> {
+    Ok(Connection::open_with(path, Options::new().read_only(true))?)
+}
+
+/// The text of a query argument: itself, the file after an `@`, or standard input for `-`.
+pub fn text_argument(argument: &str) -> Result<String, CliError> {
+    if argument == "-" {
+        return read_file(Path::new("-"));
+    }
+    match argument.strip_prefix('@') {
+        Some(path) => read_file(Path::new(path)),
+        None => Ok(argument.to_owned()),
+    }
+}
+
+/// The text of a file, or of standard input for `-`.
+pub fn read_file(path: &Path) -> Result<String, CliError> {
+    let text = match path.as_os_str() == "-" {
+        true => {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text).map(|_| text)
+        }
+        false => std::fs::read_to_string(path),
+    };
+    text.map_err(|source| CliError::File { path: path.to_owned(), source })
+}
+
+/// The inputs of a query, each written in EDN.
+pub fn inputs(arguments: &[String]) -> Result<Vec<Input>, CliError> {
+    let read = |(at, argument): (usize, &String)| {
+        let text = text_argument(argument)?;
+        let value = edn::read(&text).map_err(|source| CliError::Argument {
+            what: format!("input {} of the query", at + 1),
+            text: text.clone(),
+            source,
+        })?;
+        Ok(Input::from(value))
+    };
+    arguments.iter().enumerate().map(read).collect()
+}
+
+/// Shows warnings on standard error.
+pub fn warn<W: std::fmt::Display>(warnings: impl IntoIterator<Item = W>) {
+    let terminal = io::stderr().is_terminal();
+    for warning in warnings {
+        eprintln!("{}", paint(&format!("warning: {warning}"), terminal));
+    }
+}
+
+/// A map with plain keyword keys.
+pub fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
+}

@@ -1,0 +1,99 @@
+//! `factum transact`: commits from a file.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use edn::{Form, FormKind, Value};
+use factum::{Connection, Options, TxReport};
+
+use super::{map, read_file};
+use crate::error::CliError;
+use crate::output::{count, duration};
+
+/// Arguments of `factum transact`.
+#[derive(Args)]
+pub struct TransactArgs {
+    /// Directory of the database; created if missing
+    dir: PathBuf,
+    /// EDN: each vector or list is a transaction, maps on their own make one together; - is standard input
+    file: PathBuf,
+    /// A schema to merge first, in EDN; @FILE reads it from a file
+    #[arg(long)]
+    schema: Option<String>,
+}
+
+/// Runs the command.
+pub fn run(args: &TransactArgs) -> Result<(), CliError> {
+    let text = read_file(&args.file)?;
+    let transactions = transactions(&args.file, &text)?;
+    let mut options = Options::new();
+    if let Some(schema) = &args.schema {
+        options = options.schema(super::text_argument(schema)?.as_str());
+    }
+    let conn = Connection::open_with(&args.dir, options)?;
+    let mut out = io::stdout().lock();
+    let terminal = out.is_terminal();
+    for forms in &transactions {
+        let start = Instant::now();
+        let report = commit(&conn, &args.file, &text, forms)?;
+        let (added, retracted) = counts(&report);
+        if terminal {
+            writeln!(
+                out,
+                "transaction {}: {} facts added, {} retracted in {}",
+                report.db_after().basis_tx(),
+                count(added),
+                count(retracted),
+                duration(start.elapsed())
+            )?;
+        } else {
+            writeln!(out, "{}", summary(&report, added, retracted))?;
+        }
+    }
+    conn.close()?;
+    Ok(())
+}
+
+/// The transactions of a text, each as its items.
+fn transactions(path: &Path, text: &str) -> Result<Vec<Vec<Form>>, CliError> {
+    let forms = edn::read_all(text)
+        .map_err(|source| CliError::InFile { path: path.to_owned(), source: factum::Error::read(source, text) })?;
+    let mut transactions: Vec<Vec<Form>> = Vec::new();
+    let mut open = false;
+    for form in forms {
+        match form.kind {
+            FormKind::Vector(items) | FormKind::List(items) => {
+                transactions.push(items);
+                open = false;
+            }
+            _ if open => transactions.last_mut().into_iter().for_each(|last| last.push(form.clone())),
+            _ => {
+                transactions.push(vec![form]);
+                open = true;
+            }
+        }
+    }
+    Ok(transactions)
+}
+
+fn commit(conn: &Connection, path: &Path, text: &str, forms: &[Form]) -> Result<TxReport, CliError> {
+    conn.transact(forms)
+        .map_err(|error| CliError::InFile { path: path.to_owned(), source: error.with_text(text) })
+}
+
+fn counts(report: &TxReport) -> (u64, u64) {
+    let added = report.tx_data().iter().filter(|datom| datom.added).count();
+    (added as u64, (report.tx_data().len() - added) as u64)
+}
+
+fn summary(report: &TxReport, added: u64, retracted: u64) -> Value {
+    let tempids = report.tempids().iter().map(|(tempid, id)| (tempid.clone(), (*id).into())).collect();
+    map([
+        ("tx", Value::Int(report.db_after().basis_tx() as i64)),
+        ("added", Value::Int(added as i64)),
+        ("retracted", Value::Int(retracted as i64)),
+        ("tempids", Value::Map(tempids)),
+    ])
+}

@@ -1,0 +1,77 @@
+//! Raw index access and counts.
+
+use edn::{Keyword, Value};
+use factum::{Datoms, Db, Index};
+
+use super::super::args::Args;
+use super::super::error::EvalError;
+use super::super::item::{Item, datom_vector};
+use super::super::session::Session;
+
+type Open = for<'d> fn(&'d Db, Index, &[Value]) -> Result<Datoms<'d>, factum::Error>;
+
+pub(super) fn datoms(_: &mut Session, args: Args) -> Result<Item, EvalError> {
+    scan(args, Db::datoms)
+}
+
+pub(super) fn seek_datoms(_: &mut Session, args: Args) -> Result<Item, EvalError> {
+    scan(args, Db::seek_datoms)
+}
+
+pub(super) fn rseek_datoms(_: &mut Session, args: Args) -> Result<Item, EvalError> {
+    scan(args, Db::rseek_datoms)
+}
+
+fn scan(mut args: Args, open: Open) -> Result<Item, EvalError> {
+    let db = args.db(0)?;
+    let index = args.keyword(1)?;
+    let index = Index::from_name(index.as_str()).map_err(|error| {
+        EvalError::from_factum(&error.into(), args.span_of(1))
+    })?;
+    let components = args.values_from(2)?;
+    let datoms = open(&db, index, &components).map_err(|error| args.fail(&error))?;
+    collect(&args, &db, datoms)
+}
+
+pub(super) fn index_range(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let db = args.db(0)?;
+    let (attribute, start, end) = (args.keyword(1)?, args.value(2)?, args.value(3)?);
+    let datoms = db.index_range(attribute, &start, &end).map_err(|error| args.fail(&error))?;
+    collect(&args, &db, datoms)
+}
+
+fn collect(args: &Args, db: &Db, datoms: Datoms<'_>) -> Result<Item, EvalError> {
+    let mut vectors = Vec::new();
+    for datom in datoms {
+        let datom = datom.map_err(|error| args.fail(&error.into()))?;
+        vectors.push(datom_vector(&datom, db.schema()));
+    }
+    Ok(Item::Value(Value::Vector(vectors)))
+}
+
+pub(super) fn count_datoms(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let db = args.db(0)?;
+    let entity = match args.has(1) {
+        true => match args.entity(1, &db)? {
+            Some(entity) => Some(entity),
+            None => return Ok(Item::Value(Value::Int(0))),
+        },
+        false => None,
+    };
+    let attribute: Option<Keyword> = if args.has(2) { Some(args.keyword(2)?) } else { None };
+    let value = if args.has(3) { Some(args.value(3)?) } else { None };
+    let count = db.count(entity, attribute, value.as_ref()).map_err(|error| args.fail(&error))?;
+    Ok(Item::Value(Value::Int(count as i64)))
+}
+
+pub(super) fn cardinality(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let db = args.db(0)?;
+    let attribute = args.keyword(1)?;
+    let count = db.cardinality(attribute).map_err(|error| args.fail(&error))?;
+    Ok(Item::Value(Value::Int(count as i64)))
+}
+
+pub(super) fn max_eid(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let db = args.db(0)?;
+    Ok(Item::Value(Value::Int(db.max_eid().0 as i64)))
+}

@@ -1,0 +1,99 @@
+//! The table of forms: name, usage, help, and what each does.
+
+mod connect;
+mod index;
+mod query;
+mod transact;
+
+use super::args::Args;
+use super::error::EvalError;
+use super::item::Item;
+use super::session::Session;
+
+/// One form that can be called.
+pub struct FormSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// How it is written.
+    pub usage: &'static str,
+    /// What it does, in a line.
+    pub help: &'static str,
+    /// Least and greatest number of arguments.
+    pub arity: (usize, usize),
+    /// The argument that is data even without a quote: a query or a pattern.
+    pub literal: Option<usize>,
+    /// Does it.
+    pub run: fn(&mut Session, Args) -> Result<Item, EvalError>,
+}
+
+impl FormSpec {
+    pub(super) fn takes(&self, count: usize) -> bool {
+        (self.arity.0..=self.arity.1).contains(&count)
+    }
+}
+
+/// Any number of arguments.
+const MANY: usize = usize::MAX;
+
+macro_rules! forms {
+    ($($usage:literal $arity:expr, $literal:expr, $run:path, $help:literal;)*) => {
+        /// All forms, in the order of the help.
+        pub const FORMS: &[FormSpec] = &[
+            $(FormSpec {
+                name: name_of($usage),
+                usage: $usage,
+                help: $help,
+                arity: $arity,
+                literal: $literal,
+                run: $run,
+            }),*
+        ];
+    };
+}
+
+forms! {
+    "(get-conn dir schema? opts?)" (1, 3), None, connect::get_conn, "opens or creates a database; the schema is merged into the stored one";
+    "(create-conn schema? opts?)" (0, 3), None, connect::create_conn, "a connection to a new database in memory";
+    "(empty-db schema? opts?)" (0, 3), None, connect::empty_db, "an empty database value";
+    "(db conn)" (1, 1), None, connect::db, "the current database value";
+    "(schema db)" (1, 1), None, connect::schema, "the schema as a map";
+    "(update-schema conn patch deletions? renames?)" (2, 4), None, connect::update_schema, "changes the schema of a connection";
+    "(close conn)" (1, 1), None, connect::close, "closes a connection";
+    "(closed? conn)" (1, 1), None, connect::is_closed, "whether a connection was closed";
+    "(transact! conn tx-data tx-meta?)" (2, 3), None, transact::transact, "commits a transaction; gives its report";
+    "(transact conn tx-data tx-meta?)" (2, 3), None, transact::transact, "the same as transact!";
+    "(with db tx-data tx-meta?)" (2, 3), None, transact::with, "the report of a transaction that is not committed";
+    "(db-with db tx-data)" (2, 2), None, transact::db_with, "the database as a transaction would leave it";
+    "(q query db & inputs)" (1, MANY), Some(0), query::q, "answers a query";
+    "(explain opts query db & inputs)" (2, MANY), Some(1), query::explain, "the plan of a query; {:run? true} also runs it";
+    "(pull db pattern eid)" (3, 4), Some(1), query::pull, "a tree of one entity";
+    "(pull-many db pattern eids)" (3, 4), Some(1), query::pull_many, "a tree of each entity";
+    "(entity db eid)" (2, 2), None, query::entity, "an entity, whose attributes are read as (:attr e)";
+    "(touch entity)" (1, 1), None, query::touch, "all attributes of an entity as a map";
+    "(entid db ref)" (2, 2), None, query::entid, "the id behind an ident or a lookup ref";
+    "(datoms db index & components)" (2, 5), None, index::datoms, "the datoms of :eav or :ave under a prefix";
+    "(seek-datoms db index & components)" (2, 5), None, index::seek_datoms, "the datoms from a place on";
+    "(rseek-datoms db index & components)" (2, 5), None, index::rseek_datoms, "the datoms from a place back";
+    "(index-range db attr start end)" (4, 4), None, index::index_range, "the datoms of an attribute between two values";
+    "(count-datoms db e a v)" (4, 4), None, index::count_datoms, "how many datoms match, nil being any";
+    "(cardinality db attr)" (2, 2), None, index::cardinality, "how many distinct values an attribute has";
+    "(max-eid db)" (1, 1), None, index::max_eid, "the largest entity id";
+}
+
+/// The name in a usage line.
+const fn name_of(usage: &'static str) -> &'static str {
+    let bytes = usage.as_bytes();
+    let mut end = 1;
+    while bytes[end] != b' ' && bytes[end] != b')' {
+        end += 1;
+    }
+    let (_, rest) = usage.split_at(1);
+    rest.split_at(end - 1).0
+}
+
+/// The form of this name.
+pub fn find(name: &str) -> Option<&'static FormSpec> {
+    // `d/q` and `d/transact!` are how programs write them.
+    let name = name.rsplit_once('/').map_or(name, |(_, name)| name);
+    FORMS.iter().find(|spec| spec.name == name)
+}

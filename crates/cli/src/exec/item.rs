@@ -1,0 +1,121 @@
+//! [`Item`]: what a form evaluates to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use edn::{Form, Symbol, Value};
+use factum::{Connection, Datom, Db, Entity, Schema, TxReport};
+
+/// Data, or a thing that data cannot be.
+#[derive(Clone)]
+pub enum Item {
+    /// Data as it was written, with its places in the text.
+    Form(Form),
+    /// Data that was computed.
+    Value(Value),
+    /// A connection.
+    Conn(Connection),
+    /// A database value.
+    Db(Db),
+    /// What a transaction did.
+    Report(Arc<TxReport>),
+    /// An entity of a database.
+    Entity(Entity),
+    /// A function by its name, to be passed to a query.
+    Function(Symbol),
+}
+
+impl Item {
+    /// Nothing.
+    pub const NIL: Item = Item::Value(Value::Nil);
+
+    /// What it is, for messages.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Form(form) => form_type(form),
+            Self::Value(value) => value.type_name(),
+            Self::Conn(_) => "connection",
+            Self::Db(_) => "database",
+            Self::Report(_) => "transaction report",
+            Self::Entity(_) => "entity",
+            Self::Function(_) => "function",
+        }
+    }
+
+    /// The data, if it is data; an entity counts as the map of its id, as it does in transactions.
+    pub fn into_value(self) -> Result<Value, Self> {
+        match self {
+            Self::Form(form) => Ok(form.to_value()),
+            Self::Value(value) => Ok(value),
+            Self::Entity(entity) => Ok(Value::Int(entity.id().0 as i64)),
+            other => Err(other),
+        }
+    }
+
+    /// Data for a parser that reports places.
+    pub fn into_form(self) -> Result<Form, Self> {
+        match self {
+            Self::Form(form) => Ok(form),
+            other => other.into_value().map(|value| Form::from(&value)),
+        }
+    }
+
+    /// Everything as data to print: databases and connections as tagged summaries.
+    pub fn to_value(&self) -> Result<Value, factum::Error> {
+        Ok(match self {
+            Self::Form(form) => form.to_value(),
+            Self::Value(value) => value.clone(),
+            Self::Conn(conn) => connection(conn),
+            Self::Db(db) => database(db)?,
+            Self::Report(report) => report_map(report)?,
+            Self::Entity(entity) => entity.touch()?,
+            Self::Function(name) => tagged("factum/function", Value::Symbol(name.clone())),
+        })
+    }
+}
+
+fn form_type(form: &Form) -> &'static str {
+    match &form.kind {
+        edn::FormKind::Atom(value) => value.type_name(),
+        edn::FormKind::List(_) => "list",
+        edn::FormKind::Vector(_) => "vector",
+        edn::FormKind::Map(_) => "map",
+        edn::FormKind::Set(_) => "set",
+        edn::FormKind::Tagged(..) => "tagged value",
+    }
+}
+
+fn tagged(tag: &str, value: Value) -> Value {
+    Value::Tagged(Symbol::parse(tag), Box::new(value))
+}
+
+/// A map from plain keyword names.
+pub fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect::<BTreeMap<_, _>>())
+}
+
+fn connection(conn: &Connection) -> Value {
+    let path = conn.path().map_or(Value::Nil, |path| Value::from(path.display().to_string()));
+    tagged("factum/connection", map([("path", path), ("closed", Value::Bool(conn.is_closed()))]))
+}
+
+fn database(db: &Db) -> Result<Value, factum::Error> {
+    let datoms = db.count(None, None, None)? as i64;
+    Ok(tagged("factum/db", map([("max-eid", Value::Int(db.max_eid().0 as i64)), ("datoms", Value::Int(datoms))])))
+}
+
+/// A report as Datalevin prints it, with the two databases as summaries.
+pub fn report_map(report: &TxReport) -> Result<Value, factum::Error> {
+    let mut map = report.to_value();
+    if let Value::Map(entries) = &mut map {
+        entries.insert(Value::keyword("db-before"), database(&report.db_before())?);
+        entries.insert(Value::keyword("db-after"), database(&report.db_after())?);
+    }
+    Ok(map)
+}
+
+/// `[e a v]`
+pub fn datom_vector(datom: &Datom, schema: &Schema) -> Value {
+    let name = schema.by_id(datom.a).map(|attribute| Value::Keyword(attribute.ident.clone()));
+    Value::Vector(vec![datom.e.into(), name.unwrap_or_default(), datom.v.clone()])
+}

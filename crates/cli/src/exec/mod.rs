@@ -1,0 +1,23 @@
+//! `factum exec`: forms in, one line of EDN per form out. The shell evaluates the same forms.
+//!
+//! ```text
+//! text --feed--> whole forms --Session::eval--> Item --print--> one line of EDN
+//!                                  └ names given by def
+//! ```
+//!
+//! The forms are the calls that users of Datalevin and DataScript type: `(def db (empty-db {..}))`,
+//! `(q '[:find ..] db)`, `(transact! conn [..])`. Databases are values: an earlier one stays queryable.
+
+mod args;
+mod command;
+mod error;
+mod feed;
+mod forms;
+mod item;
+mod session;
+
+pub use command::{ExecArgs, run};
+pub use error::EvalError;
+pub use forms::FORMS;
+pub use item::Item;
+pub use session::Session;

@@ -1,0 +1,213 @@
+//! [`Session`]: evaluating forms one after the other, with the names that `def` gave.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use edn::{Form, FormKind, Keyword, Span, Symbol, Value};
+use factum::EntityValue;
+
+use super::args::Args;
+use super::error::EvalError;
+use super::feed::Feed;
+use super::forms::{self, FormSpec};
+use super::item::Item;
+
+/// The state between forms.
+#[derive(Default)]
+pub struct Session {
+    feed: Feed,
+    names: HashMap<Symbol, Item>,
+    /// Messages for the person at the terminal, such as the warnings of queries.
+    warnings: Vec<String>,
+}
+
+impl Session {
+    /// Where text goes in and forms come out.
+    pub fn feed(&mut self) -> &mut Feed {
+        &mut self.feed
+    }
+
+    /// All text that was fed; places count from its beginning.
+    pub fn text(&self) -> &str {
+        self.feed.text()
+    }
+
+    /// Gives a name to something.
+    pub fn define(&mut self, name: &str, item: Item) {
+        self.names.insert(Symbol::parse(name), item);
+    }
+
+    /// All names that `def` gave.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(Symbol::as_str)
+    }
+
+    /// The warnings since the last call.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    pub(super) fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
+    /// The value of a form.
+    pub fn eval(&mut self, form: &Form) -> Result<Item, EvalError> {
+        match &form.kind {
+            FormKind::Atom(Value::Symbol(name)) => self.eval_symbol(name, form.span),
+            FormKind::Atom(_) => Ok(Item::Form(form.clone())),
+            FormKind::List(items) => match items.as_slice() {
+                [] => Ok(Item::Form(form.clone())),
+                [head, args @ ..] => self.eval_call(form, head, args),
+            },
+            FormKind::Vector(items) => self.eval_collection(form, items, FormKind::Vector),
+            FormKind::Set(items) => self.eval_collection(form, items, FormKind::Set),
+            FormKind::Map(entries) => {
+                let mut evaluated = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    evaluated.push((self.eval_data(key)?, self.eval_data(value)?));
+                }
+                Ok(Item::Form(Form { span: form.span, kind: FormKind::Map(evaluated) }))
+            }
+            FormKind::Tagged(tag, inner) => {
+                let inner = Box::new(self.eval_data(inner)?);
+                Ok(Item::Form(Form { span: form.span, kind: FormKind::Tagged(tag.clone(), inner) }))
+            }
+        }
+    }
+
+    fn eval_symbol(&self, name: &Symbol, span: Span) -> Result<Item, EvalError> {
+        if let Some(item) = self.names.get(name) {
+            return Ok(item.clone());
+        }
+        if factum::is_function(name) {
+            return Ok(Item::Function(name.clone()));
+        }
+        let mut error = EvalError::new(":exec/unknown-name", format!("{name} is not defined"), span);
+        error.hint = edn::nearest(name.as_str(), self.names()).map(|near| format!("did you mean {near}?"));
+        Err(error)
+    }
+
+    fn eval_collection(
+        &mut self,
+        form: &Form,
+        items: &[Form],
+        kind: fn(Vec<Form>) -> FormKind,
+    ) -> Result<Item, EvalError> {
+        let items = items.iter().map(|item| self.eval_data(item)).collect::<Result<_, _>>()?;
+        Ok(Item::Form(Form { span: form.span, kind: kind(items) }))
+    }
+
+    /// An element of a collection, which must be data itself.
+    fn eval_data(&mut self, form: &Form) -> Result<Form, EvalError> {
+        let data = self.eval(form)?.into_form().map_err(|item| {
+            let message = format!("a {} cannot be part of data", item.type_name());
+            EvalError::new(":exec/argument", message, form.span)
+        })?;
+        // Computed data takes the place of the expression that computed it.
+        Ok(if data.span == Span::default() { Form { span: form.span, ..data } } else { data })
+    }
+
+    fn eval_call(&mut self, form: &Form, head: &Form, args: &[Form]) -> Result<Item, EvalError> {
+        let name = match head.as_atom() {
+            Some(Value::Symbol(name)) => name,
+            Some(Value::Keyword(key)) => return self.eval_lookup(form, key, args),
+            _ => return Err(EvalError::new(":exec/call", "only named forms and keywords can be called", head.span)),
+        };
+        match (name.as_str(), args) {
+            ("quote", [data]) => return Ok(Item::Form(data.clone())),
+            ("do", _) => return args.iter().try_fold(Item::NIL, |_, form| self.eval(form)),
+            ("def", [name, value]) => return self.eval_def(name, value),
+            ("comment", _) => return Ok(Item::NIL),
+            _ => {}
+        }
+        match forms::find(name.as_str()) {
+            Some(spec) => self.eval_form(spec, form, args),
+            None => self.eval_function(name, form, args),
+        }
+    }
+
+    fn eval_def(&mut self, name: &Form, value: &Form) -> Result<Item, EvalError> {
+        let Some(symbol) = name.as_symbol() else {
+            return Err(EvalError::new(":exec/argument", "def gives a name: its first argument is a symbol", name.span));
+        };
+        let item = self.eval(value)?;
+        self.names.insert(symbol.clone(), item.clone());
+        Ok(item)
+    }
+
+    fn eval_form(&mut self, spec: &'static FormSpec, form: &Form, args: &[Form]) -> Result<Item, EvalError> {
+        if !spec.takes(args.len()) {
+            let message = format!("expected {}, got {} arguments", spec.usage, args.len());
+            return Err(EvalError::new(":exec/arity", message, form.span));
+        }
+        let mut items = Vec::with_capacity(args.len());
+        for (at, arg) in args.iter().enumerate() {
+            // A pattern or query that was written out is data, quoted or not.
+            let literal = spec.literal == Some(at) && matches!(arg.kind, FormKind::Vector(_) | FormKind::Map(_));
+            let item = if literal { Item::Form(arg.clone()) } else { self.eval(arg)? };
+            items.push((item, arg.span));
+        }
+        (spec.run)(self, Args::new(spec.name, form.span, items))
+    }
+
+    /// `(:key thing)`, `(:key thing default)`
+    fn eval_lookup(&mut self, form: &Form, key: &Keyword, args: &[Form]) -> Result<Item, EvalError> {
+        let [thing, default @ ..] = args else {
+            return Err(EvalError::new(":exec/arity", format!("expected ({key} thing)"), form.span));
+        };
+        let thing = self.eval(thing)?;
+        let default = default.first().map(|default| self.eval(default)).transpose()?;
+        let found = lookup(&thing, key).map_err(|error| EvalError::from_factum(&error, form.span))?;
+        Ok(found.or(default).unwrap_or(Item::NIL))
+    }
+
+    /// A built-in function of the query language, applied to data: `(+ 1 2)`, `(count xs)`.
+    fn eval_function(&mut self, name: &Symbol, form: &Form, args: &[Form]) -> Result<Item, EvalError> {
+        if !factum::is_function(name) {
+            let known = FORMS_AND_SPECIAL.iter().copied().chain(forms::FORMS.iter().map(|spec| spec.name));
+            let mut error = EvalError::new(":exec/unknown-form", format!("there is no form {name}"), form.span);
+            error.hint = edn::nearest(name.as_str(), known).map(|near| format!("did you mean {near}?"));
+            return Err(error);
+        }
+        let mut values = Vec::with_capacity(args.len());
+        for arg in args {
+            values.push(self.eval_data(arg)?.to_value());
+        }
+        let value = factum::call_function(name, &values)
+            .map_err(|error| EvalError::from_factum(&error.into(), form.span))?;
+        Ok(Item::Value(value))
+    }
+}
+
+const FORMS_AND_SPECIAL: [&str; 4] = ["def", "do", "quote", "comment"];
+
+/// What a keyword finds in a report, an entity or a map.
+fn lookup(thing: &Item, key: &Keyword) -> Result<Option<Item>, factum::Error> {
+    Ok(match thing {
+        Item::Report(report) => match key.as_str() {
+            "db-before" => Some(Item::Db(report.db_before())),
+            "db-after" => Some(Item::Db(report.db_after())),
+            _ => super::item::report_map(report)?
+                .as_map()
+                .and_then(|map| map.get(&Value::Keyword(key.clone())))
+                .cloned()
+                .map(Item::Value),
+        },
+        Item::Entity(entity) => entity.get(key.clone())?.map(|value| match value {
+            EntityValue::Entity(entity) => Item::Entity(entity),
+            other => Item::Value(other.to_value()),
+        }),
+        Item::Form(form) => find(&form.to_value(), key).map(Item::Value),
+        Item::Value(value) => find(value, key).map(Item::Value),
+        _ => None,
+    })
+}
+
+fn find(value: &Value, key: &Keyword) -> Option<Value> {
+    let key = Value::Keyword(key.clone());
+    match value {
+        Value::Map(entries) => BTreeMap::get(entries, &key).cloned(),
+        Value::Set(items) => BTreeSet::get(items, &key).cloned(),
+        _ => None,
+    }
+}

@@ -1,0 +1,177 @@
+//! query, transact, schema, stat, explain, check, dump, load and the shell.
+
+mod common;
+
+use common::Case;
+
+/// A small database.
+fn crew() -> Case {
+    let case = Case::new();
+    case.file(
+        "crew.edn",
+        "[{:name \"Mira\" :age 52 :skill [\"nav\" \"law\"]}\n {:name \"Oto\" :age 38 :boss {:name \"Mira\"}}]",
+    );
+    case.ok(
+        "transact db crew.edn --schema '{:name {:db/valueType :db.type/string :db/unique :db.unique/identity \
+         :db/doc \"what people say\"} :boss {:db/valueType :db.type/ref} :skill {:db/cardinality :db.cardinality/many}}'",
+    );
+    case
+}
+
+const AGES: &str = "[:find ?n ?a :where [?e :name ?n] [?e :age ?a] :order-by ?a]";
+
+#[test]
+fn answers_in_every_format() {
+    let case = crew();
+    assert_eq!(case.ok(&format!("query db '{AGES}'")), "[[\"Oto\" 38] [\"Mira\" 52]]\n");
+    assert_eq!(case.ok(&format!("query db '{AGES}' --format json")), "[[\"Oto\",38],[\"Mira\",52]]\n");
+    assert_eq!(case.ok(&format!("query db '{AGES}' --format csv")), "n,a\nOto,38\nMira,52\n");
+    let table = case.ok(&format!("query db '{AGES}' --format table"));
+    assert!(table.contains("│ Oto  ┆ 38 │") && table.ends_with("2 rows\n"), "{table}");
+    let maps = "[:find ?n ?a :keys name age :where [?e :name ?n] [?e :age ?a] :order-by ?a]";
+    assert_eq!(
+        case.ok(&format!("query db '{maps}' --format json")),
+        "[{\"age\":38,\"name\":\"Oto\"},{\"age\":52,\"name\":\"Mira\"}]\n"
+    );
+    assert!(case.ok(&format!("query db '{maps}' --format csv")).starts_with("name,age\n"));
+}
+
+#[test]
+fn a_scalar_stands_alone() {
+    let case = crew();
+    let scalar = "[:find ?n . :where [?e :name ?n] [?e :age 38]]";
+    assert_eq!(case.ok(&format!("query db '{scalar}'")), "\"Oto\"\n");
+    assert_eq!(case.ok(&format!("query db '{scalar}' --format table")), "Oto\n");
+    assert_eq!(case.ok(&format!("query db '{scalar}' --format csv")), "Oto\n");
+    assert_eq!(case.ok("query db '[:find ?e . :where [?e :age 99]]'"), "nil\n");
+}
+
+#[test]
+fn inputs_are_edn_in_order() {
+    let case = crew();
+    let query = "[:find [?n ...] :in $ % [?a ...] ?skill :where (aged ?e ?a) [?e :name ?n] [?e :skill ?skill]]";
+    let rules = "[[(aged ?e ?a) [?e :age ?a]]]";
+    assert_eq!(case.ok(&format!("query db '{query}' '{rules}' '[38 52]' '\"nav\"'")), "[\"Mira\"]\n");
+    case.file("q.edn", "[:find ?x . :in $ ?x]");
+    assert_eq!(case.ok("query db @q.edn -7"), "-7\n");
+    assert_eq!(case.run_with("query db - -7", "[:find ?x . :in $ ?x]").out, "-7\n");
+    let error = case.fails("query db '[:find ?x . :in $ ?x]' '[1'");
+    assert!(error.starts_with("input 1 of the query:\nerror[:edn/unexpected-end]"), "{error}");
+}
+
+#[test]
+fn unknown_attributes_warn_on_standard_error() {
+    let case = crew();
+    let run = case.run("query db '[:find ?n :where [_ :nmae ?n]]'");
+    assert_eq!((run.out.as_str(), run.code), ("#{}\n", Some(0)));
+    assert!(run.err.starts_with("warning: unknown attribute :nmae") && run.err.contains(":name"), "{}", run.err);
+}
+
+#[test]
+fn tables_stop_at_max_rows() {
+    let case = crew();
+    let table = case.ok("query db '[:find ?x :where [(range 30) [?x ...]]]' --format table --max-rows 10");
+    assert!(table.ends_with("30 rows, 20 not shown\n"), "{table}");
+}
+
+#[test]
+fn transactions_come_one_per_vector() {
+    let case = Case::new();
+    case.file("t.edn", "[{:n 1}] [{:n 2} {:n 3}]\n{:n 4}\n{:n 5}\n([:db/add \"x\" :n 6])");
+    let out = case.ok("transact db t.edn");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[1], "{:added 2, :retracted 0, :tempids {:db/current-tx 4611686018427387906}, :tx 2}");
+    assert!(lines[3].contains("\"x\" 6"), "{out}");
+    assert_eq!(case.run_with("transact db -", "[[:db/retract 1 :n 1]]").out.lines().count(), 1);
+    assert_eq!(case.ok("query db '[:find (count ?n) . :where [_ :n ?n]]'"), "5\n");
+}
+
+#[test]
+fn a_refused_transaction_points_into_its_file() {
+    let case = crew();
+    case.file("bad.edn", "[{:name \"Pia\"}]\n[{:name \"Quin\"} [:db/add 1 :age nil]]");
+    let run = case.run("transact db bad.edn");
+    assert_eq!(run.code, Some(1));
+    assert!(run.err.starts_with("bad.edn:\nerror[:transact/syntax]: :age cannot hold nil"), "{}", run.err);
+    assert!(run.err.contains("  2 | [{:name \"Quin\"} [:db/add 1 :age nil]]\n"), "{}", run.err);
+    assert!(run.err.contains("^^^\n"), "{}", run.err);
+    assert_eq!(case.ok("query db '[:find [?n ...] :where [_ :name ?n] :order-by ?n]'").matches('"').count(), 6);
+}
+
+#[test]
+fn schema_shows_and_changes() {
+    let case = crew();
+    let edn = case.ok("schema db");
+    assert!(edn.contains(":boss {:db/valueType :db.type/ref}") && !edn.contains(":db/ident"), "{edn}");
+    assert!(case.ok("schema db --all").contains(":db/ident"));
+    let table = case.ok("schema db --format table");
+    assert!(table.contains("identity, what people say"), "{table}");
+    assert!(case.ok("schema db '{:age {:db/valueType :db.type/long}}'").contains(":age {:db/valueType :db.type/long}"));
+    let error = case.fails("schema db '{:age {:db/valueType :db.type/instant}}'");
+    assert!(error.contains("value type change is not allowed"), "{error}");
+    let error = case.fails("schema db '{:age {:db/valueTyp :db.type/instant}}'");
+    assert!(error.contains("error["), "{error}");
+    assert!(case.ok("schema db --format csv").starts_with("attribute,type,values,properties,facts\n"));
+    assert!(case.ok("schema db --format json").contains("\"db/unique\":\"db.unique/identity\""));
+}
+
+#[test]
+fn stat_check_and_explain() {
+    let case = crew();
+    let stat = edn::read(&case.ok("stat db")).expect("readable");
+    assert_eq!(stat.as_map().expect("a map")[&edn::Value::keyword("datoms")], 7.into());
+    assert!(case.ok("stat db --format table").contains("facts              7\n"));
+    assert!(case.ok("check db").starts_with("ok: 7 facts, both indexes agree"));
+    assert!(!case.ok(&format!("explain db '{AGES}'")).is_empty());
+    assert!(!case.ok(&format!("explain db '{AGES}' --analyze")).is_empty());
+    edn::read(&case.ok(&format!("explain db '{AGES}' --format edn"))).expect("readable");
+}
+
+#[test]
+fn a_dump_loads_into_the_same_database() {
+    let case = crew();
+    let dump = case.ok("dump db");
+    assert_eq!(dump.lines().count(), 3);
+    case.file("dump.edn", &dump);
+    assert_eq!(case.ok("load copy dump.edn"), "2 entities\n");
+    assert_eq!(case.ok("dump copy"), dump);
+    case.ok("dump db --output other.edn");
+    assert_eq!(std::fs::read_to_string(case.path("other.edn")).expect("written"), dump);
+    let error = case.fails("load copy dump.edn");
+    assert!(error.contains("there is something at copy already"), "{error}");
+    case.file("no.edn", "{:a 1}");
+    assert!(case.fails("load fresh no.edn").contains("not a dump"));
+    case.file("later.edn", "{:factum/dump 99 :schema {}}");
+    assert!(case.fails("load fresh later.edn").contains("not a dump that this version"));
+    assert!(!case.path("fresh").exists());
+}
+
+#[test]
+fn the_shell_answers_queries_forms_and_commands() {
+    let case = crew();
+    let script = format!(
+        "{AGES}\n(max-eid db)\n(transact! conn [{{:name \"Pia\"}}])\n(max-eid db)\n.count :name\n.mode edn\n\
+         [:find ?n\n :where [_ :name ?n]\n        [?e :age]]\n.timer off\n.attributes skil\n.explain {AGES}\n.nosuch\n(pul 1)\n.quit\nnever"
+    );
+    let run = case.run_with("repl db", &script);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    for expected in ["│ Oto  ┆ 38 │", "2 rows", "\n2\n", "\n3\n", ":name: 3 facts, 3 distinct values", "#{[\"Mira\"]", ":skill"] {
+        assert!(run.out.contains(expected), "{expected}: {}", run.out);
+    }
+    assert!(run.err.contains("there is no command .nosuch") && run.err.contains("did you mean pull?"), "{}", run.err);
+    assert!(!run.out.contains("never"));
+}
+
+#[test]
+fn the_shell_starts_in_memory() {
+    let run = Case::new().run_with("repl", "(transact! conn [{:n 1}])\n(count-datoms db nil :n nil)\n.help\n.forms\n");
+    assert!(run.out.contains("\n1\n") && run.out.contains(".quit") && run.out.contains("(pull-many db"), "{run:?}");
+}
+
+#[test]
+fn help_shows_examples() {
+    let help = Case::new().ok("--help");
+    assert!(help.contains("Examples:") && help.contains("factum repl"), "{help}");
+    assert_eq!(Case::new().run("nosuch").code, Some(2));
+}

@@ -1,0 +1,267 @@
+//! `factum exec`: each form, its answer, its errors.
+
+mod common;
+
+use common::Case;
+
+const CREW: &str = r#"
+(def schema {:name {:db/valueType :db.type/string :db/unique :db.unique/identity}
+             :boss {:db/valueType :db.type/ref}
+             :skill {:db/cardinality :db.cardinality/many}})
+(def conn (create-conn schema))
+(def report (transact! conn [{:db/id -1 :name "Mira" :age 52 :skill ["nav" "law"]}
+                             {:db/id -2 :name "Oto" :age 38 :boss -1 :skill "nav"}]))
+(def db1 (db conn))
+"#;
+
+/// The answers to `forms`, asked of a small crew.
+#[track_caller]
+fn crew(forms: &str) -> Vec<String> {
+    let answers = Case::new().exec(&format!("{CREW}{forms}"));
+    answers[4..].to_vec()
+}
+
+#[test]
+fn one_line_for_each_form() {
+    let case = Case::new();
+    let run = case.run_with("exec", "1 :two\n[3\n 4] ; and a comment\n\"five\"");
+    assert_eq!(run.out, "1\n:two\n[3 4]\n\"five\"\n");
+    assert_eq!(run.code, Some(0));
+}
+
+#[test]
+fn names_quotes_and_do() {
+    let case = Case::new();
+    assert_eq!(case.exec("(def x [1 2]) x [x :y] 'x '(a b) (quote c) (do 1 2 x) (do)")[1..], [
+        "[1 2]", "[[1 2] :y]", "x", "(a b)", "c", "[1 2]", "nil"
+    ]);
+    assert_eq!(case.exec("(+ 1 2) (count [1 2 3]) (:a {:a 7}) (:b {:a 7} :none)"), ["3", "3", "7", ":none"]);
+}
+
+#[test]
+fn databases_are_values() {
+    assert_eq!(
+        crew(
+            "(def db2 (db-with db1 [[:db/add 1 :age 53]]))
+             (q '[:find ?a . :where [1 :age ?a]] db2)
+             (q '[:find ?a . :where [1 :age ?a]] db1)
+             (q '[:find ?a . :where [1 :age ?a]] conn)
+             (:age (entity (:db-after (with db2 [[:db/add 1 :age 54]])) 1))
+             (:age (entity db2 1))"
+        )[1..],
+        ["53", "52", "52", "54", "53"]
+    );
+}
+
+#[test]
+fn reports_show_datoms_with_flags() {
+    assert_eq!(
+        crew("(:tx-data (transact! conn [[:db/add 1 :age 53] {:db/id \"x\" :name \"Pia\"}] {:why :test}))
+              (:tempids report)
+              (:tx-meta (with db1 [] {:why :test}))
+              (max-eid (:db-before report))"),
+        [
+            r#"[[1 :age 52 false] [1 :age 53 true] [3 :name "Pia" true]]"#,
+            "{-2 2, -1 1, :db/current-tx 4611686018427387905}",
+            "{:why :test}",
+            "0"
+        ]
+    );
+}
+
+#[test]
+fn queries_take_databases_collections_rules_and_functions() {
+    assert_eq!(
+        crew(
+            "(q '[:find ?n :where [_ :name ?n]] db1)
+             (q '[:find [?n ...] :in $ ?min :where [?e :name ?n] [?e :age ?a] [(<= ?min ?a)]] db1 40)
+             (q '[:find ?x ?y :in $a [?x ...] :where [$a ?x ?y]] [[1 :one] [2 :two]] [2 3])
+             (q '[:find ?n . :in $ % :where (boss ?e ?b) [?b :name ?n]] db1 '[[(boss ?a ?b) [?a :boss ?b]]])
+             (q '[:find ?y . :in ?f ?x :where [(?f ?x) ?y]] inc 41)
+             (q '{:find [(count ?e) .] :where [[?e :name]]} db1)
+             (q [:find ?a . :where [1 :age ?a]] db1)"
+        ),
+        [r#"#{["Mira"] ["Oto"]}"#, r#"["Mira"]"#, "#{[2 :two]}", r#""Mira""#, "42", "2", "52"]
+    );
+}
+
+#[test]
+fn pull_and_entities() {
+    assert_eq!(
+        crew(
+            "(pull db1 [:name {:boss [:name]}] 2)
+             (pull db1 '[*] [:name \"Mira\"])
+             (pull-many db1 [:name] [2 [:name \"Mira\"] 99])
+             (pull db1 [:name] [:name \"Nobody\"])
+             (entity db1 2)
+             (:name (:boss (entity db1 [:name \"Oto\"])))
+             (:_boss (entity db1 1))
+             (entity db1 [:name \"Nobody\"])
+             (touch (entity db1 1))"
+        ),
+        [
+            r#"{:boss {:name "Mira"}, :name "Oto"}"#,
+            r#"{:age 52, :name "Mira", :skill ["law" "nav"], :db/id 1}"#,
+            r#"[{:name "Oto"} {:name "Mira"} nil]"#,
+            "nil",
+            r#"{:age 38, :boss {:db/id 1}, :name "Oto", :skill #{"nav"}, :db/id 2}"#,
+            r#""Mira""#,
+            "#{{:db/id 2}}",
+            "nil",
+            r#"{:age 52, :name "Mira", :skill #{"law" "nav"}, :db/id 1}"#,
+        ]
+    );
+}
+
+#[test]
+fn indexes_and_counts() {
+    assert_eq!(
+        crew(
+            "(datoms db1 :eav 2)
+             (datoms db1 :ave :age)
+             (datoms db1 :ave :age 38)
+             (seek-datoms db1 :ave :age 40)
+             (rseek-datoms db1 :ave :age 40)
+             (index-range db1 :age 38 nil)
+             (count-datoms db1 nil :skill \"nav\")
+             (count-datoms db1 2 nil nil)
+             (cardinality db1 :skill)
+             (max-eid db1)
+             (entid db1 [:name \"Oto\"])
+             (entid db1 [:name \"Nobody\"])"
+        ),
+        [
+            r#"[[2 :boss 1] [2 :name "Oto"] [2 :skill "nav"] [2 :age 38]]"#,
+            "[[2 :age 38] [1 :age 52]]",
+            "[[2 :age 38]]",
+            "[[1 :age 52]]",
+            "[[2 :age 38]]",
+            "[[2 :age 38] [1 :age 52]]",
+            "2",
+            "4",
+            "2",
+            "2",
+            "2",
+            "nil",
+        ]
+    );
+}
+
+#[test]
+fn durable_connections_reopen() {
+    let case = Case::new();
+    let dir = case.path("store");
+    let open = format!("(def conn (get-conn {:?} {{:name {{:db/unique :db.unique/identity}}}}))", dir.display().to_string());
+    let first = case.exec(&format!("{open} (transact! conn [{{:name \"Ann\"}}]) (close conn) (closed? conn)"));
+    assert_eq!(first[2..], ["nil", "true"]);
+    let second = case.exec(&format!("{open} (q '[:find ?n . :where [_ :name ?n]] (db conn)) (:name (schema conn))"));
+    assert_eq!(second[1..], [r#""Ann""#, "{:db/unique :db.unique/identity}"]);
+}
+
+#[test]
+fn things_print_readably() {
+    let answers = crew("conn db1 report (def f inc)");
+    assert_eq!(answers[0], "#factum/connection {:closed false, :path nil}");
+    assert_eq!(answers[1], "#factum/db {:datoms 8, :max-eid 2}");
+    assert!(answers[2].starts_with("{:db-after #factum/db {:datoms 8, :max-eid 2}, :db-before"), "{}", answers[2]);
+    assert_eq!(answers[3], "#factum/function inc");
+    for answer in &answers {
+        edn::read(answer).expect("readable");
+    }
+}
+
+#[test]
+fn options_hold_and_unknown_ones_are_refused() {
+    let answers = Case::new().exec(
+        "(def conn (create-conn {:a {}} {:closed-schema? true}))
+         (transact! conn [{:b 1}])
+         (create-conn {} {:closed-shcema? true})
+         (create-conn {} {:search-opts {}})
+         (update-schema conn {:b {}})
+         (:tx-data (transact! conn [{:b 1}]))
+         (update-schema conn nil nil {:b :c})
+         (q '[:find ?v . :where [_ :c ?v]] (db conn))
+         (update-schema conn nil #{:a})
+         (:a (schema conn))",
+    );
+    assert!(answers[1].contains(":error/class :unknown-attribute"), "{}", answers[1]);
+    assert!(answers[2].contains("did you mean :closed-schema?"), "{}", answers[2]);
+    assert!(answers[3].contains("there is no such option"), "{}", answers[3]);
+    assert_eq!(answers[5], "[[1 :b 1 true]]");
+    assert_eq!((answers[7].as_str(), answers[9].as_str()), ("1", "nil"));
+}
+
+#[test]
+fn errors_are_data_with_a_place_and_the_rest_goes_on() {
+    let case = Case::new();
+    let forms = "(def conn (create-conn))\n(transact! conn [[:db/add 1 :name nil]])\n(pull (db conn) [[:a :frob 1]] 1)\n\
+                 (q '[:find ?x\n :where [?x :a ?y] [(< ?z 1)]] (db conn))\n(nosuch 1)\nnothing\n(pull 1 2)\n7";
+    let run = case.run_with("exec", forms);
+    assert_eq!(run.code, Some(1));
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert_eq!(lines.len(), 8, "{}", run.out);
+    let expected = [
+        (1, ":transact/syntax", "nil"),
+        (2, ":parser/pull", ":frob"),
+        (4, ":exec/unknown-form", "(nosuch 1)"),
+        (5, ":exec/unknown-name", "nothing"),
+        (6, ":exec/arity", "(pull 1 2)"),
+    ];
+    for (line, kind, place) in expected {
+        let error = edn::read(lines[line]).expect("readable");
+        let error = error.as_map().expect("a map");
+        assert_eq!(error[&edn::Value::keyword("error/kind")], edn::Value::keyword(kind), "{}", lines[line]);
+        let span = error[&edn::Value::keyword("error/span")].as_sequence().expect("a span");
+        let (start, end) = (span[0].as_int().expect("start") as usize, span[1].as_int().expect("end") as usize);
+        assert_eq!(&forms[start..end], place, "{}", lines[line]);
+    }
+    assert!(lines[3].contains(":error/kind :query/where") && lines[3].contains("?z"), "{}", lines[3]);
+    assert_eq!(lines[7], "7");
+}
+
+#[test]
+fn wrong_brackets_spoil_their_lines_only() {
+    let case = Case::new();
+    let lines = case.exec("1\n(q [(< ?a] db)\n2\n");
+    assert_eq!((lines[0].as_str(), lines[2].as_str()), ("1", "2"));
+    assert!(lines[1].contains(":error/kind :edn/delimiter"), "{}", lines[1]);
+    let lines = case.exec("1\n(2\n");
+    assert!(lines[1].contains(":error/kind :edn/unexpected-end"), "{}", lines[1]);
+}
+
+#[test]
+fn stop_on_error_stops() {
+    let case = Case::new();
+    let file = case.file("forms.edn", "1\n(nosuch)\n3\n");
+    let run = case.run(&format!("exec {} --stop-on-error", file.display()));
+    assert_eq!((run.out.lines().count(), run.code), (2, Some(1)));
+    let run = case.run(&format!("exec {}", file.display()));
+    assert_eq!((run.out.lines().count(), run.code), (3, Some(1)));
+    assert!(case.fails("exec missing.edn").contains("missing.edn"));
+}
+
+#[test]
+fn explain_is_data() {
+    let answers = crew("(explain {:run? true} '[:find ?n :where [?e :name ?n] [?e :age 38]] db1)");
+    let plan = edn::read(&answers[0]).expect("readable");
+    assert!(plan.as_map().is_some_and(|map| !map.is_empty()), "{plan}");
+}
+
+#[test]
+fn answers_come_before_the_next_form_is_sent() {
+    use std::io::{BufRead, BufReader, Write};
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_factum"))
+        .arg("exec")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let (mut input, output) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+    let mut output = BufReader::new(output).lines();
+    for n in 0..3 {
+        writeln!(input, "(+ {n}\n 1)").expect("written");
+        assert_eq!(output.next().expect("an answer").expect("text"), (n + 1).to_string());
+    }
+    drop(input);
+    assert!(child.wait().expect("the program ends").success());
+}

@@ -1,0 +1,307 @@
+//! [`Db`]: a database as a value.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use edn::{Keyword, Value};
+use query::{Query, QueryOptions};
+use query::pull::{PullOptions, Puller};
+use serde::de::DeserializeOwned;
+use storage::transact::{TxFunctions, TxReport as StorageReport, transact};
+use storage::{Datoms, EntityId, Index, Schema};
+
+use crate::inputs::IntoInputs;
+use crate::text::{AsPattern, AsQuery, EntityRef, TxInput};
+use crate::{CancelToken, Entity, Error, Explanation, Input, Options, QueryResult, Result, TxReport};
+
+/// What a connection knows beside its data; every database that comes from it knows it, too.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Runtime {
+    pub(crate) query: QueryOptions,
+    pub(crate) transactions: TxFunctions,
+}
+
+/// An immutable database: it gives the same answers for as long as it lives, whatever is committed meanwhile.
+///
+/// Cheap to clone and to send to other threads. A `Db` comes from [`Connection::db`](crate::Connection::db), from
+/// [`Db::empty`], or from another one through [`with`](Db::with).
+///
+/// ```
+/// use factum::Db;
+///
+/// let empty = Db::empty("{:name {:db/unique :db.unique/identity}}")?;
+/// let two = empty.with(r#"[{:name "Ann" :age 38} {:name "Bob" :age 41}]"#)?.db_after();
+/// let rows: Vec<(String, i64)> = two.query("[:find ?n ?a :where [?e :name ?n] [?e :age ?a]]")?.rows()?;
+/// assert_eq!(rows.len(), 2);
+/// assert_eq!(empty.query("[:find ?n :where [_ :name ?n]]")?.len(), 0);
+/// # Ok::<(), factum::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Db {
+    inner: storage::Db,
+    runtime: Arc<Runtime>,
+}
+
+impl Db {
+    pub(crate) fn new(inner: storage::Db, runtime: Arc<Runtime>) -> Self {
+        Self { inner, runtime }
+    }
+
+    /// A database without facts, in memory, with a schema or [`Options`].
+    pub fn empty(options: impl Into<Options>) -> Result<Self> {
+        let options = options.into();
+        let schema = options.initial_schema()?;
+        Ok(Self::new(storage::Db::empty(schema, options.db_options()), Arc::new(options.runtime())))
+    }
+
+    /// The attributes and their properties.
+    pub fn schema(&self) -> &Arc<Schema> {
+        self.inner.schema()
+    }
+
+    /// The largest id given to an entity.
+    pub fn max_eid(&self) -> EntityId {
+        self.inner.max_eid()
+    }
+
+    /// The number of the last transaction.
+    pub fn basis_tx(&self) -> u64 {
+        self.inner.basis_tx()
+    }
+
+    /// Answers a query, given as text or parsed.
+    pub fn query(&self, query: impl AsQuery) -> Result<QueryResult> {
+        self.query_with(query, ())
+    }
+
+    /// Answers a query with inputs, which fill `:in` after `$`.
+    ///
+    /// ```
+    /// # use factum::{Db, inputs};
+    /// # let db = Db::empty(())?.with(r#"[{:name "Ann" :age 38} {:name "Bob" :age 41}]"#)?.db_after();
+    /// let names: Vec<String> = db
+    ///     .query_with("[:find [?n ...] :in $ ?min :where [?e :name ?n] [?e :age ?a] [(<= ?min ?a)]]", [40])?
+    ///     .column()?;
+    /// assert_eq!(names, ["Bob"]);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn query_with(&self, query: impl AsQuery, inputs: impl IntoInputs) -> Result<QueryResult> {
+        let query = query.as_query()?;
+        let inputs = self.all_inputs(&query, inputs);
+        Ok(QueryResult(query::query(&query, &inputs, &self.runtime.query)?))
+    }
+
+    /// The rows of a query as a Rust type; short for [`query`](Self::query) and [`rows`](QueryResult::rows).
+    pub fn rows<T: DeserializeOwned>(&self, query: impl AsQuery) -> Result<Vec<T>> {
+        self.query(query)?.rows()
+    }
+
+    /// How a query would be answered; with `run`, also how that went.
+    pub fn explain(&self, query: impl AsQuery, inputs: impl IntoInputs, run: bool) -> Result<Explanation> {
+        let query = query.as_query()?;
+        let inputs = self.all_inputs(&query, inputs);
+        let options = query::ExplainOptions { run, ..query::ExplainOptions::default() };
+        Ok(query::explain(&query, &inputs, &self.runtime.query, options)?)
+    }
+
+    /// The database itself goes to the first source, if the query asks for one at all.
+    fn all_inputs(&self, query: &Query, inputs: impl IntoInputs) -> Vec<query::Input> {
+        let given = inputs.into_inputs().into_iter().map(|input| input.0);
+        let database = query.parameters().iter().any(|name| name.starts_with('$')).then(|| Input::from(self).0);
+        database.into_iter().chain(given).collect()
+    }
+
+    /// A tree of one entity, as a pattern shapes it; `None` if there is nothing of it.
+    ///
+    /// ```
+    /// # use factum::{Db, Value};
+    /// # let db = Db::empty("{:name {:db/unique :db.unique/identity} :boss {:db/valueType :db.type/ref}}")?
+    /// #     .with(r#"[{:name "Ann"} {:name "Bob" :boss [:name "Ann"]}]"#)?.db_after();
+    /// let bob = db.pull("[:name {:boss [:name]}]", (":name", "Bob"))?.expect("Bob exists");
+    /// assert_eq!(bob.to_string(), r#"{:boss {:name "Ann"}, :name "Bob"}"#);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn pull(&self, pattern: impl AsPattern, entity: impl Into<EntityRef>) -> Result<Option<Value>> {
+        let Some(entity) = self.entid(entity)? else { return Ok(None) };
+        let puller = self.puller(&pattern)?;
+        puller.pull(entity).map_err(Error::from)
+    }
+
+    /// [`pull`](Self::pull) into a Rust type.
+    pub fn pull_as<T: DeserializeOwned>(
+        &self,
+        pattern: impl AsPattern,
+        entity: impl Into<EntityRef>,
+    ) -> Result<Option<T>> {
+        let value = self.pull(pattern, entity)?;
+        value.map(|value| crate::result::convert(value, 0)).transpose()
+    }
+
+    /// A tree of each entity, in order, in one pass over the indexes; `None` where there is nothing.
+    pub fn pull_many<E: Into<EntityRef>>(
+        &self,
+        pattern: impl AsPattern,
+        entities: impl IntoIterator<Item = E>,
+    ) -> Result<Vec<Option<Value>>> {
+        let ids = entities.into_iter().map(|entity| self.entid(entity)).collect::<Result<Vec<_>>>()?;
+        self.puller(&pattern)?.pull_many(&ids).map_err(Error::from)
+    }
+
+    /// A pattern made ready for this database, to pull with many times.
+    pub fn puller(&self, pattern: impl AsPattern) -> Result<Puller<'_>> {
+        let parsed = pattern.as_pattern()?;
+        let options = PullOptions { strict: self.runtime.query.strict, ..PullOptions::default() };
+        Puller::new(&self.inner, &parsed, &self.runtime.query.functions, options)
+            .map_err(|source| Error::Pull { source, text: pattern.text().map(Into::into) })
+    }
+
+    /// The entity's id, if the reference leads to one.
+    pub fn entid(&self, entity: impl Into<EntityRef>) -> Result<Option<EntityId>> {
+        Ok(self.inner.entid(&entity.into().0)?)
+    }
+
+    /// An entity to walk from; `None` if the reference leads nowhere.
+    pub fn entity(&self, entity: impl Into<EntityRef>) -> Result<Option<Entity>> {
+        Ok(self.inner.entity(&entity.into().0)?)
+    }
+
+    /// The datoms of an index that begin with these components; nil stands for any.
+    ///
+    /// ```
+    /// # use factum::{Db, Index, Keyword, values};
+    /// # let db = Db::empty(())?.with(r#"[{:name "Ann" :age 38} {:name "Bob" :age 41}]"#)?.db_after();
+    /// let ages = db.datoms(Index::Ave, &values![Keyword::from(":age")])?;
+    /// let ages = ages.map(|datom| Ok(datom?.v)).collect::<factum::Result<Vec<_>>>()?;
+    /// assert_eq!(ages, values![38, 41]);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn datoms(&self, index: Index, components: &[Value]) -> Result<Datoms<'_>> {
+        Ok(self.inner.datoms(index, components)?)
+    }
+
+    /// The datoms of an index from a place on, to the end of the index or of the attribute.
+    pub fn seek_datoms(&self, index: Index, components: &[Value]) -> Result<Datoms<'_>> {
+        Ok(self.inner.seek_datoms(index, components)?)
+    }
+
+    /// The datoms of an index from a place backwards.
+    pub fn rseek_datoms(&self, index: Index, components: &[Value]) -> Result<Datoms<'_>> {
+        Ok(self.inner.rseek_datoms(index, components)?)
+    }
+
+    /// The datoms of an attribute with values from `start` to `end`, both included; nil is an open end.
+    pub fn index_range(
+        &self,
+        attribute: impl Into<Keyword>,
+        start: &Value,
+        end: &Value,
+    ) -> Result<Datoms<'_>> {
+        let attribute = self.attribute(&attribute.into())?;
+        Ok(self.inner.index_range(&attribute, start, end)?)
+    }
+
+    /// How many datoms match, without reading them; `None` stands for any.
+    pub fn count(
+        &self,
+        entity: Option<EntityId>,
+        attribute: Option<Keyword>,
+        value: Option<&Value>,
+    ) -> Result<u64> {
+        let attribute = match attribute {
+            Some(name) => match self.schema().attribute(&name) {
+                Some(attribute) => Some(attribute.clone()),
+                None => return Ok(0),
+            },
+            None => None,
+        };
+        let value = match (value, &attribute) {
+            (None, _) => None,
+            (Some(value), Some(attribute)) => Some(self.inner.encode_for(attribute, value)?),
+            (Some(value), None) => Some(storage::encode(value)),
+        };
+        Ok(self.inner.count(entity, attribute.map(|attribute| attribute.id), value.as_deref())?)
+    }
+
+    /// How many distinct values an attribute has.
+    pub fn cardinality(&self, attribute: impl Into<Keyword>) -> Result<u64> {
+        match self.schema().attribute(&attribute.into()) {
+            Some(attribute) => Ok(self.inner.cardinality(attribute.id)?),
+            None => Ok(0),
+        }
+    }
+
+    fn attribute(&self, name: &Keyword) -> Result<Arc<storage::Attribute>> {
+        let known = self.schema().attribute(name).cloned();
+        known.ok_or_else(|| {
+            let nearest = self.schema().nearest(name.as_str());
+            storage::Error::UnknownAttribute { attribute: name.clone(), nearest }.into()
+        })
+    }
+
+    /// What a transaction would do; nothing is written. Its [`db_after`](TxReport::db_after) is a database like any
+    /// other, to any depth.
+    ///
+    /// ```
+    /// # use factum::Db;
+    /// let db = Db::empty(())?;
+    /// let report = db.with(r#"[{:db/id "ann" :name "Ann"}]"#)?;
+    /// let ann = report.tempid("ann").expect("a new entity");
+    /// assert_eq!(report.db_after().pull("[:name]", ann)?.unwrap().to_string(), r#"{:name "Ann"}"#);
+    /// assert_eq!(db.pull("[:name]", ann)?, None);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn with<'a>(&self, data: impl Into<TxInput<'a>>) -> Result<TxReport> {
+        self.with_meta(data, Value::Nil)
+    }
+
+    /// [`with`](Self::with), with something to say about the transaction.
+    pub fn with_meta<'a>(&self, data: impl Into<TxInput<'a>>, meta: impl Into<Value>) -> Result<TxReport> {
+        let meta = meta.into();
+        let report = data
+            .into()
+            .apply(|data| transact(&self.inner, data, meta, &self.runtime.transactions))?;
+        Ok(self.report(report))
+    }
+
+    fn report(&self, report: StorageReport) -> TxReport {
+        TxReport::new(report, self.runtime.clone())
+    }
+
+    pub(crate) fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    /// This database with another limit on how long its queries may take.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        Arc::make_mut(&mut self.runtime).query.timeout = timeout.into();
+        self
+    }
+
+    /// This database with queries that `cancel` stops from another thread.
+    #[must_use]
+    pub fn with_cancel(mut self, cancel: CancelToken) -> Self {
+        Arc::make_mut(&mut self.runtime).query.cancel = cancel;
+        self
+    }
+
+    /// The layer below: cursors, encoded values.
+    pub fn inner(&self) -> &storage::Db {
+        &self.inner
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db").field("max_eid", &self.max_eid()).field("basis_tx", &self.basis_tx()).finish()
+    }
+}
+
+/// Several values of different types, for [`Db::datoms`].
+#[macro_export]
+macro_rules! values {
+    ($($value:expr),* $(,)?) => {
+        ::std::vec::Vec::<$crate::Value>::from([$($crate::Value::from($value)),*])
+    };
+}

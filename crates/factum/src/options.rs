@@ -1,0 +1,289 @@
+//! [`Options`]: how a database is opened and what its transactions and queries may use.
+
+use std::path::Path;
+use std::time::Duration;
+
+use edn::Value;
+use kv::{Durability, EnvOptions};
+use query::{FunctionRegistry, QueryOptions};
+use storage::transact::TxFunctions;
+use storage::{DbOptions, Schema, StoreOptions};
+
+use crate::db::Runtime;
+use crate::text::SchemaInput;
+use crate::{Error, Result};
+
+/// How to open a database; a builder by value. Everything has a default.
+///
+/// ```no_run
+/// use factum::{Connection, Options};
+///
+/// let conn = Connection::open_with(
+///     "people.db",
+///     Options::new()
+///         .schema("{:person/email {:db/valueType :db.type/string :db/unique :db.unique/identity}}")
+///         .closed_schema(true)
+///         .strict(true),
+/// )?;
+/// # Ok::<(), factum::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "options do nothing until a database is opened with them"]
+pub struct Options {
+    env: EnvOptions,
+    schema: SchemaInput,
+    closed_schema: Option<bool>,
+    validate_data: Option<bool>,
+    auto_entity_time: Option<bool>,
+    adopt: bool,
+    create_new: bool,
+    runtime: Runtime,
+}
+
+impl Options {
+    /// The defaults: created if missing, every commit on disk before it returns, attributes made as they are used.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Attributes to declare, merged into the stored schema.
+    pub fn schema(mut self, schema: impl Into<SchemaInput>) -> Self {
+        self.schema = schema.into();
+        self
+    }
+
+    /// Whether a missing database is made. Yes by default.
+    pub fn create(mut self, create: bool) -> Self {
+        self.env = self.env.existing_only(!create);
+        self
+    }
+
+    /// Fail if there is anything at the path already.
+    pub fn create_new(mut self, create_new: bool) -> Self {
+        self.create_new = create_new;
+        self
+    }
+
+    /// Only read: the database must exist, and transactions are refused.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.env = self.env.read_only(read_only);
+        self
+    }
+
+    /// What a commit promises when it returns.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.env = self.env.durability(durability);
+        self
+    }
+
+    /// The largest size that the file may reach; address space, not disk. 1 TiB by default.
+    pub fn map_size(mut self, bytes: u64) -> Self {
+        self.env = self.env.map_size(bytes);
+        self
+    }
+
+    /// How many snapshots can be alive at a time, of all processes together.
+    pub fn max_readers(mut self, readers: u32) -> Self {
+        self.env = self.env.max_readers(readers);
+        self
+    }
+
+    /// Make a database in an LMDB file that holds tables of another program.
+    pub fn adopt(mut self, adopt: bool) -> Self {
+        self.adopt = adopt;
+        self
+    }
+
+    /// Whether only declared attributes may be written; stored with the database.
+    pub fn closed_schema(mut self, closed: bool) -> Self {
+        self.closed_schema = Some(closed);
+        self
+    }
+
+    /// Whether values must already have the declared type, instead of being converted; stored with the database.
+    pub fn validate_data(mut self, validate: bool) -> Self {
+        self.validate_data = Some(validate);
+        self
+    }
+
+    /// Whether `:db/created-at` and `:db/updated-at` are kept for every entity; stored with the database.
+    pub fn auto_entity_time(mut self, auto: bool) -> Self {
+        self.auto_entity_time = Some(auto);
+        self
+    }
+
+    /// Whether an attribute that the schema does not know is an error in queries and patterns, not just a warning.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.runtime.query.strict = strict;
+        self
+    }
+
+    /// How long a query may take.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.runtime.query.timeout = timeout.into();
+        self
+    }
+
+    /// How many rows a query may produce on its way.
+    pub fn max_rows(mut self, rows: impl Into<Option<u64>>) -> Self {
+        self.runtime.query.rows_max = rows.into();
+        self
+    }
+
+    /// How much memory a query may use.
+    pub fn max_bytes(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.runtime.query.bytes_max = bytes.into();
+        self
+    }
+
+    /// Functions and aggregates that queries can call by name.
+    pub fn functions(mut self, functions: FunctionRegistry) -> Self {
+        self.runtime.query.functions = functions.into();
+        self
+    }
+
+    /// Functions that transactions and schemas can call by name.
+    pub fn tx_functions(mut self, functions: TxFunctions) -> Self {
+        self.runtime.transactions = functions;
+        self
+    }
+
+    /// All options of queries at once.
+    pub fn query_options(mut self, options: QueryOptions) -> Self {
+        self.runtime.query = options;
+        self
+    }
+
+    /// All options of the file at once.
+    pub fn env(mut self, env: EnvOptions) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// Options as Datalevin writes them: `{:closed-schema? true :validate-data? true :auto-entity-time? true}`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for options that this version does not have, rather than ignoring them.
+    pub fn from_value(value: &Value) -> Result<Self> {
+        let mut options = Self::new();
+        let bad = |option: &Value, reason: String| Err(Error::Option { option: option.to_string(), reason });
+        let Some(entries) = value.as_map() else {
+            return bad(value, "options are a map".to_owned());
+        };
+        for (key, value) in entries {
+            let name = key.as_keyword().map(|name| name.as_str()).unwrap_or_default();
+            let flag = match value {
+                Value::Bool(flag) => Some(*flag),
+                _ => None,
+            };
+            options = match (name, flag, value) {
+                ("closed-schema?", Some(flag), _) => options.closed_schema(flag),
+                ("validate-data?", Some(flag), _) => options.validate_data(flag),
+                ("auto-entity-time?", Some(flag), _) => options.auto_entity_time(flag),
+                ("strict?", Some(flag), _) => options.strict(flag),
+                ("read-only?", Some(flag), _) => options.read_only(flag),
+                ("kv-opts", _, Value::Map(_)) => options.kv_options(value)?,
+                // Hints about caches and sampling that change no answer.
+                ("cache-limit", _, Value::Int(_)) | ("background-sampling?", Some(_), _) => options,
+                _ if KNOWN.contains(&name) => return bad(key, format!("does not take {value}")),
+                _ => {
+                    let near = edn::nearest(name, KNOWN).map(|near| format!(", did you mean :{near}?"));
+                    return bad(key, format!("there is no such option{}", near.unwrap_or_default()));
+                }
+            };
+        }
+        Ok(options)
+    }
+
+    /// `{:mapsize MiB :max-readers n}`
+    fn kv_options(mut self, value: &Value) -> Result<Self> {
+        for (key, value) in value.as_map().into_iter().flatten() {
+            let name = key.as_keyword().map(|name| name.as_str()).unwrap_or_default();
+            self = match (name, value) {
+                ("mapsize", Value::Int(size @ 1..)) => self.map_size((*size as u64) << 20),
+                ("max-readers", Value::Int(readers @ 1..)) => self.max_readers(*readers as u32),
+                ("inmemory?" | "temp?", Value::Bool(false)) => self,
+                _ => {
+                    let reason = format!("{value} is not supported here");
+                    return Err(Error::Option { option: format!(":kv-opts {key}"), reason });
+                }
+            };
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn runtime(&self) -> Runtime {
+        self.runtime.clone()
+    }
+
+    pub(crate) fn initial_schema(&self) -> Result<Schema> {
+        let patch = self.schema.to_patch()?;
+        Ok(Schema::built_in().with_changes(&patch).map_err(storage::Error::from)?)
+    }
+
+    pub(crate) fn db_options(&self) -> DbOptions {
+        let mut options = DbOptions::default();
+        options.closed_schema = self.closed_schema.unwrap_or_default();
+        options.validate_data = self.validate_data.unwrap_or_default();
+        options.auto_entity_time = self.auto_entity_time.unwrap_or_default();
+        options
+    }
+
+    pub(crate) fn check_new(&self, path: &Path) -> Result<()> {
+        let taken = self.create_new && path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+        if taken || (self.create_new && path.is_file()) {
+            return Err(Error::Exists { path: path.to_owned() });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn store_options(&self) -> Result<StoreOptions> {
+        let mut options = StoreOptions::new().env(self.env.clone()).adopt(self.adopt);
+        let patch = self.schema.to_patch()?;
+        if !patch.is_empty() {
+            options = options.schema(patch);
+        }
+        if let Some(closed) = self.closed_schema {
+            options = options.closed_schema(closed);
+        }
+        if let Some(validate) = self.validate_data {
+            options = options.validate_data(validate);
+        }
+        if let Some(auto) = self.auto_entity_time {
+            options = options.auto_entity_time(auto);
+        }
+        Ok(options)
+    }
+}
+
+/// The options that [`Options::from_value`] understands.
+const KNOWN: [&str; 8] = [
+    "closed-schema?",
+    "validate-data?",
+    "auto-entity-time?",
+    "strict?",
+    "read-only?",
+    "kv-opts",
+    "cache-limit",
+    "background-sampling?",
+];
+
+impl From<()> for Options {
+    fn from((): ()) -> Self {
+        Self::new()
+    }
+}
+
+macro_rules! from_schema {
+    ($($type:ty),*) => {
+        $(impl From<$type> for Options {
+            /// A schema and nothing else.
+            fn from(schema: $type) -> Self {
+                Self::new().schema(schema)
+            }
+        })*
+    };
+}
+
+from_schema!(&str, Value, &Value, storage::SchemaPatch);
