@@ -1,15 +1,17 @@
 //! `peers SUITE`: the same work on Factum and on its peers, as a table with ratios.
 
+use std::error::Error;
 use std::path::PathBuf;
 
-use benches::kv;
-use clap::Parser;
+use benches::report::Effort;
+use benches::{debian, kv};
+use clap::{Parser, ValueEnum};
 
 /// Runs one suite of side-by-side measurements.
 #[derive(Parser)]
 struct Arguments {
-    /// debian or kv
-    suite: String,
+    /// What to measure.
+    suite: Suite,
     /// Writes the figures as JSON too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -18,12 +20,30 @@ struct Arguments {
     quick: bool,
 }
 
-fn main() {
+#[derive(Clone, Copy, ValueEnum)]
+enum Suite {
+    /// Import and queries on the Debian package graph, beside SQLite.
+    Debian,
+    /// Key-value work beside heed, LMDB's C API, redb and SQLite.
+    Kv,
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
+fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let sizes = if arguments.quick { kv::suite::Sizes::QUICK } else { kv::suite::Sizes::FULL };
-    let report = kv::suite::run(sizes);
-    println!("{}", report.table(&["heed", "lmdb-c", "redb", "sqlite"]));
+    let (report, systems) = match arguments.suite {
+        Suite::Debian => {
+            let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
+            (debian::suite::run(&debian::suite::data(), effort)?, debian::suite::SYSTEMS)
+        }
+        Suite::Kv => {
+            let sizes = if arguments.quick { kv::suite::Sizes::QUICK } else { kv::suite::Sizes::FULL };
+            (kv::suite::run(sizes), kv::suite::SYSTEMS)
+        }
+    };
+    println!("{}", report.table(systems));
     if let Some(path) = arguments.json {
-        report.write_json(&path).expect("writes the JSON file");
+        report.write_json(&path)?;
     }
+    Ok(())
 }

@@ -2,4 +2,5 @@
 
 pub mod records;
 pub mod sqlite;
+pub mod suite;
 pub mod works;

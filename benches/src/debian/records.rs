@@ -14,7 +14,7 @@ pub struct Record {
     pub name: String,
     /// Attributes with one value.
     pub single: Vec<(String, Value)>,
-    /// Attributes with any number of values, nested lists flattened.
+    /// Attributes with any number of values; a list within a list is one value, as text.
     pub many: Vec<(String, String)>,
     /// Names in `depends` and `pre-depends`, alternatives included.
     pub depends: Vec<String>,
@@ -36,10 +36,12 @@ fn record(object: Map<String, Value>) -> io::Result<Record> {
         match (key.as_str(), value) {
             ("name", Value::String(name)) => record.name = name,
             ("depends" | "pre-depends", list) => flatten(&list, &mut record.depends),
-            (_, list @ Value::Array(_)) => {
-                let mut items = Vec::new();
-                flatten(&list, &mut items);
-                record.many.extend(items.into_iter().map(|item| (key.clone(), item)));
+            (_, Value::Array(items)) => {
+                let text = |item: Value| match item {
+                    Value::String(text) => text,
+                    other => other.to_string(),
+                };
+                record.many.extend(items.into_iter().map(|item| (key.clone(), text(item))));
             }
             (_, value) => record.single.push((key, value)),
         }

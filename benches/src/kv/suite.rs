@@ -10,6 +10,9 @@ use super::sqlite::Sqlite;
 use super::{Engine, Entry, data};
 use crate::report::Report;
 
+/// The systems of this suite.
+pub const SYSTEMS: &[&str] = &["heed", "lmdb-c", "redb", "sqlite"];
+
 /// Opens one engine in an empty directory; the flag asks for durable commits.
 type Open = fn(&Path, bool) -> Box<dyn Engine>;
 
