@@ -1,46 +1,10 @@
-//! The sample files beside the grammars: `accept/` must parse, `reject/` must fail with the error that the first
-//! line of the file names, and the grammars must agree.
+//! The sample files beside the grammars: `accept/` must parse, `reject/` must fail with the error and the place that
+//! the first line of the file names, and the grammars must agree.
 
 use std::collections::BTreeMap;
 use std::fs;
 
-use edn::{Position, Reader};
-use tests::grammar::{self, Grammar, Recogniser};
-
-/// What a parser says of a text: nothing, or a code and the offset of the error.
-type Judgement = Result<(), (String, Option<usize>)>;
-
-/// One of the languages: its grammar, its parser, and the codes of what the parser checks beyond the grammar.
-struct Language {
-    files: &'static [&'static str],
-    start: &'static str,
-    parse: fn(&str) -> Judgement,
-    beyond: &'static [&'static str],
-}
-
-/// The languages by the first word of the sample files' names.
-const LANGUAGES: &[(&str, Language)] = &[(
-    "edn",
-    Language {
-        files: &["edn.ebnf"],
-        start: "text",
-        parse: parse_edn,
-        beyond: &[
-            ":edn/duplicate-key",
-            ":edn/duplicate-element",
-            ":edn/overflow",
-            ":edn/number-range",
-            ":edn/tagged",
-        ],
-    },
-)];
-
-fn parse_edn(text: &str) -> Judgement {
-    for form in Reader::new(text) {
-        form.map_err(|error| (error.code().to_owned(), Some(error.span().start)))?;
-    }
-    Ok(())
-}
+use tests::grammar::{self, Language, Recogniser, Verdict};
 
 /// The sample files of a folder: name and text.
 fn samples(folder: &str) -> BTreeMap<String, String> {
@@ -54,49 +18,49 @@ fn samples(folder: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn language(name: &str) -> &'static Language {
-    let word = name.split('-').next().unwrap_or_default();
-    match LANGUAGES.iter().find(|(known, _)| *known == word) {
-        Some((_, language)) => language,
-        None => panic!("{name}: no language {word}"),
-    }
-}
-
-fn grammar_of(language: &Language) -> Grammar {
-    grammar::load(language.files)
+/// The language of a sample, and whether its grammar accepts the text.
+fn judge(name: &str, text: &str) -> (&'static Language, bool) {
+    let language = Language::named(name.split('-').next().unwrap_or_default());
+    let grammar = grammar::load(language.files);
+    (language, Recogniser::new(&grammar).accepts(language.start, text))
 }
 
 #[test]
 fn accepted_samples_parse() {
     for (name, text) in samples("accept") {
-        let language = language(&name);
-        if let Err((code, at)) = (language.parse)(&text) {
-            panic!("{name}: {code} at {:?}", at.map(|at| Position::of(&text, at)));
+        let (language, by_grammar) = judge(&name, &text);
+        match (language.parse)(&text) {
+            Verdict::Accepted => {}
+            Verdict::Beyond(refusal) | Verdict::Refused(refusal) => {
+                panic!("{name}: {}\n{}", refusal.summary(&text), refusal.message)
+            }
         }
-        let grammar = grammar_of(language);
-        assert!(Recogniser::new(&grammar).accepts(language.start, &text), "{name}: the grammar rejects it");
+        assert!(by_grammar, "{name}: the grammar refuses it");
     }
 }
 
 #[test]
 fn rejected_samples_fail_as_they_say() {
     for (name, text) in samples("reject") {
-        let language = language(&name);
         let expected = text.lines().next().and_then(|line| line.strip_prefix("; ")).unwrap_or_default();
-        let Err((code, at)) = (language.parse)(&text) else { panic!("{name} parses") };
-        let found = match at {
-            Some(at) => {
-                let Position { line, column, .. } = Position::of(&text, at);
-                format!("{code} at {line}:{column}")
-            }
-            None => code.clone(),
+        let (language, by_grammar) = judge(&name, &text);
+        let (refusal, is_beyond) = match (language.parse)(&text) {
+            Verdict::Accepted => panic!("{name} parses"),
+            Verdict::Beyond(refusal) => (refusal, true),
+            Verdict::Refused(refusal) => (refusal, false),
         };
-        assert_eq!(found, expected, "{name}");
-        let grammar = grammar_of(language);
-        assert_eq!(
-            Recogniser::new(&grammar).accepts(language.start, &text),
-            language.beyond.contains(&code.as_str()),
-            "{name}: the grammar is of another mind"
-        );
+        assert_eq!(refusal.summary(&text), expected, "{name}");
+        assert_eq!(by_grammar, is_beyond, "{name}: the grammar is of another mind");
+    }
+}
+
+#[test]
+fn every_language_has_samples() {
+    for folder in ["accept", "reject"] {
+        let samples = samples(folder);
+        for language in grammar::LANGUAGES {
+            let prefix = format!("{}-", language.name);
+            assert!(samples.keys().any(|name| name.starts_with(&prefix)), "{folder}/{prefix}*");
+        }
     }
 }

@@ -47,6 +47,11 @@ impl Case {
         case
     }
 
+    /// A map within a case, such as one of its further databases.
+    pub fn part(value: &Value) -> Self {
+        Self { name: String::new(), entries: value.as_map().expect("a map").clone() }
+    }
+
     /// The value under a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.entries.get(&Value::Keyword(Keyword::parse(key)))

@@ -118,11 +118,16 @@ impl Grammar {
         &self.rules
     }
 
-    /// The productions that sentences of one can be made of; those that only exclude do not count.
-    pub fn reachable(&self, start: &str) -> Vec<usize> {
+    /// The productions that sentences of one can be made of; those that only exclude do not count, nor those that
+    /// are reached through `closed` ones.
+    pub fn reachable(&self, start: &str, closed: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut seen = vec![self.index(start)];
         let mut at = 0;
         while at < seen.len() {
+            if closed(seen[at]) {
+                at += 1;
+                continue;
+            }
             visit_rules(&self.rules[seen[at]].expr, &mut |index| {
                 if !seen.contains(&index) {
                     seen.push(index);

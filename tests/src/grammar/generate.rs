@@ -1,5 +1,7 @@
 //! Random sentences of a grammar, bounded in depth, from a seed.
 
+use std::collections::HashMap;
+
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -22,6 +24,8 @@ pub struct Generator<'g> {
     least_depth: Vec<usize>,
     /// Texts for ignorable places; always at least one blank.
     ignorables: Vec<&'static str>,
+    /// Texts to take for some productions instead of making them.
+    preferred: HashMap<usize, &'static [&'static str]>,
     rng: StdRng,
     /// How often each production was used.
     used: Vec<usize>,
@@ -49,6 +53,7 @@ impl<'g> Generator<'g> {
                 "\u{a0}",
                 " #!shell\n ",
             ],
+            preferred: HashMap::new(),
             rng: StdRng::seed_from_u64(seed),
             used: vec![0; grammar.rules().len()],
         };
@@ -63,9 +68,16 @@ impl<'g> Generator<'g> {
         }
     }
 
-    /// Productions among those reachable from `start` that no sentence has used yet.
+    /// The generator taking one of `texts` wherever `rule` stands: few names make sentences that hang together.
+    #[must_use]
+    pub fn preferring(mut self, rule: &str, texts: &'static [&'static str]) -> Self {
+        self.preferred.insert(self.grammar.index(rule), texts);
+        self
+    }
+
+    /// Productions among those reachable from `start`, not through preferred ones, that no sentence has used yet.
     pub fn unused(&self, start: &str) -> Vec<&str> {
-        let reachable = self.grammar.reachable(start);
+        let reachable = self.grammar.reachable(start, |index| self.preferred.contains_key(&index));
         let unused = reachable.into_iter().filter(|index| self.used[*index] == 0);
         unused.map(|index| self.grammar.rule(index).name.as_str()).collect()
     }
@@ -107,6 +119,12 @@ impl<'g> Generator<'g> {
     fn rule(&mut self, index: usize, depth: usize, out: &mut Vec<Piece>) {
         let rule = self.grammar.rule(index);
         self.used[index] += 1;
+        if let Some(texts) = self.preferred.get(&index) {
+            let text = texts.choose(&mut self.rng).copied().unwrap_or_default().to_owned();
+            let is_token = text.chars().last().is_some_and(|last| self.recogniser.is_token_character(last));
+            out.push(Piece { text, is_token });
+            return;
+        }
         if rule.mode == Mode::Syntax {
             self.syntax(&rule.expr, depth.saturating_sub(1), out);
         } else {
@@ -152,7 +170,8 @@ impl<'g> Generator<'g> {
                 for _ in 0..TRIES {
                     let mut pieces = Vec::new();
                     self.syntax(inner, depth, &mut pieces);
-                    let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+                    let texts: Vec<&str> = pieces.iter().map(|piece| piece.text.as_str()).collect();
+                    let text = texts.join(" ");
                     if !self.recogniser.matches(outer, &text) {
                         out.append(&mut pieces);
                         return;

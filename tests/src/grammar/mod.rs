@@ -6,10 +6,12 @@
 //!                             `--recognise---------------------------------> grammar: yes or no / must agree
 //! ```
 //!
-//! Nothing in here knows the parsers: what is accepted follows from the grammar files alone.
+//! Only [`languages`] knows the parsers: what a grammar accepts follows from its file alone.
 
+pub mod agreement;
 pub mod ebnf;
 pub mod generate;
+pub mod languages;
 pub mod mutate;
 pub mod recognise;
 
@@ -17,6 +19,7 @@ use std::path::PathBuf;
 
 pub use ebnf::Grammar;
 pub use generate::Generator;
+pub use languages::{LANGUAGES, Language, Verdict};
 pub use recognise::Recogniser;
 
 /// The folder of the grammar files.

@@ -1,0 +1,65 @@
+//! The bundled conformance cases, in memory and on disk.
+
+use tests::conformance::case::Case;
+use tests::conformance::run::{Place, check};
+
+/// Cases that Factum answers differently on purpose, or not yet, each with its reason.
+const SKIPPED: &[(&str, &str)] = &[
+    ("unknown-top-level-clause-is-ignored", "unknown sections are errors here"),
+    ("having-on-plain-variable-disables-having", "a :having that does not parse is an error here"),
+    ("tx-id-collides-with-entity-ids", "transaction ids have a range of their own"),
+    ("retracted-max-id-is-reused", "entity ids are never reused"),
+    ("rule-unbound-head-var-yields-nil", "an unbound head variable is an error here"),
+    ("pull-same-attribute-twice-keeps-one", "both projections are returned"),
+    ("fulltext-whole-db", "no full-text index yet"),
+    ("fulltext-joins-with-patterns", "no full-text index yet"),
+    ("fulltext-boolean-expression", "no full-text index yet"),
+    ("fulltext-no-hit", "no full-text index yet"),
+    ("fulltext-follows-retraction", "no full-text index yet"),
+    ("fulltext-texts-display", "no full-text index yet"),
+    ("err-fulltext-attr-without-domain", "no full-text index yet"),
+    ("vec-by-domain", "no vector index yet"),
+    ("vec-distance-of-identical-is-zero", "no vector index yet"),
+    ("err-vec-wrong-dimension", "no vector index yet"),
+    ("err-vec-pattern-scan-unindexed", "no vector index yet"),
+    ("idoc-nested-and-array", "no document index yet"),
+    ("idoc-path-predicate-range", "no document index yet"),
+    ("idoc-or-not", "no document index yet"),
+    ("idoc-wildcard-depth", "no document index yet"),
+    ("idoc-get", "no document index yet"),
+    ("idoc-patch", "no document index yet"),
+    ("err-idoc-numeric-key", "no document index yet"),
+];
+
+const CASES: &str = include_str!("../cases/conformance.edn");
+
+fn run(place: Place) {
+    let cases = Case::read_all(CASES);
+    let skipped = |case: &Case| SKIPPED.iter().any(|(name, _)| *name == case.name);
+    let failures: Vec<String> = cases
+        .iter()
+        .filter(|case| !skipped(case))
+        .filter_map(|case| check(case, place).err().map(|problem| format!("{}: {problem}", case.name)))
+        .collect();
+    let run = cases.iter().filter(|case| !skipped(case)).count();
+    println!("{} of {run} cases pass, {} are skipped", run - failures.len(), SKIPPED.len());
+    assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn in_memory() {
+    run(Place::Memory);
+}
+
+#[test]
+fn on_disk() {
+    run(Place::Disk);
+}
+
+#[test]
+fn skipped_cases_exist() {
+    let cases = Case::read_all(CASES);
+    for (name, _) in SKIPPED {
+        assert!(cases.iter().any(|case| case.name == *name), "no case is called {name}");
+    }
+}

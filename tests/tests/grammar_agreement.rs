@@ -1,0 +1,54 @@
+//! Each grammar file and its parser say the same about generated and damaged texts.
+
+use tests::grammar::Language;
+use tests::grammar::agreement::{check_damage, check_sentences};
+
+#[test]
+fn edn_sentences() {
+    check_sentences(Language::named("edn"), 66);
+}
+
+#[test]
+fn edn_damage() {
+    check_damage(Language::named("edn"));
+}
+
+#[test]
+fn query_sentences() {
+    check_sentences(Language::named("query"), 5);
+}
+
+#[test]
+fn query_damage() {
+    check_damage(Language::named("query"));
+}
+
+#[test]
+fn rules_sentences() {
+    check_sentences(Language::named("rules"), 20);
+}
+
+#[test]
+fn rules_damage() {
+    check_damage(Language::named("rules"));
+}
+
+#[test]
+fn pull_sentences() {
+    check_sentences(Language::named("pull"), 30);
+}
+
+#[test]
+fn pull_damage() {
+    check_damage(Language::named("pull"));
+}
+
+#[test]
+fn transaction_sentences() {
+    check_sentences(Language::named("transaction"), 10);
+}
+
+#[test]
+fn transaction_damage() {
+    check_damage(Language::named("transaction"));
+}
