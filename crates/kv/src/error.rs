@@ -295,6 +295,14 @@ pub enum Error {
         /// Why not.
         source: CodecError,
     },
+    /// A write, as EDN, that cannot be read or stored.
+    #[error("{form} is no write: {reason}")]
+    BadForm {
+        /// The form.
+        form: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Stored bytes are not of the table's type.
     #[error("table {name:?}: {source} (bytes {bytes})", bytes = hex(bytes))]
     Undecodable {
@@ -399,6 +407,7 @@ impl Error {
             Self::WrongSize { .. } => ":kv/wrong-size",
             Self::KeyExists { .. } => ":kv/key-exists",
             Self::OutOfOrder { .. } => ":kv/out-of-order",
+            Self::BadForm { .. } => ":kv/bad-form",
             Self::Unencodable { source, .. } | Self::Undecodable { source, .. } => source.code(),
             Self::Corrupted { .. } | Self::Pages(_) => ":kv/corrupted",
             Self::Io { .. } => ":kv/io",

@@ -11,6 +11,7 @@
 //! [`Env`] is an open file, [`Dbi`] a handle on a table in it, [`WriteTxn`] the transaction that writes, and
 //! [`Snapshot`] a state to read from.
 
+mod batch;
 pub mod codec;
 mod counted;
 mod dbi;
@@ -23,6 +24,7 @@ mod sys;
 mod table;
 mod txn;
 
+pub use batch::{Batch, Ticket};
 pub use dbi::{Dbi, DbiOptions};
 pub use env::{Durability, Env, EnvInfo, EnvOptions, ReaderInfo};
 pub use error::{Error, Result};

@@ -19,6 +19,7 @@ use lmdb_pages::Snapshot;
 pub use info::{EnvInfo, ReaderInfo};
 pub use options::{Durability, EnvOptions};
 
+use crate::batch::Queue;
 use crate::dbi::DbiEntry;
 use crate::error::{Error, Result};
 use crate::read::ReadInner;
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     opened_by: u32,
     turn: Turn,
     pub(crate) dbis: RwLock<Dbis>,
+    /// What waits to be written asynchronously.
+    pub(crate) queue: OnceLock<Arc<Queue>>,
     /// The newest state that somebody reads, shared with those who ask for it again.
     pub(crate) latest: Mutex<Weak<ReadInner>>,
 }
@@ -104,6 +107,7 @@ impl Shared {
             opened_by: std::process::id(),
             turn: Turn::default(),
             dbis: RwLock::default(),
+            queue: OnceLock::new(),
             latest: Mutex::default(),
         })
     }
@@ -156,6 +160,12 @@ impl Shared {
         if self.opened_by == std::process::id() { Ok(()) } else { Err(Error::Forked) }
     }
 
+    /// An error if this thread has the write transaction, and so must not wait for another.
+    pub(crate) fn check_turn(&self) -> Result<()> {
+        let holder = self.turn.holder.lock().unwrap_or_else(PoisonError::into_inner);
+        if *holder == Some(std::thread::current().id()) { Err(Error::WouldDeadlock) } else { Ok(()) }
+    }
+
     pub(crate) fn note_heed_lent(&self) {
         self.heed_lent.store(true, Ordering::Relaxed);
     }
@@ -174,6 +184,14 @@ impl Shared {
             Error::ReadersFull { .. } => Error::ReadersFull { max: self.heed.max_readers() },
             Error::StillOpen { .. } => Error::StillOpen { path: self.path.clone() },
             other => other,
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue.get() {
+            queue.close();
         }
     }
 }

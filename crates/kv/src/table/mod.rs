@@ -80,11 +80,11 @@ impl<K: Codec, V: Codec> Table<K, V> {
         &self.values
     }
 
-    fn key<'i: 'b, 'b>(&self, key: K::In<'i>, buffer: &'b mut Buffer) -> Result<&'b [u8]> {
+    pub(crate) fn key<'i: 'b, 'b>(&self, key: K::In<'i>, buffer: &'b mut Buffer) -> Result<&'b [u8]> {
         self.keys.encode(key, buffer).map_err(|source| self.unencodable(source))
     }
 
-    fn value<'i: 'b, 'b>(&self, value: V::In<'i>, buffer: &'b mut Buffer) -> Result<&'b [u8]> {
+    pub(crate) fn value<'i: 'b, 'b>(&self, value: V::In<'i>, buffer: &'b mut Buffer) -> Result<&'b [u8]> {
         self.values.encode(value, buffer).map_err(|source| self.unencodable(source))
     }
 
@@ -114,7 +114,7 @@ impl<K: Codec, V: Codec> Table<K, V> {
         }
     }
 
-    fn require_list(&self, operation: &'static str) -> Result<()> {
+    pub(crate) fn require_list(&self, operation: &'static str) -> Result<()> {
         if self.dbi.is_list() {
             Ok(())
         } else {

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::flags::{DbiFlags, PutFlags};
 use crate::read::TxnCursor;
 use crate::sys::{Code, RawCursor, TxnHandle};
-pub(crate) use slot::Place;
 use slot::Slot;
+pub(crate) use slot::{KEY_MAX, Place};
 use tables::OwnTables;
 
 /// A write transaction: sees what it has written, and nobody else does until [`WriteTxn::commit`].

@@ -1,0 +1,178 @@
+//! The tuple forms of writes, as EDN.
+//!
+//! ```text
+//! [:put dbi k v k-type v-type flags]      with the table pulled out:  [:put k v flags]
+//! [:del dbi k k-type]                                                 [:del k]
+//! [:put-list dbi k vs k-type v-type]                                  [:put-list k vs]
+//! [:del-list dbi k vs k-type v-type]                                  [:del-list k vs]
+//! ```
+//!
+//! What stands at the end may be left out. A type that is not given is the one stored with the table, or `:data`.
+
+use edn::Value;
+
+use super::Batch;
+use crate::codec::{CodecError, KeyType};
+use crate::dbi::Dbi;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::flags::PutFlags;
+use crate::read::{Read, ReadTxn};
+use crate::table::{DynTable, Table};
+
+impl Batch {
+    /// Reads a sequence of tuple forms that name their tables.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().expect("a directory");
+    /// # let env = factum_kv::Env::open(dir.path())?;
+    /// use factum_kv::{Batch, DbiFlags};
+    ///
+    /// env.open_dbi("user", DbiFlags::empty())?;
+    /// let forms = edn::read(r#"[[:put "user" :u1 {:name "Alice"}] [:del "user" :u2]]"#).expect("EDN");
+    /// env.transact(&Batch::read(&env, &forms)?)?;
+    /// # Ok::<(), factum_kv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadForm`] with the form that cannot be read or stored; [`Error::NoSuchDbi`].
+    pub fn read(env: &Env, forms: &Value) -> Result<Self> {
+        let mut reader = Reader { read: env.read()?, env, batch: Self::new() };
+        for form in sequence(forms)? {
+            reader.form(form, None)?;
+        }
+        Ok(reader.batch)
+    }
+
+    /// Reads a sequence of tuple forms for one table, which also gives the types.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::read`].
+    pub fn read_for(env: &Env, table: &DynTable, forms: &Value) -> Result<Self> {
+        let mut reader = Reader { read: env.read()?, env, batch: Self::new() };
+        for form in sequence(forms)? {
+            reader.form(form, Some(table))?;
+        }
+        Ok(reader.batch)
+    }
+}
+
+fn sequence(forms: &Value) -> Result<&[Value]> {
+    match forms {
+        Value::Nil => Ok(&[]),
+        _ => forms.as_sequence().ok_or_else(|| bad(forms, "a sequence of writes was expected")),
+    }
+}
+
+struct Reader<'e> {
+    read: ReadTxn,
+    env: &'e Env,
+    batch: Batch,
+}
+
+impl Reader<'_> {
+    fn form(&mut self, form: &Value, table: Option<&DynTable>) -> Result<()> {
+        let items = form.as_sequence().ok_or_else(|| bad(form, "a write is a vector"))?;
+        let operation = items.first().and_then(Value::as_keyword).map(|keyword| keyword.as_str().to_owned());
+        let operation = operation.ok_or_else(|| bad(form, "a write begins with its operation"))?;
+        let rest = &items[1..];
+        let (rest, own_table) = match (table, rest.split_first()) {
+            (Some(_), _) => (rest, None),
+            (None, Some((Value::Str(name), rest))) => (rest, Some(name)),
+            (None, _) => return Err(bad(form, "the name of a table stands second")),
+        };
+        // How many arguments stand before the types.
+        let arguments = match operation.as_str() {
+            "del" => 1,
+            "put" | "put-list" | "del-list" => 2,
+            _ => return Err(unknown(form, &operation)),
+        };
+        let Some((arguments, rest)) = rest.split_at_checked(arguments) else {
+            return Err(bad(form, "something is missing at the end"));
+        };
+        if arguments.iter().any(Value::is_nil) {
+            return Err(bad(form, "nil cannot be stored, and is no key"));
+        }
+        let (table, flags) = match (table, own_table) {
+            (Some(table), _) => (table.clone(), rest),
+            (None, Some(name)) => {
+                let types = rest.len().min(if operation == "del" { 1 } else { 2 });
+                (self.table(form, name, &rest[..types])?, &rest[types..])
+            }
+            (None, None) => return Err(bad(form, "the name of a table stands second")),
+        };
+        let flags = match flags {
+            [] => PutFlags::empty(),
+            [flags] if operation == "put" => put_flags(form, flags)?,
+            _ => return Err(bad(form, "there is something too much at the end")),
+        };
+        let result = match (operation.as_str(), arguments) {
+            ("put", [key, value]) => self.batch.put_with(&table, key, value, flags).map(drop),
+            ("del", [key]) => self.batch.delete(&table, key).map(drop),
+            ("put-list", [key, values]) => {
+                self.batch.put_list(&table, key, items_of(form, values)?).map(drop)
+            }
+            (_, [key, values]) => self.batch.delete_list(&table, key, items_of(form, values)?).map(drop),
+            _ => return Err(bad(form, "something is missing at the end")),
+        };
+        result.map_err(|error| Error::BadForm { form: form.to_string(), reason: error.to_string() })
+    }
+
+    fn table(&self, form: &Value, name: &str, types: &[Value]) -> Result<DynTable> {
+        let dbi: Dbi = self.env.existing_dbi(name)?;
+        let stored = self.read.dbi_options(&dbi)?;
+        let type_at = |index: usize, stored: Option<&KeyType>| match types.get(index) {
+            Some(Value::Nil) | None => Ok(stored.cloned().unwrap_or_default()),
+            Some(value) => KeyType::from_value(value).map_err(|error| wrong_type(form, &error)),
+        };
+        Ok(Table::new(dbi, type_at(0, stored.key_type())?, type_at(1, stored.value_type())?))
+    }
+}
+
+fn items_of<'v>(form: &Value, values: &'v Value) -> Result<Vec<&'v Value>> {
+    let items: Vec<&Value> = match values {
+        Value::Set(items) => items.iter().collect(),
+        _ => values
+            .as_sequence()
+            .ok_or_else(|| bad(form, "the values of a list are a sequence"))?
+            .iter()
+            .collect(),
+    };
+    if items.iter().any(|item| item.is_nil()) { Err(bad(form, "nil cannot be stored")) } else { Ok(items) }
+}
+
+fn put_flags(form: &Value, flags: &Value) -> Result<PutFlags> {
+    let all: Vec<&Value> = match flags {
+        Value::Nil => return Ok(PutFlags::empty()),
+        Value::Set(flags) => flags.iter().collect(),
+        Value::Vector(flags) | Value::List(flags) => flags.iter().collect(),
+        flag => vec![flag],
+    };
+    let mut sum = PutFlags::empty();
+    for flag in all {
+        sum |= match flag.as_keyword().map(edn::Keyword::as_str) {
+            Some("nooverwrite") => PutFlags::NOOVERWRITE,
+            Some("nodupdata") => PutFlags::NODUPDATA,
+            Some("append") => PutFlags::APPEND,
+            Some("appenddup") => PutFlags::APPENDDUP,
+            _ => return Err(bad(form, "the flags are :nooverwrite, :nodupdata, :append and :appenddup")),
+        };
+    }
+    Ok(sum)
+}
+
+fn bad(form: &Value, reason: &str) -> Error {
+    Error::BadForm { form: form.to_string(), reason: reason.to_owned() }
+}
+
+fn unknown(form: &Value, operation: &str) -> Error {
+    let nearest = edn::nearest(operation, ["put", "del", "put-list", "del-list"]);
+    let hint = nearest.map(|name| format!(", did you mean :{name}?")).unwrap_or_default();
+    bad(form, &format!("unknown operation :{operation}{hint}"))
+}
+
+fn wrong_type(form: &Value, error: &CodecError) -> Error {
+    bad(form, &error.to_string())
+}
