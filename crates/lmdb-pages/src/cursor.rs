@@ -6,10 +6,12 @@ mod skip;
 use std::marker::PhantomData;
 
 pub use duplicates::DupChunks;
-pub(crate) use duplicates::duplicates_of;
+pub(crate) use duplicates::{Duplicates, duplicates_of};
 
 use crate::error::{Error, Result};
-use crate::format::{F_BIGDATA, F_DUPDATA, F_SUBDATA, Node, P_OVERFLOW, PAGE_HEADER, u16_at, u32_at};
+use crate::format::{
+    F_BIGDATA, F_DUPDATA, F_SUBDATA, Node, P_OVERFLOW, PAGE_HEADER, number_of, u16_at, u32_at,
+};
 use crate::map::Pages;
 use crate::order::{Lexicographic, Order};
 use crate::snapshot::Snapshot;
@@ -386,25 +388,27 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
     fn single_value(&self, node: Node<'s>) -> Result<&'s [u8]> {
         let page = self.keys.leaf.page();
         match node.flags {
-            F_BIGDATA => self.overflow_value(node.overflow_page(page)?, node.size as usize),
+            F_BIGDATA => Ok(overflow_pages_of(self.pages, node.overflow_page(page)?, node.size as usize)?.1),
             0 | F_SUBDATA => node.data(page),
             _ => Err(Error::corrupted(page, "a node has flags that exclude each other")),
         }
     }
+}
 
-    fn overflow_value(&self, page: u64, size: usize) -> Result<&'s [u8]> {
-        let wrong = |reason| Error::corrupted(page, reason);
-        let outside = || wrong("an overflow page lies outside the snapshot");
-        let first = self.pages.get(page).ok_or_else(outside)?;
-        let is_overflow = u16_at(first, 10).is_some_and(|flags| flags & P_OVERFLOW != 0);
-        if !is_overflow || crate::format::number_of(first) != Some(page) {
-            return Err(wrong("an overflow page is not marked as one"));
-        }
-        let count = (PAGE_HEADER + size).div_ceil(self.pages.page_size()) as u64;
-        if u32_at(first, 12).is_none_or(|pages| u64::from(pages) < count) {
-            return Err(wrong("an overflow value is longer than its pages"));
-        }
-        let run = self.pages.get_run(page, count).ok_or_else(outside)?;
-        run.get(PAGE_HEADER..PAGE_HEADER + size).ok_or_else(outside)
+/// The overflow value of `size` bytes that begins in page `first`, and how many pages it occupies.
+pub(crate) fn overflow_pages_of(pages: &Pages, first: u64, size: usize) -> Result<(u64, &[u8])> {
+    let wrong = |reason| Error::corrupted(first, reason);
+    let outside = || wrong("an overflow page lies outside the snapshot");
+    let bytes = pages.get(first).ok_or_else(outside)?;
+    let is_overflow = u16_at(bytes, 10).is_some_and(|flags| flags & P_OVERFLOW != 0);
+    if !is_overflow || number_of(bytes) != Some(first) {
+        return Err(wrong("an overflow page is not marked as one"));
     }
+    // A value that was overwritten by a shorter one may have pages to spare.
+    let count = u64::from(u32_at(bytes, 12).unwrap_or(0));
+    if (PAGE_HEADER + size).div_ceil(pages.page_size()) as u64 > count {
+        return Err(wrong("an overflow value is longer than its pages"));
+    }
+    let run = pages.get_run(first, count).ok_or_else(outside)?;
+    Ok((count, run.get(PAGE_HEADER..PAGE_HEADER + size).ok_or_else(outside)?))
 }

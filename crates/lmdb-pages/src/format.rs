@@ -35,7 +35,9 @@ pub(crate) const P_BRANCH: u16 = 0x01;
 pub(crate) const P_LEAF: u16 = 0x02;
 pub(crate) const P_OVERFLOW: u16 = 0x04;
 pub(crate) const P_META: u16 = 0x08;
+pub(crate) const P_DIRTY: u16 = 0x10;
 pub(crate) const P_LEAF2: u16 = 0x20;
+pub(crate) const P_SUBP: u16 = 0x40;
 
 pub(crate) const F_BIGDATA: u16 = 0x01;
 pub(crate) const F_SUBDATA: u16 = 0x02;
@@ -173,6 +175,21 @@ impl Record {
             entries: u64_at(bytes, 32)?,
             root: u64_at(bytes, 40)?,
         })
+    }
+}
+
+impl Record {
+    /// The record as it stands in the file.
+    pub fn to_bytes(self) -> [u8; RECORD] {
+        let mut bytes = [0; RECORD];
+        bytes[0..4].copy_from_slice(&self.pad.to_ne_bytes());
+        bytes[4..6].copy_from_slice(&self.flags.to_ne_bytes());
+        bytes[6..8].copy_from_slice(&self.depth.to_ne_bytes());
+        let words = [self.branch_pages, self.leaf_pages, self.overflow_pages, self.entries, self.root];
+        for (place, word) in bytes[8..].as_chunks_mut().0.iter_mut().zip(words) {
+            *place = word.to_ne_bytes();
+        }
+        bytes
     }
 }
 

@@ -4,6 +4,8 @@
 //! LMDB's B+trees in Rust. A read transaction of LMDB is opened only as the *lease* that keeps a snapshot's pages
 //! from being reused.
 
+pub mod build;
+pub mod check;
 mod count;
 mod cursor;
 mod error;

@@ -32,6 +32,8 @@ pub(crate) struct SnapshotInner {
     reader: u64,
     main: Record,
     free: Record,
+    /// The last page that the snapshot claims.
+    pub(crate) last_page: u64,
     pub(crate) pages: Pages,
     /// Never used, only kept: it stops LMDB from reusing the pages. (The mutex, never locked, makes it `Sync`.)
     _lease: Option<Mutex<RoTxn<'static, WithoutTls>>>,
@@ -50,8 +52,8 @@ impl SnapshotInner {
         pages: Pages,
         lease: Option<RoTxn<'static, WithoutTls>>,
     ) -> Self {
-        let Meta { main, free, txn_id, .. } = meta;
-        SnapshotInner { txn_id, reader, main, free, pages, _lease: lease.map(Mutex::new) }
+        let Meta { main, free, last_page, txn_id } = meta;
+        SnapshotInner { txn_id, reader, main, free, last_page, pages, _lease: lease.map(Mutex::new) }
     }
 }
 

@@ -87,6 +87,13 @@ fn exercise<K: Order, D: Order>(snapshot: &Snapshot, name: &str, steps: &mut u64
     forward.and(backward)
 }
 
+/// Whether the checker finds nothing wrong.
+fn is_sound(snapshot: &Snapshot) -> bool {
+    let report = lmdb_pages::check::check(snapshot);
+    assert!(report.problems.iter().all(|problem| !problem.to_string().is_empty()));
+    report.is_sound()
+}
+
 /// How many of the tables could be read without an error.
 fn exercise_all(snapshot: &Snapshot) -> usize {
     let mut steps = 0;
@@ -149,17 +156,23 @@ fn mutate(file: &[u8], rng: &mut StdRng) -> Vec<u8> {
 fn the_undamaged_file_is_sound() {
     let snapshot = Snapshot::from_bytes(file_of_all_shapes()).unwrap();
     assert_eq!(exercise_all(&snapshot), 16);
+    assert!(is_sound(&snapshot));
 }
 
 #[test]
 fn mutated_files_give_answers_or_errors() {
     let file = file_of_all_shapes();
-    let (mut sound, mut broken) = (0, 0);
+    let (mut sound, mut broken, mut found) = (0, 0, 0);
     for seed in 0..u64::from(cases()) * 4 {
         let bytes = mutate(&file, &mut StdRng::seed_from_u64(seed));
         match Snapshot::from_bytes(bytes) {
             Ok(snapshot) => {
                 let tables = exercise_all(&snapshot);
+                if tables < 16 {
+                    assert!(!is_sound(&snapshot), "seed {seed}: the checker must see what the cursors saw");
+                } else {
+                    found += u32::from(!is_sound(&snapshot));
+                }
                 sound += tables;
                 broken += 16 - tables;
             }
@@ -167,6 +180,7 @@ fn mutated_files_give_answers_or_errors() {
             Err(error) => panic!("unexpected: {error}"),
         }
     }
+    assert!(found > 0, "the checker must see more than the cursors");
     assert!(sound > 0 && broken > 0, "{sound} sound, {broken} broken: the mutations must reach both");
 }
 

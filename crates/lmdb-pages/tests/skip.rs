@@ -1,5 +1,7 @@
 //! Skipping many entries at once arrives where single steps arrive.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, DatabaseFlags, Env, EnvOpenOptions, WithoutTls};
 use lmdb_pages::{Cursor, Lexicographic, Reader};

@@ -9,6 +9,7 @@
 
 pub mod model;
 pub mod shape;
+pub mod twin;
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, DatabaseFlags, Env, EnvOpenOptions, WithoutTls};
