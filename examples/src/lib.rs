@@ -79,5 +79,8 @@ fn entity(package: &Package) -> EntityBuilder {
         .set(":package/summary", package.summary.as_str())
         .set(":package/size", package.size)
         .set_all(":package/tags", package.tags.iter().map(String::as_str))
-        .set_all(":package/depends", depends.map(|name| EntityBuilder::new().set(":package/name", name.as_str())))
+        .set_all(
+            ":package/depends",
+            depends.map(|name| EntityBuilder::new().set(":package/name", name.as_str())),
+        )
 }

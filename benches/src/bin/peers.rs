@@ -28,7 +28,6 @@ enum Suite {
     Kv,
 }
 
-#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let (report, systems) = match arguments.suite {

@@ -35,7 +35,8 @@ impl Balance {
 
     /// Whether the text so far ends outside of every bracket and string, and says something.
     pub fn is_whole(&self) -> bool {
-        self.content && (self.broken || (self.open.is_empty() && matches!(self.state, State::Code | State::Comment)))
+        self.content
+            && (self.broken || (self.open.is_empty() && matches!(self.state, State::Code | State::Comment)))
     }
 
     /// Whether the text so far is blank.

@@ -1,4 +1,4 @@
-//! The `factum` program as a library, for tests and benchmarks: one subcommand per module under [`commands`], [`import`], [`exec`] and [`repl`].
+//! The `factum` program as a library, for tests and benchmarks: one subcommand per module under `commands`, `import`, `exec` and `repl`.
 
 mod balance;
 mod commands;

@@ -179,7 +179,9 @@ fn later_formats_are_left_alone() {
         txn.commit().expect("a commit");
     }
     case.file("tx.edn", "[{:a 1}]");
-    for line in ["transact db tx.edn", "query db '[:find ?e :where [?e :name]]'", "import db tx.edn --entity x"] {
+    for line in
+        ["transact db tx.edn", "query db '[:find ?e :where [?e :name]]'", "import db tx.edn --entity x"]
+    {
         let error = case.fails(line);
         assert!(error.contains("format version 99, and this program reads up to"), "{line}: {error}");
     }

@@ -49,7 +49,8 @@ fn a_scalar_stands_alone() {
 #[test]
 fn inputs_are_edn_in_order() {
     let case = crew();
-    let query = "[:find [?n ...] :in $ % [?a ...] ?skill :where (aged ?e ?a) [?e :name ?n] [?e :skill ?skill]]";
+    let query =
+        "[:find [?n ...] :in $ % [?a ...] ?skill :where (aged ?e ?a) [?e :name ?n] [?e :skill ?skill]]";
     let rules = "[[(aged ?e ?a) [?e :age ?a]]]";
     assert_eq!(case.ok(&format!("query db '{query}' '{rules}' '[38 52]' '\"nav\"'")), "[\"Mira\"]\n");
     case.file("q.edn", "[:find ?x . :in $ ?x]");
@@ -64,7 +65,11 @@ fn unknown_attributes_warn_on_standard_error() {
     let case = crew();
     let run = case.run("query db '[:find ?n :where [_ :nmae ?n]]'");
     assert_eq!((run.out.as_str(), run.code), ("#{}\n", Some(0)));
-    assert!(run.err.starts_with("warning: unknown attribute :nmae") && run.err.contains(":name"), "{}", run.err);
+    assert!(
+        run.err.starts_with("warning: unknown attribute :nmae") && run.err.contains(":name"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]
@@ -96,7 +101,10 @@ fn a_refused_transaction_points_into_its_file() {
     assert!(run.err.starts_with("bad.edn:\nerror[:transact/syntax]: :age cannot hold nil"), "{}", run.err);
     assert!(run.err.contains("  2 | [{:name \"Quin\"} [:db/add 1 :age nil]]\n"), "{}", run.err);
     assert!(run.err.contains("^^^\n"), "{}", run.err);
-    assert_eq!(case.ok("query db '[:find [?n ...] :where [_ :name ?n] :order-by ?n]'").matches('"').count(), 6);
+    assert_eq!(
+        case.ok("query db '[:find [?n ...] :where [_ :name ?n] :order-by ?n]'").matches('"').count(),
+        6
+    );
 }
 
 #[test]
@@ -107,7 +115,10 @@ fn schema_shows_and_changes() {
     assert!(case.ok("schema db --all").contains(":db/ident"));
     let table = case.ok("schema db --format table");
     assert!(table.contains("identity, what people say"), "{table}");
-    assert!(case.ok("schema db '{:age {:db/valueType :db.type/long}}'").contains(":age {:db/valueType :db.type/long}"));
+    assert!(
+        case.ok("schema db '{:age {:db/valueType :db.type/long}}'")
+            .contains(":age {:db/valueType :db.type/long}")
+    );
     let error = case.fails("schema db '{:age {:db/valueType :db.type/instant}}'");
     assert!(error.contains("value type change is not allowed"), "{error}");
     let error = case.fails("schema db '{:age {:db/valueTyp :db.type/instant}}'");
@@ -156,17 +167,33 @@ fn the_shell_answers_queries_forms_and_commands() {
     );
     let run = case.run_with("repl db", &script);
     assert_eq!(run.code, Some(0), "{run:?}");
-    for expected in ["│ Oto  ┆ 38 │", "2 rows", "\n2\n", "\n3\n", ":name: 3 facts, 3 distinct values", "#{[\"Mira\"]", ":skill"] {
+    for expected in [
+        "│ Oto  ┆ 38 │",
+        "2 rows",
+        "\n2\n",
+        "\n3\n",
+        ":name: 3 facts, 3 distinct values",
+        "#{[\"Mira\"]",
+        ":skill",
+    ] {
         assert!(run.out.contains(expected), "{expected}: {}", run.out);
     }
-    assert!(run.err.contains("there is no command .nosuch") && run.err.contains("did you mean pull?"), "{}", run.err);
+    assert!(
+        run.err.contains("there is no command .nosuch") && run.err.contains("did you mean pull?"),
+        "{}",
+        run.err
+    );
     assert!(!run.out.contains("never"));
 }
 
 #[test]
 fn the_shell_starts_in_memory() {
-    let run = Case::new().run_with("repl", "(transact! conn [{:n 1}])\n(count-datoms db nil :n nil)\n.help\n.forms\n");
-    assert!(run.out.contains("\n1\n") && run.out.contains(".quit") && run.out.contains("(pull-many db"), "{run:?}");
+    let run = Case::new()
+        .run_with("repl", "(transact! conn [{:n 1}])\n(count-datoms db nil :n nil)\n.help\n.forms\n");
+    assert!(
+        run.out.contains("\n1\n") && run.out.contains(".quit") && run.out.contains("(pull-many db"),
+        "{run:?}"
+    );
 }
 
 #[test]

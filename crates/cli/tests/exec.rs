@@ -32,9 +32,10 @@ fn one_line_for_each_form() {
 #[test]
 fn names_quotes_and_do() {
     let case = Case::new();
-    assert_eq!(case.exec("(def x [1 2]) x [x :y] 'x '(a b) (quote c) (do 1 2 x) (do)")[1..], [
-        "[1 2]", "[[1 2] :y]", "x", "(a b)", "c", "[1 2]", "nil"
-    ]);
+    assert_eq!(
+        case.exec("(def x [1 2]) x [x :y] 'x '(a b) (quote c) (do 1 2 x) (do)")[1..],
+        ["[1 2]", "[[1 2] :y]", "x", "(a b)", "c", "[1 2]", "nil"]
+    );
     assert_eq!(case.exec("(+ 1 2) (count [1 2 3]) (:a {:a 7}) (:b {:a 7} :none)"), ["3", "3", "7", ":none"]);
 }
 
@@ -56,10 +57,12 @@ fn databases_are_values() {
 #[test]
 fn reports_show_datoms_with_flags() {
     assert_eq!(
-        crew("(:tx-data (transact! conn [[:db/add 1 :age 53] {:db/id \"x\" :name \"Pia\"}] {:why :test}))
+        crew(
+            "(:tx-data (transact! conn [[:db/add 1 :age 53] {:db/id \"x\" :name \"Pia\"}] {:why :test}))
               (:tempids report)
               (:tx-meta (with db1 [] {:why :test}))
-              (max-eid (:db-before report))"),
+              (max-eid (:db-before report))"
+        ),
         [
             r#"[[1 :age 52 false] [1 :age 53 true] [3 :name "Pia" true]]"#,
             "{-2 2, -1 1, :db/current-tx 4611686018427387905}",
@@ -151,10 +154,15 @@ fn indexes_and_counts() {
 fn durable_connections_reopen() {
     let case = Case::new();
     let dir = case.path("store");
-    let open = format!("(def conn (get-conn {:?} {{:name {{:db/unique :db.unique/identity}}}}))", dir.display().to_string());
-    let first = case.exec(&format!("{open} (transact! conn [{{:name \"Ann\"}}]) (close conn) (closed? conn)"));
+    let open = format!(
+        "(def conn (get-conn {:?} {{:name {{:db/unique :db.unique/identity}}}}))",
+        dir.display().to_string()
+    );
+    let first =
+        case.exec(&format!("{open} (transact! conn [{{:name \"Ann\"}}]) (close conn) (closed? conn)"));
     assert_eq!(first[2..], ["nil", "true"]);
-    let second = case.exec(&format!("{open} (q '[:find ?n . :where [_ :name ?n]] (db conn)) (:name (schema conn))"));
+    let second =
+        case.exec(&format!("{open} (q '[:find ?n . :where [_ :name ?n]] (db conn)) (:name (schema conn))"));
     assert_eq!(second[1..], [r#""Ann""#, "{:db/unique :db.unique/identity}"]);
 }
 
@@ -163,7 +171,11 @@ fn things_print_readably() {
     let answers = crew("conn db1 report (def f inc)");
     assert_eq!(answers[0], "#factum/connection {:closed false, :path nil}");
     assert_eq!(answers[1], "#factum/db {:datoms 8, :max-eid 2}");
-    assert!(answers[2].starts_with("{:db-after #factum/db {:datoms 8, :max-eid 2}, :db-before"), "{}", answers[2]);
+    assert!(
+        answers[2].starts_with("{:db-after #factum/db {:datoms 8, :max-eid 2}, :db-before"),
+        "{}",
+        answers[2]
+    );
     assert_eq!(answers[3], "#factum/function inc");
     for answer in &answers {
         edn::read(answer).expect("readable");
@@ -212,7 +224,8 @@ fn errors_are_data_with_a_place_and_the_rest_goes_on() {
         let error = error.as_map().expect("a map");
         assert_eq!(error[&edn::Value::keyword("error/kind")], edn::Value::keyword(kind), "{}", lines[line]);
         let span = error[&edn::Value::keyword("error/span")].as_sequence().expect("a span");
-        let (start, end) = (span[0].as_int().expect("start") as usize, span[1].as_int().expect("end") as usize);
+        let (start, end) =
+            (span[0].as_int().expect("start") as usize, span[1].as_int().expect("end") as usize);
         assert_eq!(&forms[start..end], place, "{}", lines[line]);
     }
     assert!(lines[3].contains(":error/kind :query/where") && lines[3].contains("?z"), "{}", lines[3]);

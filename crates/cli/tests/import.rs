@@ -61,20 +61,29 @@ fn all_formats_say_the_same() {
 #[test]
 fn repeated_and_existing_ids_update_the_same_entity() {
     let case = Case::new();
-    case.file("one.jsonl", "{\"id\":1,\"v\":\"a\",\"t\":[1]}\n{\"id\":2,\"v\":\"b\"}\n{\"id\":1,\"v\":\"c\",\"t\":[2]}\n");
+    case.file(
+        "one.jsonl",
+        "{\"id\":1,\"v\":\"a\",\"t\":[1]}\n{\"id\":2,\"v\":\"b\"}\n{\"id\":1,\"v\":\"c\",\"t\":[2]}\n",
+    );
     case.ok("import db one.jsonl --entity x --id id");
     assert_eq!(query(&case, "[:find ?i ?v :where [?e :x/id ?i] [?e :x/v ?v]]"), r#"#{[1 "c"] [2 "b"]}"#);
     assert_eq!(query(&case, "[:find [?t ...] :where [?e :x/id 1] [?e :x/t ?t] :order-by ?t]"), "[1 2]");
     case.file("two.jsonl", "{\"id\":2,\"v\":\"z\",\"new\":true}\n{\"id\":3,\"v\":\"d\",\"t\":[3,4]}\n");
     case.ok("import db two.jsonl --entity x --id id --batch 1");
-    assert_eq!(query(&case, "[:find ?i ?v :where [?e :x/id ?i] [?e :x/v ?v]]"), r#"#{[1 "c"] [2 "z"] [3 "d"]}"#);
+    assert_eq!(
+        query(&case, "[:find ?i ?v :where [?e :x/id ?i] [?e :x/v ?v]]"),
+        r#"#{[1 "c"] [2 "z"] [3 "d"]}"#
+    );
     assert_eq!(query(&case, "[:find (max ?e) . :where [?e :x/id]]"), "3");
 }
 
 #[test]
 fn two_keys_can_go_to_one_attribute() {
     let case = Case::new();
-    case.file("p.jsonl", "{\"name\":\"a\",\"depends\":[\"b\",[\"c\",\"d\"],\"b\"],\"pre-depends\":[\"e\"]}\n");
+    case.file(
+        "p.jsonl",
+        "{\"name\":\"a\",\"depends\":[\"b\",[\"c\",\"d\"],\"b\"],\"pre-depends\":[\"e\"]}\n",
+    );
     case.ok("import db p.jsonl --entity package --id name --ref depends --ref pre-depends:depends");
     let names = "[:find (count ?d) . :where [?e :package/name \"a\"] [?e :package/depends ?d]]";
     assert_eq!(query(&case, names), "4");
@@ -84,7 +93,10 @@ fn two_keys_can_go_to_one_attribute() {
 #[test]
 fn mixed_types_are_kept_and_reported() {
     let case = Case::new();
-    case.file("m.jsonl", "{\"v\":1}\n{\"v\":\"one\"}\n{\"v\":{\"a\":[1,null]}}\n{\"v\":18446744073709551615}\n");
+    case.file(
+        "m.jsonl",
+        "{\"v\":1}\n{\"v\":\"one\"}\n{\"v\":{\"a\":[1,null]}}\n{\"v\":18446744073709551615}\n",
+    );
     let report = case.ok("import db m.jsonl --entity m");
     assert!(report.contains(":m/v {}"), "{report}");
     let values = query(&case, "[:find [?v ...] :where [_ :m/v ?v]]");
@@ -116,7 +128,12 @@ fn mistakes_name_their_line_and_change_nothing() {
         ("x.edn", "{[1] 2}", "", "x.edn:1: the key [1] cannot name an attribute"),
         ("x.jsonl", "{\"n\":1}\n{\"m\":1}\n", "--id n", "x.jsonl:2: this record has no \"n\""),
         ("x.jsonl", "{\"n\":1}\n{\"n\":[1]}\n", "--id n", "x.jsonl:2: [1] cannot identify"),
-        ("x.jsonl", "{\"n\":1}\n{\"n\":2,\"r\":\"x\"}\n", "--id n --ref r", "x.jsonl:2: :x/r refers to \"x\", a string"),
+        (
+            "x.jsonl",
+            "{\"n\":1}\n{\"n\":2,\"r\":\"x\"}\n",
+            "--id n --ref r",
+            "x.jsonl:2: :x/r refers to \"x\", a string",
+        ),
         ("x.jsonl", "{\"name\":1}\n", "--id nmae", "did you mean \"name\"?"),
         ("x.txt", "{}", "", "the name does not tell the format"),
         ("x.jsonl.gz", "not gzip at all", "", "x.jsonl.gz:1:"),
@@ -152,7 +169,10 @@ fn what_the_database_refuses_names_the_line() {
     case.ok("transact db seed.edn --schema '{:x/v {:db/valueType :db.type/long} :x/n {:db/unique :db.unique/value}}'");
     case.file("x.jsonl", "{\"v\":1,\"n\":1}\n{\"v\":2,\"n\":1}\n");
     let error = case.fails("import db x.jsonl --entity x");
-    assert!(error.contains("x.jsonl:2: ") && error.contains(":x/n") && error.contains("0 records before it"), "{error}");
+    assert!(
+        error.contains("x.jsonl:2: ") && error.contains(":x/n") && error.contains("0 records before it"),
+        "{error}"
+    );
     case.file("y.jsonl", "{\"v\":1}\n{\"v\":\"two\"}\n");
     let error = case.fails("import db y.jsonl --entity x");
     assert!(error.contains("y.jsonl:2: :x/v takes"), "{error}");
@@ -190,7 +210,8 @@ fn the_bundled_set_has_its_known_numbers() {
         tags += set.len();
     }
     assert_eq!(query(&case, "[:find (count ?p) . :where [?p :package/name]]"), names.len().to_string());
-    let count = |attribute: &str| query(&case, &format!("[:find (count ?v) . :with ?p :where [?p {attribute} ?v]]"));
+    let count =
+        |attribute: &str| query(&case, &format!("[:find (count ?v) . :with ?p :where [?p {attribute} ?v]]"));
     assert_eq!(count(":package/depends"), edges.to_string());
     assert_eq!(count(":package/tags"), tags.to_string());
     assert!(case.ok("check db").starts_with("ok: "));

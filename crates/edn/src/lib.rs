@@ -59,6 +59,7 @@
 //! - Numbers have at most 100,000 digits, decimals a scale within 10,000 either way, instants millisecond precision.
 //! - Spans count bytes; lines and columns, counted in characters, are made of them when an error is shown.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::print_stdout))]
 #![deny(missing_docs)]
 
 mod error;

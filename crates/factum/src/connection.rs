@@ -216,7 +216,8 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.inner.path.as_ref().map_or_else(|| "memory".into(), |path| path.display().to_string());
+        let path =
+            self.inner.path.as_ref().map_or_else(|| "memory".into(), |path| path.display().to_string());
         f.debug_struct("Connection").field("path", &path).field("closed", &self.is_closed()).finish()
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edn::{Keyword, Value};
-use query::{Query, QueryOptions};
 use query::pull::{PullOptions, Puller};
+use query::{Query, QueryOptions};
 use serde::de::DeserializeOwned;
 use storage::transact::{TxFunctions, TxReport as StorageReport, transact};
 use storage::{Datoms, EntityId, Index, Schema};
@@ -101,14 +101,15 @@ impl Db {
     pub fn explain(&self, query: impl AsQuery, inputs: impl IntoInputs, run: bool) -> Result<Explanation> {
         let query = query.as_query()?;
         let inputs = self.all_inputs(&query, inputs);
-        let options = query::ExplainOptions { run, ..query::ExplainOptions::default() };
+        let options = query::ExplainOptions { run };
         Ok(query::explain(&query, &inputs, &self.runtime.query, options)?)
     }
 
     /// The database itself goes to the first source, if the query asks for one at all.
     fn all_inputs(&self, query: &Query, inputs: impl IntoInputs) -> Vec<query::Input> {
         let given = inputs.into_inputs().into_iter().map(|input| input.0);
-        let database = query.parameters().iter().any(|name| name.starts_with('$')).then(|| Input::from(self).0);
+        let database =
+            query.parameters().iter().any(|name| name.starts_with('$')).then(|| Input::from(self).0);
         database.into_iter().chain(given).collect()
     }
 
@@ -258,9 +259,8 @@ impl Db {
     /// [`with`](Self::with), with something to say about the transaction.
     pub fn with_meta<'a>(&self, data: impl Into<TxInput<'a>>, meta: impl Into<Value>) -> Result<TxReport> {
         let meta = meta.into();
-        let report = data
-            .into()
-            .apply(|data| transact(&self.inner, data, meta, &self.runtime.transactions))?;
+        let report =
+            data.into().apply(|data| transact(&self.inner, data, meta, &self.runtime.transactions))?;
         Ok(self.report(report))
     }
 

@@ -117,6 +117,8 @@
 //! out of line. A snapshot that stays alive keeps the space of what was retracted since from being reused: let go of
 //! old `Db` values in long-running programs. Do not put the file on a network file system.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::print_stdout))]
+
 mod call;
 mod connection;
 mod db;
@@ -131,8 +133,8 @@ mod text;
 /// What most programs use, for `use factum::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        Connection, Db, EntityBuilder, EntityId, Input, Keyword, Options, QueryResult, Tx, TxReport, Value, inputs,
-        lookup, values,
+        Connection, Db, EntityBuilder, EntityId, Input, Keyword, Options, QueryResult, Tx, TxReport, Value,
+        inputs, lookup, values,
     };
 }
 
@@ -152,11 +154,13 @@ pub use kv::{self, Durability};
 pub use query::exec::CancelToken;
 pub use query::pull::{PullError, PullOptions, PullPattern, PullWarning, Puller};
 pub use query::{
-    self as query_engine, FunctionError, Explanation, FindShape, FunctionRegistry, Query, QueryFunction, QueryOptions,
-    SourceText, Warning,
+    self as query_engine, Explanation, FindShape, FunctionError, FunctionRegistry, Query, QueryFunction,
+    QueryOptions, SourceText, Warning,
 };
 pub use storage::entity::{Entity, EntityValue};
-pub use storage::transact::{EntityBuilder, TransactError, TransactErrorKind, Tx, TxFunctions, TxValue, lookup};
+pub use storage::transact::{
+    EntityBuilder, TransactError, TransactErrorKind, Tx, TxFunctions, TxValue, lookup,
+};
 pub use storage::{
     self, Attribute, Cardinality, CheckReport, Datom, Datoms, EntityId, Index, Schema, SchemaPatch, Unique,
     ValueType,

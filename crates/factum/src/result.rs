@@ -131,16 +131,19 @@ impl fmt::Display for QueryResult {
         if self.shape() == FindShape::Scalar {
             return write!(f, "{}", plain(&self.to_value()));
         }
-        let header: Vec<String> = self.columns().iter().map(|name| name.trim_start_matches('?').to_owned()).collect();
+        let header: Vec<String> =
+            self.columns().iter().map(|name| name.trim_start_matches('?').to_owned()).collect();
         let rows = self.0.rows();
-        let cells: Vec<Vec<String>> = rows.iter().take(SHOWN).map(|row| row.iter().map(plain).collect()).collect();
+        let cells: Vec<Vec<String>> =
+            rows.iter().take(SHOWN).map(|row| row.iter().map(plain).collect()).collect();
         let width = |column: usize| {
             let cells = cells.iter().map(|row| row[column].chars().count());
             cells.chain([header[column].chars().count()]).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..header.len()).map(width).collect();
-        let numbers: Vec<bool> =
-            (0..header.len()).map(|column| rows.iter().all(|row| matches!(row[column], Value::Int(_) | Value::Float(_)))).collect();
+        let numbers: Vec<bool> = (0..header.len())
+            .map(|column| rows.iter().all(|row| matches!(row[column], Value::Int(_) | Value::Float(_))))
+            .collect();
         let line = |cells: &[String]| {
             let cells = cells.iter().zip(&widths).zip(&numbers).map(|((cell, width), number)| match number {
                 true => format!("{cell:>width$}"),

@@ -104,7 +104,9 @@ impl SchemaInput {
                 let value = edn::read(text).map_err(|source| Error::read(source, text))?;
                 Ok(SchemaPatch::from_value(&value).map_err(storage::Error::from)?)
             }
-            Some(SchemaShape::Value(value)) => Ok(SchemaPatch::from_value(value).map_err(storage::Error::from)?),
+            Some(SchemaShape::Value(value)) => {
+                Ok(SchemaPatch::from_value(value).map_err(storage::Error::from)?)
+            }
             Some(SchemaShape::Patch(patch)) => Ok(patch.clone()),
         }
     }

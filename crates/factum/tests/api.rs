@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use factum::prelude::*;
 use factum::{
-    Entity, Error, Index, PullPattern, Query, Schema, SchemaPatch, TxInput, TxReport, ValueType, call_function, edn,
+    Entity, Error, Index, PullPattern, Query, Schema, SchemaPatch, TxInput, TxReport, ValueType,
+    call_function, edn,
 };
 use serde::Deserialize;
 
@@ -58,7 +59,8 @@ fn a_database_is_asked_from_many_threads_while_it_changes() {
             });
         }
         for n in 0..50 {
-            conn.transact(EntityBuilder::new().set(":name", format!("n{n}")).set(":age", n)).expect("committed");
+            conn.transact(EntityBuilder::new().set(":name", format!("n{n}")).set(":age", n))
+                .expect("committed");
         }
     });
     assert_eq!(conn.stat().expect("numbers").datoms, 100);
@@ -78,25 +80,37 @@ fn rows_fill_tuples_structs_and_values() {
     assert_eq!(tuples[0], ("Pia".to_owned(), 24));
     let by_position: Vec<Person> = db.rows(ordered).expect("structs");
     assert_eq!(by_position[1], Person { name: "Oto".into(), age: 38 });
-    let by_name: Vec<Person> =
-        db.rows("[:find ?a ?n :keys age name :where [?e :name ?n] [?e :age ?a] :order-by ?a]").expect("structs");
+    let by_name: Vec<Person> = db
+        .rows("[:find ?a ?n :keys age name :where [?e :name ?n] [?e :age ?a] :order-by ?a]")
+        .expect("structs");
     assert_eq!(by_name, by_position);
     let maps: Vec<HashMap<String, Value>> =
         db.rows("[:find ?a :strs age :where [_ :age ?a] :order-by ?a]").expect("maps");
     assert_eq!(maps[0]["age"], 24.into());
-    let names: BTreeSet<String> =
-        db.query("[:find [?n ...] :where [_ :name ?n]]").expect("names").column::<String>().expect("text").into_iter().collect();
+    let names: BTreeSet<String> = db
+        .query("[:find [?n ...] :where [_ :name ?n]]")
+        .expect("names")
+        .column::<String>()
+        .expect("text")
+        .into_iter()
+        .collect();
     assert_eq!(names, ["Mira", "Oto", "Pia"].map(String::from).into());
-    let one: Option<(String, i64)> =
-        db.query("[:find [?n ?a] :where [?e :name ?n] [?e :age ?a] [(> ?a 50)]]").expect("a row").row().expect("a tuple");
+    let one: Option<(String, i64)> = db
+        .query("[:find [?n ?a] :where [?e :name ?n] [?e :age ?a] [(> ?a 50)]]")
+        .expect("a row")
+        .row()
+        .expect("a tuple");
     assert_eq!(one, Some(("Mira".to_owned(), 52)));
-    let none: Option<i64> = db.query("[:find ?a . :where [_ :age ?a] [(> ?a 90)]]").expect("none").scalar().expect("none");
+    let none: Option<i64> =
+        db.query("[:find ?a . :where [_ :age ?a] [(> ?a 90)]]").expect("none").scalar().expect("none");
     assert_eq!(none, None);
 }
 
 #[test]
 fn a_row_that_does_not_fit_says_which_and_why() {
-    let error = crew().rows::<(String, u8)>("[:find ?a ?n :where [?e :name ?n] [?e :age ?a] :order-by ?a]").unwrap_err();
+    let error = crew()
+        .rows::<(String, u8)>("[:find ?a ?n :where [?e :name ?n] [?e :age ?a] :order-by ?a]")
+        .unwrap_err();
     assert!(matches!(error, Error::Row { row: 0, .. }), "{error:?}");
     assert_eq!((error.code(), error.class()), (":result/shape", "type-mismatch"));
     assert!(error.to_string().starts_with("row 0 does not fit"), "{error}");
@@ -133,7 +147,8 @@ fn inputs_of_all_kinds() {
 
 #[test]
 fn queries_are_parsed_once_and_used_often() {
-    let query: Query = factum::query_engine::parse("[:find ?n . :in $ ?a :where [?e :age ?a] [?e :name ?n]]").expect("a query");
+    let query: Query = factum::query_engine::parse("[:find ?n . :in $ ?a :where [?e :age ?a] [?e :name ?n]]")
+        .expect("a query");
     let db = crew();
     for (age, name) in [(52, "Mira"), (38, "Oto"), (24, "Pia")] {
         let found: String = db.query_with(&query, [age]).expect("an answer").scalar().expect("a name");
@@ -146,7 +161,8 @@ fn trees_entities_and_references() {
     let db = crew();
     assert_eq!(db.pull("[:name]", (":name", "Nobody")).expect("nothing"), None);
     let pulled = db.pull_many("[:name]", [EntityId(2), EntityId(99), EntityId(1)]).expect("three");
-    let shown: Vec<String> = pulled.iter().map(|value| value.as_ref().map_or("nil".into(), Value::to_string)).collect();
+    let shown: Vec<String> =
+        pulled.iter().map(|value| value.as_ref().map_or("nil".into(), Value::to_string)).collect();
     assert_eq!(shown, [r#"{:name "Oto"}"#, "nil", r#"{:name "Mira"}"#]);
     let boss = db.entity((":name", "Oto")).expect("read").expect("Oto").get(":boss").expect("read");
     assert_eq!(boss.and_then(|boss| boss.into_entity()).map(|boss| boss.id()), Some(EntityId(1)));
@@ -162,10 +178,17 @@ fn trees_entities_and_references() {
 #[test]
 fn indexes_and_counts() {
     let db = crew();
-    let values = |datoms: factum::Datoms<'_>| datoms.map(|datom| datom.expect("read").v).collect::<Vec<Value>>();
+    let values =
+        |datoms: factum::Datoms<'_>| datoms.map(|datom| datom.expect("read").v).collect::<Vec<Value>>();
     let age = Value::keyword(":age");
-    assert_eq!(values(db.datoms(Index::Ave, &[age.clone()]).expect("a scan")), values![24, 38, 52]);
-    assert_eq!(values(db.seek_datoms(Index::Ave, &[age.clone(), 30.into()]).expect("a scan")), values![38, 52]);
+    assert_eq!(
+        values(db.datoms(Index::Ave, std::slice::from_ref(&age)).expect("a scan")),
+        values![24, 38, 52]
+    );
+    assert_eq!(
+        values(db.seek_datoms(Index::Ave, &[age.clone(), 30.into()]).expect("a scan")),
+        values![38, 52]
+    );
     assert_eq!(values(db.rseek_datoms(Index::Ave, &[age, 40.into()]).expect("a scan")), values![38, 24]);
     assert_eq!(values(db.index_range(":age", &30.into(), &Value::Nil).expect("a scan")), values![38, 52]);
     assert_eq!(db.count(None, Some(":skill".into()), Some(&"nav".into())).expect("a count"), 2);
@@ -230,7 +253,9 @@ fn a_closed_connection_says_so_and_values_live_on() {
     let clone = conn.clone();
     conn.close().expect("closed");
     assert!(clone.is_closed());
-    for error in [clone.db().map(drop), clone.transact("[]").map(drop), clone.close(), clone.schema().map(drop)] {
+    for error in
+        [clone.db().map(drop), clone.transact("[]").map(drop), clone.close(), clone.schema().map(drop)]
+    {
         let error = error.unwrap_err();
         assert_eq!(error.code(), ":connection/closed");
         assert!(error.to_string().contains(&dir.path().display().to_string()));
@@ -244,7 +269,8 @@ fn a_closed_connection_says_so_and_values_live_on() {
 #[test]
 fn options_of_every_kind() {
     let dir = tempfile::tempdir().expect("a directory");
-    let closed = Connection::open_with(dir.path(), Options::new().schema(SCHEMA).closed_schema(true)).expect("open");
+    let closed =
+        Connection::open_with(dir.path(), Options::new().schema(SCHEMA).closed_schema(true)).expect("open");
     let error = closed.transact("[{:other 1}]").unwrap_err();
     assert_eq!(error.class(), "unknown-attribute");
     closed.close().expect("closed");
@@ -275,8 +301,10 @@ fn options_of_every_kind() {
         assert!(error.to_string().contains(message), "{options}: {error}");
         assert_eq!(error.code(), ":options/invalid");
     }
-    let known = edn::read("{:validate-data? true :cache-limit 10 :kv-opts {:mapsize 10 :max-readers 7}}").expect("valid EDN");
-    let strict_types = Connection::memory_with(Options::from_value(&known).expect("known").schema(SCHEMA)).expect("memory");
+    let known = edn::read("{:validate-data? true :cache-limit 10 :kv-opts {:mapsize 10 :max-readers 7}}")
+        .expect("valid EDN");
+    let strict_types =
+        Connection::memory_with(Options::from_value(&known).expect("known").schema(SCHEMA)).expect("memory");
     assert!(strict_types.transact("[{:name \"x\" :age 1.5}]").is_err());
 }
 
@@ -285,7 +313,8 @@ fn schemas_change_by_patches() {
     let conn = Connection::memory_with(SCHEMA).expect("memory");
     let schema = conn.update_schema("{:pay {:db/valueType :db.type/double}}").expect("a new attribute");
     assert_eq!(schema.attribute(&":pay".into()).and_then(|pay| pay.value_type), Some(ValueType::Double));
-    let rename = SchemaPatch::from_values(&Value::Nil, &Value::Nil, &edn::read("{:pay :wage}").expect("valid EDN"));
+    let rename =
+        SchemaPatch::from_values(&Value::Nil, &Value::Nil, &edn::read("{:pay :wage}").expect("valid EDN"));
     let schema = conn.update_schema(rename.expect("a patch")).expect("renamed");
     assert!(schema.attribute(&":pay".into()).is_none() && schema.attribute(&":wage".into()).is_some());
     let error = conn.update_schema("{:pay {:db/valueType :nonsense}}").unwrap_err();
@@ -306,7 +335,8 @@ fn a_connection_goes_on_from_a_value() {
 #[test]
 fn answers_display_as_tables() {
     let db = crew();
-    let table = db.query("[:find ?n ?a :where [?e :name ?n] [?e :age ?a] :order-by ?a]").expect("rows").to_string();
+    let table =
+        db.query("[:find ?n ?a :where [?e :name ?n] [?e :age ?a] :order-by ?a]").expect("rows").to_string();
     assert_eq!(table, "n      a\n────────\nPia   24\nOto   38\nMira  52\n");
     assert_eq!(db.query("[:find ?n . :where [1 :name ?n]]").expect("a scalar").to_string(), "Mira");
 }

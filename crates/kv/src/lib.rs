@@ -11,6 +11,8 @@
 //! [`Env`] is an open file, [`Dbi`] a handle on a table in it, [`WriteTxn`] the transaction that writes, and
 //! [`Snapshot`] a state to read from.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::print_stdout))]
+
 mod batch;
 pub mod codec;
 mod counted;
@@ -18,10 +20,13 @@ mod dbi;
 mod env;
 mod error;
 mod flags;
+mod maintain;
 mod options;
 mod read;
+mod spill;
 mod sys;
 mod table;
+mod temp;
 mod txn;
 
 pub use batch::{Batch, Ticket};
@@ -30,6 +35,9 @@ pub use env::{Durability, Env, EnvInfo, EnvOptions, ReaderInfo};
 pub use error::{Error, Result};
 pub use flags::{DbiFlags, PutFlags};
 pub use lmdb_pages::{Count, Snapshot};
-pub use read::{Cursor, KeyRange, Keys, Pairs, Read, ReadTxn};
+pub use maintain::{DumpFormat, LoadReport, RebuildOptions, rebuild};
+pub use read::{Cursor, DbiStat, KeyRange, Keys, Pairs, Read, ReadTxn};
+pub use spill::{Collected, SpillOptions};
 pub use table::{DynTable, Entries, Items, Table, TypedKeys};
+pub use temp::TempEnv;
 pub use txn::WriteTxn;

@@ -1,5 +1,7 @@
 //! Batches: tuple forms, closures, and asynchronous commits that keep order and isolate failures.
 
+#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests fail the test")]
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};

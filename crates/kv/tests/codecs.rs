@@ -1,6 +1,8 @@
 //! Bytes of keys and values: their order is the order of the values, they read back equal, and the static and
 //! the dynamic codecs agree on them.
 
+#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests fail the test")]
+
 use std::cmp::Ordering;
 
 use bigdecimal::BigDecimal;

@@ -1,5 +1,7 @@
 //! Counted tables: counts, ranks and selection are exact whatever was written, and however.
 
+#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests fail the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 

@@ -1,5 +1,7 @@
 //! Opening, sharing, closing and copying environments, and every way in which that is refused.
 
+#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests fail the test")]
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Every range type over plain and list tables, from snapshots and inside transactions, against a model.
 
+#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests fail the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::ControlFlow;
@@ -245,7 +247,7 @@ impl Codec for Native {
         NativeU64.encode(item as u64, buffer)
     }
 
-    fn decode<'b>(&self, bytes: &'b [u8]) -> Result<i64, factum_kv::codec::CodecError> {
+    fn decode(&self, bytes: &[u8]) -> Result<i64, factum_kv::codec::CodecError> {
         NativeU64.decode(bytes).map(|item| item as i64)
     }
 }

@@ -1,5 +1,7 @@
 //! Write transactions over raw tables: puts in every order, deletes, nesting, aborts, limits.
 
+#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests fail the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -4,6 +4,8 @@
 //! text --parse--> ast::Query --analyse--> Logical --plan--> Plan --execute--> rows --shape--> QueryResult
 //! ```
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::print_stdout))]
+
 pub mod aggregate;
 mod analyse;
 pub mod ast;
@@ -19,8 +21,8 @@ pub mod parse;
 pub mod plan;
 pub mod pull;
 mod result;
-mod run;
 pub mod rules;
+mod run;
 mod source_text;
 mod walk;
 

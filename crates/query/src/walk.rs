@@ -98,17 +98,6 @@ pub(crate) fn variables(clauses: &[Clause]) -> Vec<&Variable> {
     found
 }
 
-/// The variables of calls, in the order of the text.
-pub(crate) fn call_variables(call: &Call) -> Vec<&Variable> {
-    let mut found = Vec::new();
-    walk_call(call, &mut |met| {
-        if let Met::Variable(variable) = met {
-            found.push(variable);
-        }
-    });
-    found
-}
-
 /// Every source that is written.
 pub(crate) fn sources(clauses: &[Clause]) -> Vec<&SourceName> {
     let mut found = Vec::new();

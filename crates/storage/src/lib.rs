@@ -61,6 +61,7 @@
 //! Limits: 2^62 entities, 2^31 attributes, 4 GiB a value, [`NESTING_MAX`] levels of collections, names of attributes
 //! up to 511 bytes. Other tables of the file are other people's: user tables of the key-value store live beside these.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::print_stdout))]
 #![deny(missing_docs)]
 
 mod check;
@@ -84,8 +85,8 @@ pub use encode::{
 };
 pub use error::{Error, Result};
 pub use ids::{AttrId, EntityId, TX_BASE};
-pub use store::{BulkBatch, BulkLoader, BulkReport, BulkStage, Store, StoreOptions, Writer};
-pub use transact::{TransactError, TransactErrorKind, TxData, TxFunctions, TxReport};
 pub use schema::{
     Attribute, Cardinality, Schema, SchemaChange, SchemaError, SchemaPatch, TupleSpec, Unique, ValueType,
 };
+pub use store::{BulkBatch, BulkLoader, BulkReport, BulkStage, Store, StoreOptions, Writer};
+pub use transact::{TransactError, TransactErrorKind, TxData, TxFunctions, TxReport};

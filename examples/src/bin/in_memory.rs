@@ -29,7 +29,8 @@ fn main() -> factum::Result<()> {
         .unwrap_or_else(|error| println!("refused:\n{}", error.render()));
     conn.transact(Tx::new().entity(EntityBuilder::new().set(":task/name", "eat").set(":task/minutes", 30)))?;
 
-    let minutes: i64 = conn.db()?.query("[:find (sum ?m) . :with ?t :where [?t :task/minutes ?m]]")?.scalar()?;
+    let minutes: i64 =
+        conn.db()?.query("[:find (sum ?m) . :with ?t :where [?t :task/minutes ?m]]")?.scalar()?;
     println!("\n{minutes} minutes of work, {} before the last one", minutes - 30);
     Ok(())
 }

@@ -21,7 +21,11 @@ fn main() -> factum::Result<()> {
         r#"[{:db/id "ann" :person/name "Ann" :person/age 38
              :person/friend [{:person/name "Bob" :person/age 41} {:person/name "Cy" :person/age 29}]}]"#,
     )?;
-    println!("committed {} facts; Ann is entity {}\n", report.tx_data().len(), report.tempids()[&"ann".into()].0);
+    println!(
+        "committed {} facts; Ann is entity {}\n",
+        report.tx_data().len(),
+        report.tempids()[&"ann".into()].0
+    );
 
     // Who is older than whom? Patterns that share variables must hold together; their order does not matter.
     let db = conn.db()?;
@@ -35,7 +39,8 @@ fn main() -> factum::Result<()> {
     println!("{pairs}");
 
     // The same facts as a tree.
-    let ann = db.pull("[:person/name {:person/friend [:person/name :person/age]}]", (":person/name", "Ann"))?;
+    let ann =
+        db.pull("[:person/name {:person/friend [:person/name :person/age]}]", (":person/name", "Ann"))?;
     println!("{}", factum::edn::pretty(&ann.unwrap_or_default(), 80));
     Ok(())
 }

@@ -30,7 +30,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The same rule backwards: what would miss zlib?
     let dependants: i64 = db
-        .query_with("[:find (count ?p) . :in $ % :where [?z :package/name \"zlib1g\"] (needs ?p ?z)]", [RULES])?
+        .query_with(
+            "[:find (count ?p) . :in $ % :where [?z :package/name \"zlib1g\"] (needs ?p ?z)]",
+            [RULES],
+        )?
         .scalar()?;
     println!("{dependants} packages need zlib1g\n");
 

@@ -35,7 +35,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Values stack to any depth, and every earlier one stays as it was.
     let step = now.with(r#"[{:package/name "factum" :package/size 4000000}]"#)?.db_after();
-    let next = step.with(r#"[[:db/add [:package/name "factum"] :package/depends [:package/name "libc6"]]]"#)?.db_after();
+    let next = step
+        .with(r#"[[:db/add [:package/name "factum"] :package/depends [:package/name "libc6"]]]"#)?
+        .db_after();
     let count = "[:find (count ?p) . :where [?p :package/depends ?c] [?c :package/name \"libc6\"]]";
     let counts = [&now, &step, &next].map(|db| db.query(count).and_then(|result| result.scalar::<i64>()));
     println!("\ndependants of libc6: {counts:?}");

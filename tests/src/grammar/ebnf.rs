@@ -256,10 +256,10 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
             let end = rest.find(']').ok_or("a class does not end")?;
             tokens.push(class(&rest[1..end])?);
             end + 1
-        } else if rest.starts_with("#x") {
-            let end = rest[2..].find(|c: char| !c.is_ascii_hexdigit()).map_or(rest.len(), |at| at + 2);
-            tokens.push(Token::Literal(vec![code(&rest[2..end])?]));
-            end
+        } else if let Some(digits) = rest.strip_prefix("#x") {
+            let len = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
+            tokens.push(Token::Literal(vec![code(&digits[..len])?]));
+            len + 2
         } else if "|?*+()-".contains(first) {
             tokens.push(Token::Sign(first));
             1

@@ -75,9 +75,12 @@ impl<'g> Generator<'g> {
         self
     }
 
-    /// Productions among those reachable from `start`, not through preferred ones, that no sentence has used yet.
-    pub fn unused(&self, start: &str) -> Vec<&str> {
-        let reachable = self.grammar.reachable(start, |index| self.preferred.contains_key(&index));
+    /// Productions among those reachable from `start`, not through preferred ones or `closed`, that no sentence has
+    /// used yet.
+    pub fn unused(&self, start: &str, closed: &[&str]) -> Vec<&str> {
+        let is_closed =
+            |index| self.preferred.contains_key(&index) || closed.contains(&&*self.grammar.rule(index).name);
+        let reachable = self.grammar.reachable(start, is_closed);
         let unused = reachable.into_iter().filter(|index| self.used[*index] == 0);
         unused.map(|index| self.grammar.rule(index).name.as_str()).collect()
     }

@@ -131,7 +131,7 @@ impl<'r, 'g> Run<'r, 'g> {
             Expr::Sequence(parts) => {
                 let mut places = BTreeSet::from([at]);
                 for part in parts {
-                    places = self.from_all(&places, part, mode);
+                    places = self.all_from(&places, part, mode);
                 }
                 places
             }
@@ -166,14 +166,14 @@ impl<'r, 'g> Run<'r, 'g> {
         starts.iter().filter_map(|start| matches(self, *start)).collect()
     }
 
-    fn from_all(&mut self, places: &BTreeSet<usize>, expr: &Expr, mode: Mode) -> BTreeSet<usize> {
+    fn all_from(&mut self, places: &BTreeSet<usize>, expr: &Expr, mode: Mode) -> BTreeSet<usize> {
         places.iter().flat_map(|place| self.expr(expr, *place, mode)).collect()
     }
 
     fn repeated(&mut self, mut ends: BTreeSet<usize>, expr: &Expr, mode: Mode) -> BTreeSet<usize> {
         let mut fresh = ends.clone();
         while !fresh.is_empty() {
-            let next = self.from_all(&fresh, expr, mode);
+            let next = self.all_from(&fresh, expr, mode);
             fresh = next.difference(&ends).copied().collect();
             ends.extend(&fresh);
         }

@@ -76,7 +76,9 @@ fn write(out: &mut impl Write, db: &Db) -> Result<(), CliError> {
 fn entity_map(datoms: &[Datom], db: &Db) -> Value {
     let mut entries: BTreeMap<Value, Value> = BTreeMap::new();
     for datom in datoms {
-        let Some(attribute) = db.schema().by_id(datom.a).filter(|a| a.composite().is_none()) else { continue };
+        let Some(attribute) = db.schema().by_id(datom.a).filter(|a| a.composite().is_none()) else {
+            continue;
+        };
         let name = Value::Keyword(attribute.ident.clone());
         match (attribute.is_many(), entries.get_mut(&name)) {
             (true, Some(Value::Vector(values))) => values.push(datom.v.clone()),

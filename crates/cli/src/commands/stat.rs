@@ -77,7 +77,11 @@ fn as_value(conn: &Connection, stat: &Stat) -> Value {
     ]);
     if let (Value::Map(map), Some(file)) = (&mut map, &stat.file) {
         let readers = file.readers.iter().map(|reader| {
-            super::map([("pid", int(reader.pid.into())), ("tx", int(reader.txn_id)), ("behind", int(reader.behind))])
+            super::map([
+                ("pid", int(reader.pid.into())),
+                ("tx", int(reader.txn_id)),
+                ("behind", int(reader.behind)),
+            ])
         });
         map.extend([
             (Value::keyword("file-size"), int(file.file_size)),

@@ -58,8 +58,10 @@ pub fn run(args: &TransactArgs) -> Result<(), CliError> {
 
 /// The transactions of a text, each as its items.
 fn transactions(path: &Path, text: &str) -> Result<Vec<Vec<Form>>, CliError> {
-    let forms = edn::read_all(text)
-        .map_err(|source| CliError::InFile { path: path.to_owned(), source: factum::Error::read(source, text) })?;
+    let forms = edn::read_all(text).map_err(|source| CliError::InFile {
+        path: path.to_owned(),
+        source: factum::Error::read(source, text),
+    })?;
     let mut transactions: Vec<Vec<Form>> = Vec::new();
     let mut open = false;
     for form in forms {

@@ -54,7 +54,9 @@ fn run_forms(mut input: impl BufRead, stop_on_error: bool) -> Result<bool, CliEr
         session.feed().push(&line);
         let forms = if done { session.feed().finish() } else { session.feed().take() };
         for form in forms {
-            let answer = form.map_err(|error| EvalError::from_reader(&error)).and_then(|form| answer(&mut session, &form));
+            let answer = form
+                .map_err(|error| EvalError::from_reader(&error))
+                .and_then(|form| answer(&mut session, &form));
             succeeded &= answer.is_ok();
             match &answer {
                 Ok(text) => writeln!(out, "{text}")?,

@@ -51,7 +51,10 @@ impl EvalError {
     /// The error with places that count from `base`; a place before it is given up.
     #[must_use]
     pub fn shifted_back(mut self, base: usize) -> Self {
-        self.span = self.span.filter(|span| span.start >= base).map(|span| Span::new(span.start - base, span.end - base));
+        self.span = self
+            .span
+            .filter(|span| span.start >= base)
+            .map(|span| Span::new(span.start - base, span.end - base));
         self
     }
 

@@ -26,7 +26,6 @@ impl Feed {
         self.text.push_str(text);
     }
 
-
     /// The pending forms, once they are complete.
     pub fn take(&mut self) -> Vec<Result<Form, edn::Error>> {
         if !self.balance.is_whole() {

@@ -91,7 +91,9 @@ fn tagged(tag: &str, value: Value) -> Value {
 
 /// A map from plain keyword names.
 pub fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect::<BTreeMap<_, _>>())
+    Value::Map(
+        entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect::<BTreeMap<_, _>>(),
+    )
 }
 
 fn connection(conn: &Connection) -> Value {
@@ -101,7 +103,10 @@ fn connection(conn: &Connection) -> Value {
 
 fn database(db: &Db) -> Result<Value, factum::Error> {
     let datoms = db.count(None, None, None)? as i64;
-    Ok(tagged("factum/db", map([("max-eid", Value::Int(db.max_eid().0 as i64)), ("datoms", Value::Int(datoms))])))
+    Ok(tagged(
+        "factum/db",
+        map([("max-eid", Value::Int(db.max_eid().0 as i64)), ("datoms", Value::Int(datoms))]),
+    ))
 }
 
 /// A report as Datalevin prints it, with the two databases as summaries.

@@ -111,7 +111,13 @@ impl Session {
         let name = match head.as_atom() {
             Some(Value::Symbol(name)) => name,
             Some(Value::Keyword(key)) => return self.eval_lookup(form, key, args),
-            _ => return Err(EvalError::new(":exec/call", "only named forms and keywords can be called", head.span)),
+            _ => {
+                return Err(EvalError::new(
+                    ":exec/call",
+                    "only named forms and keywords can be called",
+                    head.span,
+                ));
+            }
         };
         match (name.as_str(), args) {
             ("quote", [data]) => return Ok(Item::Form(data.clone())),
@@ -128,7 +134,11 @@ impl Session {
 
     fn eval_def(&mut self, name: &Form, value: &Form) -> Result<Item, EvalError> {
         let Some(symbol) = name.as_symbol() else {
-            return Err(EvalError::new(":exec/argument", "def gives a name: its first argument is a symbol", name.span));
+            return Err(EvalError::new(
+                ":exec/argument",
+                "def gives a name: its first argument is a symbol",
+                name.span,
+            ));
         };
         let item = self.eval(value)?;
         self.names.insert(symbol.clone(), item.clone());
@@ -143,7 +153,8 @@ impl Session {
         let mut items = Vec::with_capacity(args.len());
         for (at, arg) in args.iter().enumerate() {
             // A pattern or query that was written out is data, quoted or not.
-            let literal = spec.literal == Some(at) && matches!(arg.kind, FormKind::Vector(_) | FormKind::Map(_));
+            let literal =
+                spec.literal == Some(at) && matches!(arg.kind, FormKind::Vector(_) | FormKind::Map(_));
             let item = if literal { Item::Form(arg.clone()) } else { self.eval(arg)? };
             items.push((item, arg.span));
         }
@@ -165,7 +176,8 @@ impl Session {
     fn eval_function(&mut self, name: &Symbol, form: &Form, args: &[Form]) -> Result<Item, EvalError> {
         if !factum::is_function(name) {
             let known = FORMS_AND_SPECIAL.iter().copied().chain(forms::FORMS.iter().map(|spec| spec.name));
-            let mut error = EvalError::new(":exec/unknown-form", format!("there is no form {name}"), form.span);
+            let mut error =
+                EvalError::new(":exec/unknown-form", format!("there is no form {name}"), form.span);
             error.hint = edn::nearest(name.as_str(), known).map(|near| format!("did you mean {near}?"));
             return Err(error);
         }

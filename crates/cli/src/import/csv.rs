@@ -24,8 +24,9 @@ pub fn read(source: Source) -> Result<Vec<Records>, ImportError> {
         let line = row.position().map_or(0, ::csv::Position::line);
         cells.push((line, row));
     }
-    let columns: Vec<Column> =
-        (0..keys.len()).map(|column| Column::of(cells.iter().filter_map(|(_, row)| row.get(column)))).collect();
+    let columns: Vec<Column> = (0..keys.len())
+        .map(|column| Column::of(cells.iter().filter_map(|(_, row)| row.get(column))))
+        .collect();
     for (line, row) in cells {
         let mut fields = Vec::with_capacity(keys.len());
         for ((key, column), cell) in keys.iter().zip(&columns).zip(row.iter()) {

@@ -31,7 +31,12 @@ pub fn read(source: Source) -> Result<Vec<Records>, ImportError> {
     Ok(vec![records])
 }
 
-fn fields(form: &Form, line: u64, path: &Path, records: &mut Records) -> Result<Vec<(u32, Value)>, ImportError> {
+fn fields(
+    form: &Form,
+    line: u64,
+    path: &Path,
+    records: &mut Records,
+) -> Result<Vec<(u32, Value)>, ImportError> {
     let FormKind::Map(entries) = &form.kind else {
         return Err(ImportError::NotAMap { path: path.to_owned(), line, found: form.to_value().type_name() });
     };

@@ -25,7 +25,9 @@ pub fn load(
     let single = single_valued(conn, plan)?;
     check_cardinality(&single, blocks, plan, path)?;
     let before = conn.stat()?;
-    let all = || blocks.iter().zip(&plan.keys).flat_map(|(block, keys)| block.records.iter().map(move |r| (r, keys)));
+    let all = || {
+        blocks.iter().zip(&plan.keys).flat_map(|(block, keys)| block.records.iter().map(move |r| (r, keys)))
+    };
     progress.set_length(all().count() as u64);
     progress.set_position(0);
     let (mut items, mut lines, mut committed) = (Vec::with_capacity(batch), Vec::with_capacity(batch), 0);
@@ -36,7 +38,8 @@ pub fn load(
         if items.len() < batch && records.peek().is_some() {
             continue;
         }
-        conn.transact(std::mem::take(&mut items)).map_err(|error| refused(&error, &lines, path, committed))?;
+        conn.transact(std::mem::take(&mut items))
+            .map_err(|error| refused(&error, &lines, path, committed))?;
         committed += lines.len();
         progress.set_position(committed as u64);
         lines.clear();
@@ -56,7 +59,9 @@ fn new_attributes(conn: &Connection, plan: &Plan) -> Result<Value, CliError> {
         let known = schema.attribute(&attribute.ident);
         attribute.values > 0 && known.is_none_or(|known| attribute.role == Role::Id && !known.is_identity())
     });
-    Ok(Value::Map(needed.map(|attribute| (Value::Keyword(attribute.ident.clone()), attribute.properties())).collect()))
+    Ok(Value::Map(
+        needed.map(|attribute| (Value::Keyword(attribute.ident.clone()), attribute.properties())).collect(),
+    ))
 }
 
 /// For each attribute, whether the database keeps one value of it.
@@ -68,7 +73,12 @@ fn single_valued(conn: &Connection, plan: &Plan) -> Result<Vec<bool>, CliError> 
     Ok(plan.attributes.iter().map(is_single).collect())
 }
 
-fn check_cardinality(single: &[bool], blocks: &[Records], plan: &Plan, path: &Path) -> Result<(), ImportError> {
+fn check_cardinality(
+    single: &[bool],
+    blocks: &[Records],
+    plan: &Plan,
+    path: &Path,
+) -> Result<(), ImportError> {
     for (block, keys) in blocks.iter().zip(&plan.keys) {
         for record in &block.records {
             for (key, value) in &record.fields {

@@ -146,7 +146,8 @@ impl<'r> Numbers<'r> {
 
 /// The references of a record, in the order of the text.
 fn references<'r>(record: &'r Record, keys: &[usize], plan: &Plan) -> impl Iterator<Item = &'r Value> {
-    let fields = record.fields.iter().filter(|(key, _)| plan.attributes[keys[*key as usize]].role == Role::Ref);
+    let fields =
+        record.fields.iter().filter(|(key, _)| plan.attributes[keys[*key as usize]].role == Role::Ref);
     fields.flat_map(|(_, value)| leaves(value))
 }
 
@@ -216,7 +217,9 @@ impl Encoder<'_> {
     /// The facts that give every entity its identity.
     fn identities(&self) -> Result<BulkBatch, CliError> {
         let (mut batch, mut buffer) = (BulkBatch::new(), Vec::new());
-        let Some((planned, attribute)) = self.plan.id.and_then(|id| Some((id, self.attributes[id].as_ref()?))) else {
+        let Some((planned, attribute)) =
+            self.plan.id.and_then(|id| Some((id, self.attributes[id].as_ref()?)))
+        else {
             return Ok(batch);
         };
         for (value, entity) in &self.numbers.ids {

@@ -201,7 +201,13 @@ impl Plan {
             return *attribute;
         }
         index.insert(ident.clone(), (self.attributes.len(), key.to_owned()));
-        self.attributes.push(PlannedAttribute { ident, role, kinds: Kinds::default(), many: false, values: 0 });
+        self.attributes.push(PlannedAttribute {
+            ident,
+            role,
+            kinds: Kinds::default(),
+            many: false,
+            values: 0,
+        });
         self.attributes.len() - 1
     }
 

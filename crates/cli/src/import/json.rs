@@ -37,7 +37,9 @@ impl<T, I: Iterator<Item = Result<T, ImportError>>> CollectFirstError<T> for I {
         for item in self {
             match item {
                 Ok(item) => all.push(item),
-                Err(error) if first.as_ref().is_none_or(|first| error.line() < first.line()) => first = Some(error),
+                Err(error) if first.as_ref().is_none_or(|first| error.line() < first.line()) => {
+                    first = Some(error)
+                }
                 Err(_) => {}
             }
         }

@@ -106,7 +106,11 @@ impl ImportArgs {
             None => (text.clone(), text.clone()),
         };
         let namespace = self.entity.trim_start_matches(':').to_owned();
-        Mapping { namespace, id: self.id.clone(), refs: self.refs.iter().map(target).collect::<BTreeMap<_, _>>() }
+        Mapping {
+            namespace,
+            id: self.id.clone(),
+            refs: self.refs.iter().map(target).collect::<BTreeMap<_, _>>(),
+        }
     }
 }
 
@@ -128,7 +132,9 @@ fn check_ids(args: &ImportArgs, blocks: &[Records], plan: &Plan) -> Result<(), I
         for record in &block.records {
             let found = record.fields.iter().find(|(key, _)| keys[*key as usize] == id);
             match found {
-                Some((_, edn::Value::Vector(_) | edn::Value::Map(_))) | None => return Err(bad_id(args, record, found)),
+                Some((_, edn::Value::Vector(_) | edn::Value::Map(_))) | None => {
+                    return Err(bad_id(args, record, found));
+                }
                 Some(_) => {}
             }
             for (key, value) in &record.fields {
@@ -136,7 +142,8 @@ fn check_ids(args: &ImportArgs, blocks: &[Records], plan: &Plan) -> Result<(), I
                 if attribute.role != Role::Ref {
                     continue;
                 }
-                if let Some(found) = infer::leaves(value).find(|leaf| !plan.attributes[id].kinds.admits(leaf)) {
+                if let Some(found) = infer::leaves(value).find(|leaf| !plan.attributes[id].kinds.admits(leaf))
+                {
                     return Err(ImportError::BadRef {
                         path: path.clone(),
                         line: record.line,
@@ -165,7 +172,9 @@ fn progress(quiet: bool) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{msg:<10} {wide_bar} {percent:>3}% {elapsed}");
-    ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message("reading")
+    ProgressBar::no_length()
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message("reading")
 }
 
 fn report(args: &ImportArgs, plan: &Plan, counts: Counts, elapsed: Duration) -> Result<(), CliError> {

@@ -21,9 +21,9 @@ pub fn to_json(value: &Value) -> Json {
         Value::Ratio(value) => Json::from(value.to_string()),
         Value::List(items) | Value::Vector(items) => Json::Array(items.iter().map(to_json).collect()),
         Value::Set(items) => Json::Array(items.iter().map(to_json).collect()),
-        Value::Map(entries) => {
-            Json::Object(entries.iter().map(|(key, value)| (key_text(key), to_json(value))).collect::<Map<_, _>>())
-        }
+        Value::Map(entries) => Json::Object(
+            entries.iter().map(|(key, value)| (key_text(key), to_json(value))).collect::<Map<_, _>>(),
+        ),
         Value::Inst(_) | Value::Bytes(_) => match tagged_text(value) {
             Some(text) => Json::from(text),
             None => Json::from(value.to_string()),
@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn every_type_has_its_json() {
-        let value = edn::read(r#"{:person/name "Ann" :tags #{:a} 1 [nil true 1.5 2N #inst "2020-01-01"] :k sym}"#);
+        let value =
+            edn::read(r#"{:person/name "Ann" :tags #{:a} 1 [nil true 1.5 2N #inst "2020-01-01"] :k sym}"#);
         let json = to_json(&value.expect("valid EDN"));
         let expected = r#"{"1":[null,true,1.5,"2","2020-01-01T00:00:00.000-00:00"],"k":"sym","person/name":"Ann","tags":["a"]}"#;
         assert_eq!(json, serde_json::from_str::<Json>(expected).expect("valid JSON"));

@@ -22,17 +22,42 @@ pub struct Dot {
 pub const DOTS: &[Dot] = &[
     Dot { name: "help", arguments: "", help: "this list", run: help },
     Dot { name: "forms", arguments: "", help: "the forms that can be evaluated", run: forms },
-    Dot { name: "attributes", arguments: "[TEXT]", help: "the attributes, or those whose name contains TEXT", run: attributes },
+    Dot {
+        name: "attributes",
+        arguments: "[TEXT]",
+        help: "the attributes, or those whose name contains TEXT",
+        run: attributes,
+    },
     Dot { name: "schema", arguments: "", help: "the schema as EDN", run: schema },
-    Dot { name: "count", arguments: "ATTRIBUTE", help: "how many facts and distinct values it has", run: count_facts },
+    Dot {
+        name: "count",
+        arguments: "ATTRIBUTE",
+        help: "how many facts and distinct values it has",
+        run: count_facts,
+    },
     Dot { name: "explain", arguments: "QUERY", help: "the plan of a query", run: explain },
-    Dot { name: "analyze", arguments: "QUERY", help: "the plan of a query, run, with actual rows and times", run: analyze },
-    Dot { name: "mode", arguments: "table|edn|json|csv", help: "how answers of queries are written", run: mode },
+    Dot {
+        name: "analyze",
+        arguments: "QUERY",
+        help: "the plan of a query, run, with actual rows and times",
+        run: analyze,
+    },
+    Dot {
+        name: "mode",
+        arguments: "table|edn|json|csv",
+        help: "how answers of queries are written",
+        run: mode,
+    },
     Dot { name: "maxrows", arguments: "N", help: "rows that a table shows at most", run: max_rows },
     Dot { name: "timer", arguments: "on|off", help: "whether times are shown", run: timer },
     Dot { name: "stat", arguments: "", help: "sizes, counts and readers", run: stat },
     Dot { name: "check", arguments: "", help: "check that file and indexes are sound", run: check },
-    Dot { name: "open", arguments: "[DIR]", help: "another database, or an empty one in memory", run: open_other },
+    Dot {
+        name: "open",
+        arguments: "[DIR]",
+        help: "another database, or an empty one in memory",
+        run: open_other,
+    },
     Dot { name: "read", arguments: "FILE", help: "evaluate the forms of a file", run: read },
     Dot { name: "quit", arguments: "", help: "leave; so does Ctrl-D", run: |_, _| Ok(Next::Quit) },
 ];
@@ -55,7 +80,10 @@ pub(super) fn run(shell: &mut Shell, command: &str) -> Result<Next, CliError> {
 fn help(_: &mut Shell, _: &str) -> Result<Next, CliError> {
     let mut out = io::stdout().lock();
     writeln!(out, "A query on its own, [:find ..], is asked of the current database. Forms are evaluated:")?;
-    writeln!(out, "conn is the connection, db its current database, (def name form) names a value. Commands:\n")?;
+    writeln!(
+        out,
+        "conn is the connection, db its current database, (def name form) names a value. Commands:\n"
+    )?;
     for dot in DOTS {
         writeln!(out, "  {:<28} {}", format!(".{} {}", dot.name, dot.arguments), dot.help)?;
     }

@@ -16,9 +16,28 @@ use crate::exec::{FORMS, Session};
 
 /// Sections of queries and other keywords that are typed often.
 const KEYWORDS: [&str; 22] = [
-    ":find", ":in", ":where", ":with", ":keys", ":strs", ":syms", ":having", ":order-by", ":limit", ":offset",
-    ":timeout", ":asc", ":desc", ":db/id", ":db/add", ":db/retract", ":db/retractEntity", ":db/cas", ":as",
-    ":default", ":eav",
+    ":find",
+    ":in",
+    ":where",
+    ":with",
+    ":keys",
+    ":strs",
+    ":syms",
+    ":having",
+    ":order-by",
+    ":limit",
+    ":offset",
+    ":timeout",
+    ":asc",
+    ":desc",
+    ":db/id",
+    ":db/add",
+    ":db/retract",
+    ":db/retractEntity",
+    ":db/cas",
+    ":as",
+    ":default",
+    ":eav",
 ];
 
 /// What completion knows; refreshed before every prompt.
@@ -42,7 +61,11 @@ impl ShellHelper {
             return DOTS.iter().map(|dot| format!(".{}", dot.name)).collect();
         }
         if word.starts_with(':') {
-            return KEYWORDS.iter().map(|word| (*word).to_owned()).chain(self.attributes.iter().cloned()).collect();
+            return KEYWORDS
+                .iter()
+                .map(|word| (*word).to_owned())
+                .chain(self.attributes.iter().cloned())
+                .collect();
         }
         let mut candidates: Vec<String> = self.names.clone();
         if line[..start].ends_with('(') {

@@ -65,7 +65,8 @@ pub fn run(args: &ReplArgs) -> Result<(), CliError> {
         cancel: cancel.clone(),
     };
     // At the prompt the editor takes Ctrl-C itself; while a query runs, it stops the query and not the shell.
-    ctrlc::set_handler(move || cancel.lock().unwrap_or_else(PoisonError::into_inner).cancel()).map_err(|error| CliError::Output(io::Error::other(error)))?;
+    ctrlc::set_handler(move || cancel.lock().unwrap_or_else(PoisonError::into_inner).cancel())
+        .map_err(|error| CliError::Output(io::Error::other(error)))?;
     let terminal = io::stdin().is_terminal();
     if terminal {
         shell.greet()?;
@@ -124,7 +125,9 @@ impl Shell {
         let place = self.conn.path().map_or("in memory".to_owned(), |path| path.display().to_string());
         let datoms = output::count(db.count(None, None, None)?);
         println!("factum {}: {place}, {datoms} facts", env!("CARGO_PKG_VERSION"));
-        println!("Type a query such as [:find ?e :where [?e :db/ident]], a form such as (transact! conn [..]), or .help");
+        println!(
+            "Type a query such as [:find ?e :where [?e :db/ident]], a form such as (transact! conn [..]), or .help"
+        );
         Ok(())
     }
 
@@ -153,7 +156,9 @@ impl Shell {
                     self.complain(&EvalError::from_reader(&error).shifted_back(base).render(text));
                     return Ok(());
                 }
-                Ok(form) if is_query(&form) => self.run_query(&text[form.span.start - base..form.span.end - base]),
+                Ok(form) if is_query(&form) => {
+                    self.run_query(&text[form.span.start - base..form.span.end - base])
+                }
                 Ok(form) => self.run_form(&form, text, base),
             };
             if let Err(error) = result {
@@ -191,9 +196,10 @@ impl Shell {
         self.session.define("conn", Item::Conn(self.conn.clone()));
         self.session.define("db", Item::Db(self.db()?));
         let start = Instant::now();
-        let value = self.session.eval(form).and_then(|item| {
-            item.to_value().map_err(|error| EvalError::from_factum(&error, form.span))
-        });
+        let value = self
+            .session
+            .eval(form)
+            .and_then(|item| item.to_value().map_err(|error| EvalError::from_factum(&error, form.span)));
         let elapsed = start.elapsed();
         warn(self.session.take_warnings());
         let mut out = io::stdout().lock();

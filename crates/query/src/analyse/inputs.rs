@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use edn::{Span, Symbol, Value};
-use storage::Db;
 
 use super::error::AnalyseError;
 use crate::ast::{Binding, Input as Parameter, Query, Rules};
@@ -62,14 +61,6 @@ impl Inputs {
     pub fn source(&self, name: &Symbol) -> Option<(SourceId, &Source)> {
         let id = *self.source_names.get(name)?;
         Some((id, &self.sources[usize::from(id.0)]))
-    }
-
-    /// The database of this name.
-    pub fn db(&self, name: &Symbol) -> Option<&Db> {
-        match self.source(name)?.1 {
-            Source::Db(db) => Some(db),
-            Source::Tuples(_) => None,
-        }
     }
 
     /// The number of a source under which there is nothing.
@@ -256,7 +247,6 @@ fn given(name: &Symbol, input: &Input) -> Option<Given> {
 
 fn rules_of(input: &Input, span: Span, query: &Query) -> Result<Rules, Error> {
     match input {
-        Input::Value(Value::Str(text)) => Rules::parse(text, query.text.next_base()),
         Input::Value(value) => Rules::from_value(value),
         Input::Rules(rules) => Ok(Rules::clone(rules)),
         Input::Db(_) | Input::Function(_) => {

@@ -39,7 +39,7 @@ use crate::exec::Source;
 use crate::functions::Function;
 use crate::input::Input;
 use crate::logical::{
-    Clause, Conjunction, Logical, Rule, RuleBranch, RuleSet, SourceId, Term, TuplePattern, VarId, VarTable,
+    Clause, Conjunction, Logical, Rule, RuleBranch, RuleSet, SourceId, Term, TuplePattern, VarId,
 };
 use crate::options::QueryOptions;
 use crate::source_text::SourceText;
@@ -307,10 +307,4 @@ impl<'q> Analyser<'q> {
         }
         Ok(rules)
     }
-}
-
-/// The name and first place of a variable.
-#[cfg(test)]
-fn name_of(table: &VarTable, var: VarId) -> &str {
-    table.names[var.0 as usize].as_str()
 }

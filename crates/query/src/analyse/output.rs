@@ -31,13 +31,12 @@ fn row_variables(element: &FindElement) -> Vec<&Variable> {
     }
 }
 
+/// Where the value of each name comes from.
+type Fields = Vec<(Symbol, Field)>;
+
 impl Analyser<'_> {
     /// Where the values of `:find` and `:with` are, and the variables that execution has to deliver for them.
-    pub(super) fn output(
-        &self,
-        scope: &mut Scope,
-        query: &Query,
-    ) -> Result<(Vec<(Symbol, Field)>, Vec<VarId>)> {
+    pub(super) fn output(&self, scope: &mut Scope, query: &Query) -> Result<(Fields, Vec<VarId>)> {
         let mut fields: Vec<(Symbol, Field)> = Vec::new();
         let mut output: Vec<VarId> = Vec::new();
         let find = query.find.elements.iter().flat_map(row_variables);

@@ -3,10 +3,12 @@
 use edn::Value;
 
 use super::batch::Batch;
+use super::column::Column;
 use super::context::Context;
 use super::error::Result;
 use super::host::{CallArg, call_error};
-use crate::logical::{Arg, Call, VarId};
+use crate::functions::Operator;
+use crate::logical::{Arg, Call, Callee, VarId};
 
 /// A call whose variables are resolved to columns.
 #[derive(Debug)]
@@ -57,6 +59,9 @@ impl Evaluator {
 
     /// The rows for which the call is neither nil nor false.
     pub fn truthy_rows(&self, context: &Context<'_, '_>, batch: &Batch<'_>) -> Result<Vec<u32>> {
+        if let Some(rows) = self.compare_ints(batch) {
+            return Ok(rows);
+        }
         let mut rows = Vec::with_capacity(batch.rows);
         for row in 0..batch.rows {
             if self.value(context, batch, row)?.is_truthy() {
@@ -66,8 +71,56 @@ impl Evaluator {
         Ok(rows)
     }
 
+    /// Comparisons of integers need neither decoding nor a call.
+    fn compare_ints(&self, batch: &Batch<'_>) -> Option<Vec<u32>> {
+        let Callee::Function(function) = &self.call.function else { return None };
+        let operator = function.operator()?;
+        let [left, right] = &self.args[..] else { return None };
+        let (left, right) = (left.ints(batch)?, right.ints(batch)?);
+        let holds: fn(i64, i64) -> bool = match operator {
+            Operator::Less => |a, b| a < b,
+            Operator::LessEq => |a, b| a <= b,
+            Operator::Greater => |a, b| a > b,
+            Operator::GreaterEq => |a, b| a >= b,
+            Operator::Equal | Operator::NumericEqual => |a, b| a == b,
+            Operator::NotEqual => |a, b| a != b,
+            _ => return None,
+        };
+        let rows = 0..batch.rows as u32;
+        Some(rows.filter(|row| holds(left.get(*row as usize), right.get(*row as usize))).collect())
+    }
+
     /// Place of the call in the query text.
     pub fn span(&self) -> edn::Span {
         self.call.span
+    }
+}
+
+/// An argument that is an integer in every row.
+enum Ints<'b> {
+    Column(&'b [u64]),
+    Fixed(i64),
+}
+
+impl Ints<'_> {
+    #[inline]
+    fn get(&self, row: usize) -> i64 {
+        match self {
+            Self::Column(ints) => ints[row] as i64,
+            Self::Fixed(int) => *int,
+        }
+    }
+}
+
+impl ArgOf {
+    fn ints<'b>(&self, batch: &'b Batch<'_>) -> Option<Ints<'b>> {
+        match self {
+            Self::Slot(slot) => match &batch.columns[*slot] {
+                Column::Ints(ints) => Some(Ints::Column(ints)),
+                Column::Cells(_) => None,
+            },
+            Self::Fixed(CallArg::Value(Value::Int(int))) => Some(Ints::Fixed(*int)),
+            Self::Fixed(_) | Self::Call(_) => None,
+        }
     }
 }

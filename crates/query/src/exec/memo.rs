@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! Memo      key -> values of one attribute, all keys:   keys | starts: [0 2 2 5 ..] | values: [a b c d e ..]
-//! EntitySet entities that have an attribute with a value in ranges, as a roaring bitmap
+//! EntitySet entities that have an attribute with a value in ranges, as a list or a bitmap
 //! JoinTable rows of a pipeline, hashed by some columns
 //! ```
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use roaring::{RoaringBitmap, RoaringTreemap};
+use roaring::RoaringTreemap;
 use storage::{AttrId, Db, Direction, ValueRange};
 
 use super::batch::Batch;
@@ -262,11 +262,18 @@ fn spread(keys: &[u64], starts: &[u32], base: u64, span: usize) -> Vec<u32> {
 /// A set of entities.
 #[derive(Debug)]
 pub enum EntitySet {
-    /// All ids fit 32 bits.
-    Small(RoaringBitmap),
-    /// Some do not.
-    Large(RoaringTreemap),
+    /// Few: ascending, searched by halving.
+    Sorted(Vec<u64>),
+    /// Lying close together: one bit for each number.
+    Bits { words: Vec<u64>, len: u64 },
+    /// Anything else, in compressed bitmaps.
+    Roaring(RoaringTreemap),
 }
+
+/// Up to so many entities are kept as a list.
+const SORTED_MAX: usize = 2048;
+/// Bits are kept for every number if there are at most so many numbers per entity.
+const BITS_PER_ENTITY: u64 = 256;
 
 impl EntitySet {
     /// The entities that have `attr` with a value in `ranges`.
@@ -274,6 +281,10 @@ impl EntitySet {
         let mut cursor = db.ave();
         let mut entities = Vec::new();
         for range in ranges.iter() {
+            if let Some(value) = range.as_point() {
+                cursor.lookup_into(attr, value, &mut entities)?;
+                continue;
+            }
             cursor.scan(attr, range, Direction::Forward)?;
             while cursor.next_value()?.is_some() {
                 cursor.entities_into(&mut entities)?;
@@ -286,16 +297,20 @@ impl EntitySet {
     #[inline]
     pub fn contains(&self, entity: u64) -> bool {
         match self {
-            Self::Small(set) => u32::try_from(entity).is_ok_and(|entity| set.contains(entity)),
-            Self::Large(set) => set.contains(entity),
+            Self::Sorted(entities) => entities.binary_search(&entity).is_ok(),
+            Self::Bits { words, .. } => {
+                words.get((entity / 64) as usize).is_some_and(|word| word & (1 << (entity % 64)) != 0)
+            }
+            Self::Roaring(set) => set.contains(entity),
         }
     }
 
     /// Number of entities.
     pub fn len(&self) -> u64 {
         match self {
-            Self::Small(set) => set.len(),
-            Self::Large(set) => set.len(),
+            Self::Sorted(entities) => entities.len() as u64,
+            Self::Bits { len, .. } => *len,
+            Self::Roaring(set) => set.len(),
         }
     }
 }
@@ -307,12 +322,15 @@ impl FromIterator<u64> for EntitySet {
             entities.sort_unstable();
         }
         entities.dedup();
-        if entities.last().is_none_or(|last| *last <= u64::from(u32::MAX)) {
-            let mut set = RoaringBitmap::new();
-            set.extend(entities.into_iter().map(|entity| entity as u32));
-            Self::Small(set)
+        let (len, max) = (entities.len() as u64, entities.last().copied().unwrap_or(0));
+        if entities.len() <= SORTED_MAX {
+            Self::Sorted(entities)
+        } else if max / BITS_PER_ENTITY < len {
+            let mut words = vec![0; (max / 64 + 1) as usize];
+            entities.iter().for_each(|entity| words[(entity / 64) as usize] |= 1 << (entity % 64));
+            Self::Bits { words, len }
         } else {
-            Self::Large(entities.into_iter().collect())
+            Self::Roaring(entities.into_iter().collect())
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The entry: plan a logical program against its sources and run it.
 
+use std::sync::{Arc, OnceLock};
+
 use super::arena::Arena;
 use super::batch::Relation;
 use super::context::{Context, Scope, Source};
@@ -59,7 +61,7 @@ pub fn run_plan<'s>(
     measures: Option<&Measures>,
 ) -> Result<Relation<'s>> {
     let threads = match options.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        0 => machine_threads(),
         threads => threads,
     };
     let context = Context {
@@ -71,6 +73,12 @@ pub fn run_plan<'s>(
         memos: Memos::default(),
         threads: if options.switches.parallel { threads } else { 1 },
     };
-    let scope = Scope { input: std::sync::Arc::new(input.rows), tables: None };
+    let scope = Scope { input: Arc::new(input.rows), tables: None };
     finish::run(plan, &context, &scope)
+}
+
+/// As many threads as the machine has. The system is asked once: its answer costs more than a small query.
+fn machine_threads() -> usize {
+    static THREADS: OnceLock<usize> = OnceLock::new();
+    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

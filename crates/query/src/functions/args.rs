@@ -23,11 +23,6 @@ impl<'a> Args<'a> {
         self.function
     }
 
-    /// The arguments.
-    pub(crate) fn values(&self) -> &'a [Value] {
-        self.values
-    }
-
     /// The error of an argument that is not what the function expects.
     pub(crate) fn unexpected(&self, position: usize, expected: &'static str) -> FunctionError {
         FunctionError::Argument {
@@ -58,10 +53,6 @@ impl<'a> Args<'a> {
 
     pub(crate) fn keyword(&self, position: usize) -> Result<&'a Keyword, FunctionError> {
         self.values[position].as_keyword().ok_or_else(|| self.unexpected(position, "a keyword"))
-    }
-
-    pub(crate) fn overflow(&self) -> FunctionError {
-        FunctionError::Overflow { function: self.function.clone() }
     }
 }
 

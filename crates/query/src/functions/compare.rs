@@ -79,7 +79,7 @@ fn type_rank(value: &Value) -> u8 {
 }
 
 /// The order of results: nil first, then values of one type; `None` for unlike types. Among values for which
-/// [`Sortable`] sees no conflict it is total.
+/// `Sortable` sees no conflict it is total.
 pub fn sort_order(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Nil, _) | (_, Value::Nil) => Some(b.is_nil().cmp(&a.is_nil())),

@@ -26,6 +26,8 @@ mod registry;
 mod search;
 mod strings;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use nom::sequence::{preceded, terminated};
 
 use super::error::ParseError;
 use super::forms::{
-    Fault, Forms, Parsed, any, constant, end, expect, failure, found, list, plain_symbol, source, symbol,
-    variable, vector, word,
+    Fault, Forms, Parsed, any, constant, end, expect, failure, list, plain_symbol, source, symbol, variable,
+    vector, word,
 };
 use crate::ast::{
     Aggregate, AggregateArg, AggregateName, Arithmetic, Find, FindElement, FindShape, Having, Operand, Pull,

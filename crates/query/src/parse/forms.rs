@@ -71,10 +71,6 @@ impl<'f> Forms<'f> {
         self.items.is_empty()
     }
 
-    pub(super) fn len(self) -> usize {
-        self.items.len()
-    }
-
     pub(super) fn first(self) -> Option<&'f Form> {
         self.items.first()
     }

@@ -4,8 +4,8 @@
 //! text --edn--> Form --sections--> { :find Forms, :in Forms, :where Forms, .. } --nom parsers--> ast::Query --check-->
 //! ```
 //!
-//! The parsers are nom's combinators over sequences of forms ([`forms`]), one module for each part of the grammar.
-//! What can be judged without a database is judged here; the rest is the work of [`analyse`](crate::analyse).
+//! The parsers are nom's combinators over sequences of forms (`forms`), one module for each part of the grammar.
+//! What can be judged without a database is judged here; the rest is the work of `analyse`.
 
 mod calls;
 mod check;
@@ -84,29 +84,16 @@ fn query_of_forms(form: &Form, outer: Forms<'_>) -> Result<Query, nom::Err<Fault
     Ok(query)
 }
 
+/// Where the numbering of places in the text of rules begins: behind every query, so that a place says by itself which
+/// text it means.
+const RULES_BASE: usize = usize::MAX / 2;
+
 impl Rules {
     /// Rules as they are passed for `%`: a vector of definitions, or its text.
     pub fn from_value(value: &Value) -> Result<Self, Error> {
         match value {
-            Value::Str(text) => Self::parse(text, 0),
+            Value::Str(text) => text.parse(),
             value => Self::from_form(&Form::from(value), SourceText::default()),
-        }
-    }
-
-    /// Reads and parses rules, numbering the places in their text from `base`.
-    pub(crate) fn parse(text: &str, base: usize) -> Result<Self, Error> {
-        // The reader numbers places from where it starts; rules that share errors with a query start behind it.
-        let source = SourceText::new(text, base);
-        let mut form = Reader::new(text)
-            .next()
-            .transpose()
-            .map_err(|error| Error::new(error, &SourceText::new(text, 0)))?;
-        if let Some(form) = &mut form {
-            shift(form, base);
-        }
-        match form {
-            Some(form) => Self::from_form(&form, source),
-            None => Ok(Self { definitions: Vec::new(), text: source }),
         }
     }
 
@@ -132,7 +119,13 @@ impl FromStr for Rules {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::parse(text, 0)
+        let mut reader = Reader::new(text);
+        let unreadable = |error| Error::new(ErrorKind::Read(error), &SourceText::new(text, 0));
+        let Some(mut form) = reader.next().transpose().map_err(unreadable)? else {
+            return Ok(Self::default());
+        };
+        shift(&mut form, RULES_BASE);
+        Self::from_form(&form, SourceText::new(text, RULES_BASE))
     }
 }
 

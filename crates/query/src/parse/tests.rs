@@ -11,7 +11,7 @@ fn error(text: &str) -> Error {
 }
 
 fn rules_error(text: &str) -> Error {
-    match Rules::parse(text, 0) {
+    match text.parse::<Rules>() {
         Ok(rules) => panic!("{text} parsed as {rules}"),
         Err(error) => error,
     }
@@ -273,8 +273,12 @@ fn nesting_has_a_limit() {
 
 #[test]
 fn rules_in_a_text_of_their_own_are_numbered_behind_the_query() {
-    let error = Rules::parse("[[(r ?a ?a) [?a :n]]]", 1000).unwrap_err();
+    let error = rules_error("[[(r ?a ?a) [?a :n]]]");
     assert_eq!(error.span(), Some(Span::new(8, 10)));
     assert!(error.render().contains("^^"), "{}", error.render());
-    assert_eq!(Rules::parse("[[(r ?a) [?a :n]]]", 1000).unwrap().definitions[0].span, Span::new(1001, 1017));
+    let rules: Rules = "[[(r ?a) [?a :n]]]".parse().unwrap();
+    let query = parse("[:find ?x :where [?x]]").unwrap();
+    let both = query.text.followed_by(&rules.text);
+    assert_eq!(both.slice(rules.definitions[0].span), Some("[(r ?a) [?a :n]]"));
+    assert_eq!(both.slice(query.span), Some("[:find ?x :where [?x]]"));
 }

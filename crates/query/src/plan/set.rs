@@ -61,6 +61,9 @@ impl Facts {
                 let point = scan.ranges.len() == 1 && scan.ranges[0].as_point().is_some();
                 if point {
                     self.fixed.extend(scan.v);
+                    if self.is_unique(planner, scan.source, scan.attr) {
+                        self.fixed.extend(scan.e);
+                    }
                 }
                 match (scan.e, scan.v) {
                     (Some(e), Some(v)) => self.pair(planner, scan.source, scan.attr, e, v),
@@ -120,6 +123,10 @@ impl Facts {
         if attr.is_unique() {
             self.follows.push((v, e));
         }
+    }
+
+    fn is_unique(&self, planner: &Planner<'_>, source: SourceId, attr: AttrId) -> bool {
+        planner.attribute(source, attr).ok().flatten().is_some_and(|attr| attr.is_unique())
     }
 
     fn is_many(&self, planner: &Planner<'_>, source: SourceId, attr: AttrId) -> bool {

@@ -11,8 +11,9 @@
 
 use std::collections::HashMap;
 use std::ops::Bound;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use storage::{AttrId, Attribute, Db, Direction, EncodedValue, ValueRange};
+use storage::{AttrId, Attribute, Db, Direction, EncodedValue, Schema, ValueRange};
 
 use super::physical::Ranges;
 use crate::exec::Result;
@@ -58,7 +59,7 @@ impl Stats {
         if let Some(stats) = self.attributes.get(&(source, attr.id)) {
             return Ok(*stats);
         }
-        let stats = gather(db, attr)?;
+        let stats = remembered(db, attr)?;
         self.attributes.insert((source, attr.id), stats);
         Ok(stats)
     }
@@ -76,9 +77,42 @@ pub(crate) fn facts_in(db: &Db, attr: AttrId, ranges: &Ranges) -> Result<f64> {
     Ok(facts)
 }
 
-fn gather(db: &Db, attr: &Attribute) -> Result<AttrStats> {
+/// Samples of earlier queries, by schema and attribute. They outlive transactions that change little.
+static SAMPLES: Mutex<Option<Samples>> = Mutex::new(None);
+
+/// How many samples are kept; when there are more, all are forgotten.
+const SAMPLES_MAX: usize = 4096;
+/// By how much the number of facts may have changed since the sample.
+const DRIFT_MAX: f64 = 1.25;
+
+type Samples = HashMap<(usize, AttrId), (Weak<Schema>, AttrStats)>;
+
+/// The statistics from an earlier sample of the same attribute, else from a new one.
+fn remembered(db: &Db, attr: &Attribute) -> Result<AttrStats> {
     let facts =
         if attr.no_index { db.max_eid().0 as f64 } else { db.count(None, Some(attr.id), None)? as f64 };
+    let schema = db.schema();
+    let key = (Arc::as_ptr(schema) as usize, attr.id);
+    let samples = || SAMPLES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((owner, stats)) = samples().as_ref().and_then(|samples| samples.get(&key))
+        && owner.upgrade().is_some_and(|owner| Arc::ptr_eq(&owner, schema))
+        && facts <= stats.facts * DRIFT_MAX
+        && stats.facts <= facts * DRIFT_MAX
+    {
+        let growth = facts / stats.facts.max(1.0);
+        return Ok(AttrStats { facts, entities: stats.entities * growth, values: stats.values * growth });
+    }
+    let stats = gather(db, attr, facts)?;
+    let mut samples = samples();
+    let samples = samples.get_or_insert_default();
+    if samples.len() >= SAMPLES_MAX {
+        samples.clear();
+    }
+    samples.insert(key, (Arc::downgrade(schema), stats));
+    Ok(stats)
+}
+
+fn gather(db: &Db, attr: &Attribute, facts: f64) -> Result<AttrStats> {
     let single = !attr.is_many();
     if (single && attr.is_unique()) || facts == 0.0 || attr.no_index {
         return Ok(AttrStats { facts, entities: facts, values: facts });

@@ -46,11 +46,6 @@ impl Bounds {
         Ok(Self { offset, limit })
     }
 
-    /// How many of the first rows matter.
-    pub fn rows_needed(self) -> Option<usize> {
-        self.limit.map(|limit| limit.saturating_add(self.offset))
-    }
-
     fn cut<T>(self, rows: &mut Vec<T>) {
         rows.drain(..self.offset.min(rows.len()));
         if let Some(limit) = self.limit {

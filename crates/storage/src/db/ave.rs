@@ -27,6 +27,10 @@ pub struct AveCursor<'d> {
     side: Side<'d>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "cursors live on the stack of one scan; a box would cost each lookup"
+)]
 enum Side<'d> {
     Base(Ave<'d, BaseAve<'d>>),
     Merged(Ave<'d, MergedAve<'d>>),

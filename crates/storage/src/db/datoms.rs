@@ -153,7 +153,7 @@ impl Db {
             ..Default::default()
         };
         let Some(a) = a else {
-            out.v = v.map(|v| crate::encode::encode(v));
+            out.v = v.map(crate::encode::encode);
             return Ok((out, limit));
         };
         let ident = a.as_keyword().ok_or_else(|| Error::EntityIdSyntax { given: a.clone() })?;

@@ -23,6 +23,10 @@ pub struct EavCursor<'d> {
     side: Side<'d>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "cursors live on the stack of one scan; a box would cost each lookup"
+)]
 enum Side<'d> {
     Base(BaseEav<'d>),
     Overlay(OverlayEav<'d>),

@@ -122,7 +122,7 @@ impl<'d> OverlayAve<'d> {
         let lookup = &mut self.lookup;
         lookup.seek(&AvePlace(a, v, 0), false);
         std::iter::from_fn(move || {
-            lookup.peek().filter(|row| row.a == a && *row.v == *v).inspect(|_| drop(lookup.next()))
+            lookup.peek().filter(|row| row.a == a && *row.v == *v).inspect(|_| _ = lookup.next())
         })
     }
 }

@@ -37,7 +37,7 @@ impl<'d> OverlayEav<'d> {
         let changes = &mut self.changes;
         changes.seek(&EavPlace(e, a, &[]), false);
         std::iter::from_fn(move || {
-            changes.peek().filter(|row| row.e == e && row.a == a).inspect(|_| drop(changes.next()))
+            changes.peek().filter(|row| row.e == e && row.a == a).inspect(|_| _ = changes.next())
         })
     }
 
@@ -46,7 +46,7 @@ impl<'d> OverlayEav<'d> {
     pub(crate) fn rows_of_entity(&mut self, e: u64) -> impl Iterator<Item = &'d EavRow> {
         let changes = &mut self.changes;
         changes.seek(&EavPlace(e, AttrId(0), &[]), false);
-        std::iter::from_fn(move || changes.peek().filter(|row| row.e == e).inspect(|_| drop(changes.next())))
+        std::iter::from_fn(move || changes.peek().filter(|row| row.e == e).inspect(|_| _ = changes.next()))
     }
 }
 

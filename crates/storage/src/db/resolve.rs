@@ -145,7 +145,8 @@ impl Db {
         // A bound beyond every integer leaves the range empty or open; saturation made it inclusive of the last one.
         let is_beyond = match value {
             Value::Float(number) => {
-                is_integer && (*number >= 9.223_372_036_854_775_8e18 || *number < -9.223_372_036_854_775_8e18)
+                is_integer
+                    && (*number >= 9_223_372_036_854_775_808.0 || *number < -9_223_372_036_854_775_808.0)
             }
             Value::BigInt(number) => is_integer && number.to_i64().is_none(),
             _ => false,

@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-/// The most entries of a leaf and children of a branch.
-const FULL: usize = 64;
+/// The most entries of a leaf and children of a branch; few in tests, to grow deep trees.
+const FULL: usize = if cfg!(test) { 8 } else { 64 };
 /// Nodes with fewer are joined with a neighbour where both fit comfortably.
-const SPARSE: usize = 12;
-/// Enough for 12^16 entries at the least filling.
-const DEPTH_MAX: usize = 16;
+const SPARSE: usize = FULL / 5;
+/// Enough for any memory: branches have at least two children, and few so few.
+const DEPTH_MAX: usize = 32;
 
 /// Where something borrowed stands among entries; entries are places among themselves.
 pub(crate) trait Place<T> {
@@ -427,11 +427,9 @@ impl<'t, T: Clone + Place<T>> Cursor<'t, T> {
     fn climb(&mut self, place: &impl Place<T>) -> Option<&'t Node<T>> {
         let is_forward = self.leaf.first().is_some_and(|first| place.compare(first) != Ordering::Less);
         if is_forward {
-            while let Some((branch, child)) = self.path.pop() {
-                let is_below_next =
-                    branch.lows.get(child + 1).is_some_and(|low| place.compare(low) == Ordering::Less);
-                let is_within = branch.lows.last().is_some_and(|low| place.compare(low) == Ordering::Less);
-                if is_below_next || is_within {
+            while let Some((branch, _)) = self.path.pop() {
+                // The last low is a bound from within; the first one is not to be looked at.
+                if branch.lows[1..].last().is_some_and(|low| place.compare(low) == Ordering::Less) {
                     let child = branch.child_of(place);
                     self.path.push((branch, child));
                     return branch.children.get(child);

@@ -13,7 +13,8 @@ fn options(args: &mut Args, schema_at: usize) -> Result<Options, EvalError> {
     let mut options = Options::new();
     if args.has(schema_at + 1) {
         let value = args.value(schema_at + 1)?;
-        options = Options::from_value(&value).map_err(|error| EvalError::from_factum(&error, args.span_of(schema_at + 1)))?;
+        options = Options::from_value(&value)
+            .map_err(|error| EvalError::from_factum(&error, args.span_of(schema_at + 1)))?;
     }
     if args.has(schema_at) {
         let schema = args.value(schema_at)?;

@@ -25,9 +25,8 @@ pub(super) fn rseek_datoms(_: &mut Session, args: Args) -> Result<Item, EvalErro
 fn scan(mut args: Args, open: Open) -> Result<Item, EvalError> {
     let db = args.db(0)?;
     let index = args.keyword(1)?;
-    let index = Index::from_name(index.as_str()).map_err(|error| {
-        EvalError::from_factum(&error.into(), args.span_of(1))
-    })?;
+    let index = Index::from_name(index.as_str())
+        .map_err(|error| EvalError::from_factum(&error.into(), args.span_of(1)))?;
     let components = args.values_from(2)?;
     let datoms = open(&db, index, &components).map_err(|error| args.fail(&error))?;
     collect(&args, &db, datoms)

@@ -27,6 +27,18 @@ impl Entities {
         }
     }
 
+    /// One entry per row, for look-ups whose order does not matter.
+    pub fn by_row(column: &Column<'_>) -> Self {
+        let mut entities =
+            Self { distinct: Vec::with_capacity(column.len()), index: Vec::with_capacity(column.len()) };
+        for row in 0..column.len() {
+            let entity = column.int(row).filter(|int| *int <= i64::MAX as u64);
+            entities.distinct.push(entity.unwrap_or(0));
+            entities.index.push(if entity.is_some() { row as u32 } else { NONE });
+        }
+        entities
+    }
+
     /// The same entity, or none, for all rows.
     pub fn constant(entity: Option<u64>, rows: usize) -> Self {
         let index = if entity.is_some() { 0 } else { NONE };

@@ -38,6 +38,7 @@ struct Lists<'s> {
     list: Vec<u64>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one of them lives per operator; a box would cost each step")]
 enum Way<'s> {
     Forward(EavCursor<'s>),
     Backward(AveCursor<'s>),

@@ -33,6 +33,8 @@ pub(super) struct MergeScan<'s> {
     /// The attributes of the merge scan, ascending, and for each the positions in `attrs` that want it.
     scanned: Vec<AttrId>,
     wanted: Vec<Vec<usize>>,
+    /// Whether all attributes come from memory, where the order of entities does not matter.
+    scattered: bool,
     pending: Option<Pending<'s>>,
 }
 
@@ -150,12 +152,14 @@ impl<'s> MergeScan<'s> {
             (0..attrs.len()).filter(|position| wants(&attrs[*position])).collect()
         };
         let wanted = scanned.iter().map(wanting).collect();
-        Ok(Self { cursor: db.eav(), shape, entity, attrs, scanned, wanted, pending: None })
+        let scattered = attrs.iter().all(|attr| matches!(attr.way, Way::Memo(_)));
+        Ok(Self { cursor: db.eav(), shape, entity, attrs, scanned, wanted, scattered, pending: None })
     }
 
     /// Reads what the attributes hold for the entities of a batch.
     fn prepare(&mut self, batch: Batch<'s>) -> Result<Pending<'s>> {
         let entities = match &self.entity {
+            EntityFrom::Slot(slot) if self.scattered => Entities::by_row(&batch.columns[*slot]),
             EntityFrom::Slot(slot) => Entities::of(&batch.columns[*slot]),
             EntityFrom::Const(entity) => Entities::constant(*entity, batch.rows),
         };

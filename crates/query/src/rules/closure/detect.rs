@@ -1,6 +1,6 @@
 //! Recognising rules that only follow paths.
 
-use super::{Closure, PathStep, Phase};
+use super::{Closure, PathStep, Phase, Times};
 use crate::exec::{ExecError, Result};
 use crate::logical::{AttrTerm, RuleId, Term, VarId};
 use crate::plan::{Atom, Given, Planner, each_var};
@@ -54,14 +54,14 @@ pub(in crate::rules) fn detect(
         })
     };
     let plain = covered(&parts.before, planner) && covered(&parts.after, planner);
-    let once = |repeated, steps| Phase { repeated, steps };
+    let phase = |times, steps| Phase { times, steps };
     let phases = if plain {
         let direct = parts.base.iter().all(|path| path.attribute(planner).is_some());
         let Some(base) = steps(planner, &parts.base, direct)? else { return Ok(None) };
         if parts.before.is_empty() && parts.after.is_empty() && !parts.twice {
             return Ok(None);
         }
-        vec![once(false, base.clone()), once(true, base)]
+        vec![phase(Times::Some, base)]
     } else if parts.twice || (!parts.before.is_empty() && !parts.after.is_empty()) {
         return Ok(None);
     } else {
@@ -70,10 +70,10 @@ pub(in crate::rules) fn detect(
         let Some(base) = steps(planner, &parts.base, direct)? else { return Ok(None) };
         if parts.after.is_empty() {
             let Some(before) = steps(planner, &parts.before, direct)? else { return Ok(None) };
-            vec![once(true, before), once(false, base)]
+            vec![phase(Times::Any, before), phase(Times::Once, base)]
         } else {
             let Some(after) = steps(planner, &parts.after, direct)? else { return Ok(None) };
-            vec![once(false, base), once(true, after)]
+            vec![phase(Times::Once, base), phase(Times::Any, after)]
         }
     };
     Ok(Some(Closure { phases }))

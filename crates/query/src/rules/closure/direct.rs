@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use storage::{AttrId, AveCursor, Direction, EavCursor, EncodedValue, ValueRange};
 
 use super::seen::Seen;
-use super::{Closure, PathStep, Phase};
+use super::{Closure, PathStep, Phase, Times};
 use crate::exec::memo::Memo;
 use crate::exec::{Column, Context, Result};
 use crate::logical::SourceId;
@@ -67,7 +67,7 @@ fn walk_all(phases: &[&Phase], context: &Context<'_, '_>, backward: bool, starts
     for phase in phases {
         walkers.push(Walker {
             edges: Walker::open(phase, context, backward)?,
-            repeated: phase.repeated,
+            times: phase.times,
             seen: Seen::default(),
         });
     }
@@ -94,7 +94,7 @@ fn walk_all(phases: &[&Phase], context: &Context<'_, '_>, backward: bool, starts
 /// One phase in progress.
 struct Walker<'s> {
     edges: Vec<Edges<'s>>,
-    repeated: bool,
+    times: Times,
     seen: Seen,
 }
 
@@ -113,7 +113,7 @@ impl<'s> Walker<'s> {
     fn run(&mut self, context: &Context<'s, '_>, from: &[u64], out: &mut Vec<u64>) -> Result<()> {
         self.seen.clear();
         let mut frontier: Vec<u64> = from.to_vec();
-        if self.repeated {
+        if self.times == Times::Any {
             frontier.retain(|node| self.seen.insert(*node));
             out.extend_from_slice(&frontier);
         }
@@ -129,7 +129,7 @@ impl<'s> Walker<'s> {
                 })?;
             }
             context.budget.poll(out.len() - before)?;
-            if !self.repeated {
+            if self.times == Times::Once {
                 break;
             }
             frontier.clear();
@@ -150,6 +150,7 @@ struct Edges<'s> {
     list: Vec<u64>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one of them lives per operator; a box would cost each step")]
 enum Way<'s> {
     Forward(EavCursor<'s>),
     Backward(AveCursor<'s>),

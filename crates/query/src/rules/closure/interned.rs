@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::seen::Seen;
-use super::{Closure, PathStep, Phase};
+use super::{Closure, PathStep, Phase, Times};
 use crate::exec::join_table::RowSet;
 use crate::exec::pipeline::Runner;
 use crate::exec::{Batch, Column, Context, Result, Scope};
@@ -63,7 +63,7 @@ impl<'s> Nodes<'s> {
 
 /// The neighbours of every node that a phase can reach.
 struct Graph {
-    repeated: bool,
+    times: Times,
     lists: Vec<Vec<u32>>,
 }
 
@@ -77,14 +77,14 @@ impl Graph {
         nodes: &mut Nodes<'s>,
         from: Vec<u32>,
     ) -> Result<(Self, Vec<u32>)> {
-        let mut graph = Self { repeated: phase.repeated, lists: Vec::new() };
+        let mut graph = Self { times: phase.times, lists: Vec::new() };
         let (mut expanded, mut ends) = (Seen::default(), Seen::default());
         expanded.clear();
         ends.clear();
         let mut frontier: Vec<u32> =
             from.into_iter().filter(|node| expanded.insert((*node).into())).collect();
         let mut reached = Vec::new();
-        if phase.repeated {
+        if phase.times == Times::Any {
             reached.extend(frontier.iter().copied().filter(|node| ends.insert((*node).into())));
         }
         let mut held = 0;
@@ -102,7 +102,7 @@ impl Graph {
                     if ends.insert(to.into()) {
                         reached.push(to);
                     }
-                    if phase.repeated && expanded.insert(to.into()) {
+                    if phase.times != Times::Once && expanded.insert(to.into()) {
                         next.push(to);
                     }
                 }
@@ -118,19 +118,24 @@ impl Graph {
     fn walk(&self, front: &[u32], seen: &mut Seen) -> Vec<u32> {
         seen.clear();
         let mut out: Vec<u32> = Vec::new();
-        if self.repeated {
+        if self.times == Times::Any {
             out.extend(front.iter().copied().filter(|node| seen.insert((*node).into())));
+        } else {
+            for node in front {
+                self.step(*node, seen, &mut out);
+            }
         }
         let mut at = 0;
-        loop {
-            let node = match (self.repeated, front.get(at), out.get(at)) {
-                (true, _, Some(node)) | (false, Some(node), _) => *node,
-                _ => return out,
-            };
+        while self.times != Times::Once && at < out.len() {
+            self.step(out[at], seen, &mut out);
             at += 1;
-            if let Some(list) = self.lists.get(node as usize) {
-                out.extend(list.iter().copied().filter(|next| seen.insert((*next).into())));
-            }
+        }
+        out
+    }
+
+    fn step(&self, node: u32, seen: &mut Seen, out: &mut Vec<u32>) {
+        if let Some(list) = self.lists.get(node as usize) {
+            out.extend(list.iter().copied().filter(|next| seen.insert((*next).into())));
         }
     }
 }

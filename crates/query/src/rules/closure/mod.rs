@@ -4,7 +4,7 @@
 //! r(x y) <- B(x y)                       r = B
 //! r(x y) <- E(x z), r(z y)               r = E* then B        from x: walk E, then one step of B
 //! r(x y) <- r(x z), E(z y)               r = B then E*        from y: walk E backwards, then one step of B
-//! r(x y) <- r(x z), r(z y)               r = B B*
+//! r(x y) <- r(x z), r(z y)               r = B at least once
 //! ```
 //!
 //! B and E may be any bodies. A body that is a single reference attribute is walked on the index itself, or on a copy
@@ -34,10 +34,21 @@ pub struct Closure {
 /// A part of a walk: both directions of the same steps.
 #[derive(Clone, Debug)]
 pub struct Phase {
-    /// Whether the steps are taken any number of times, none included; else exactly once.
-    pub repeated: bool,
+    /// How often the steps are taken.
+    pub times: Times,
     /// The alternatives of one step.
     pub steps: Vec<PathStep>,
+}
+
+/// How often the steps of a [`Phase`] are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// Exactly once.
+    Once,
+    /// Any number of times, none included.
+    Any,
+    /// At least once.
+    Some,
 }
 
 /// One alternative of a step.
