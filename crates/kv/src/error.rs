@@ -303,14 +303,6 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A line of a dump that cannot be understood.
-    #[error("line {line} of the dump: {reason}")]
-    BadDump {
-        /// The line, from one.
-        line: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// Stored bytes are not of the table's type.
     #[error("table {name:?}: {source} (bytes {bytes})", bytes = hex(bytes))]
     Undecodable {
@@ -415,7 +407,6 @@ impl Error {
             Self::WrongSize { .. } => ":kv/wrong-size",
             Self::KeyExists { .. } => ":kv/key-exists",
             Self::OutOfOrder { .. } => ":kv/out-of-order",
-            Self::BadDump { .. } => ":kv/bad-dump",
             Self::BadForm { .. } => ":kv/bad-form",
             Self::Unencodable { source, .. } | Self::Undecodable { source, .. } => source.code(),
             Self::Corrupted { .. } | Self::Pages(_) => ":kv/corrupted",
@@ -451,9 +442,7 @@ impl Error {
 
     pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Self::DiskFull { source }
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { source },
             _ => Self::Io { action, source },
         }
     }

@@ -29,6 +29,7 @@ mod walk;
 pub use analyse::{AnalyseError, Warning};
 pub use ast::{FindShape, Query, Rules};
 pub use error::{Error, ErrorKind, Result};
+pub use exec::{CancelToken, ExecError};
 pub use explain::{ExplainOptions, Explanation, explain};
 pub use functions::{FunctionError, FunctionRegistry, QueryFunction};
 pub use input::Input;

@@ -22,7 +22,6 @@ pub use options::{Durability, EnvOptions};
 use crate::batch::Queue;
 use crate::dbi::DbiEntry;
 use crate::error::{Error, Result};
-use crate::options::{self as stored, OPTIONS};
 use crate::read::ReadInner;
 use crate::sys::{EnvHandle, TxnHandle};
 use crate::txn::WriteTxn;
@@ -95,7 +94,7 @@ impl Shared {
             .ok_or(Error::HeedChanged)?;
         let reader = lmdb_pages::Reader::new(&heed)?;
         static NEXT_ID: AtomicU32 = AtomicU32::new(0);
-        let shared = Self {
+        Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             heed,
             handle,
@@ -110,9 +109,7 @@ impl Shared {
             dbis: RwLock::default(),
             queue: OnceLock::new(),
             latest: Mutex::default(),
-        };
-        shared.check_format()?;
-        Ok(shared)
+        })
     }
 
     /// Whether the environment, which is open, is what these options ask for.
@@ -136,7 +133,7 @@ impl Shared {
         {
             return conflict("max_dbis", max_dbis.to_string(), dbis.to_string());
         }
-        let durability = self.durability();
+        let durability = self.options.durability.unwrap_or_default();
         if let Some(requested) = options.durability
             && requested != durability
         {
@@ -152,45 +149,6 @@ impl Shared {
             }
         }
         Ok(())
-    }
-
-    fn durability(&self) -> Durability {
-        match self.heed.get_flags() {
-            Ok(flags) if flags & heed::EnvFlags::NO_SYNC.bits() != 0 => Durability::None,
-            Ok(flags) if flags & heed::EnvFlags::NO_META_SYNC.bits() != 0 => Durability::MetaLater,
-            _ => Durability::Full,
-        }
-    }
-
-    /// The caller holds the write transaction.
-    fn set_durability(&self, durability: Durability) -> Result<()> {
-        use heed::{EnvFlags, FlagSetMode};
-        for (flag, wanted) in [
-            (EnvFlags::NO_SYNC, durability == Durability::None),
-            (EnvFlags::NO_META_SYNC, durability == Durability::MetaLater),
-        ] {
-            let mode = if wanted { FlagSetMode::Enable } else { FlagSetMode::Disable };
-            #[expect(unsafe_code, reason = "heed leaves to its caller that one thread at a time sets flags")]
-            // SAFETY: the write transaction that the caller holds excludes other threads that set flags, and commits.
-            // What these two flags endanger is said at `Durability`.
-            let result = unsafe { self.heed.set_flags(flag, mode) };
-            result.map_err(|error| Error::from_heed(error, "setting flags"))?;
-        }
-        Ok(())
-    }
-
-    /// Refuses a file in which a newer version of this crate has stored its own tables.
-    fn check_format(&self) -> Result<()> {
-        let snapshot = self.reader.snapshot()?;
-        let Some(table) = snapshot.table(OPTIONS)? else { return Ok(()) };
-        let mut cursor: lmdb_pages::Cursor<'_> = lmdb_pages::Cursor::new(&snapshot, &table)?;
-        match cursor.get(stored::FORMAT)?.and_then(stored::number) {
-            Some(found) if found > stored::FORMAT_VERSION => {
-                Err(Error::FormatTooNew { path: self.path.clone(), found, supported: stored::FORMAT_VERSION })
-            }
-            Some(_) => Ok(()),
-            None => Err(Error::Corrupted { reason: "the table of options has no format version".to_owned() }),
-        }
     }
 
     pub(crate) fn max_dbis(&self) -> u32 {
@@ -361,25 +319,6 @@ impl Env {
         }
         let turn = self.shared.turn.take(patience)?;
         WriteTxn::begin(&self.shared, turn)
-    }
-
-    /// What commits promise from now on, for all handles of this process.
-    ///
-    /// # Errors
-    ///
-    /// As [`Env::write`], since it waits for the running write transaction.
-    #[doc(alias = "set-env-flags")]
-    pub fn set_durability(&self, durability: Durability) -> Result<()> {
-        let txn = self.write()?;
-        self.shared.set_durability(durability)?;
-        txn.abort();
-        Ok(())
-    }
-
-    /// What commits promise.
-    #[doc(alias = "get-env-flags")]
-    pub fn durability(&self) -> Durability {
-        self.shared.durability()
     }
 
     /// Forces everything that is committed to disk.

@@ -59,13 +59,6 @@ pub trait Read: sealed::Sealed {
     /// [`Error::NoSuchDbi`].
     fn entries(&self, dbi: &Dbi) -> Result<u64>;
 
-    /// The size and shape of a table's tree.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchDbi`].
-    fn stat(&self, dbi: &Dbi) -> Result<DbiStat>;
-
     /// How many keys, and how many pairs, have keys between two bounds.
     ///
     /// A counted table answers in logarithmic time. Otherwise a snapshot looks at the heads of the leaves in between,
@@ -109,31 +102,6 @@ pub trait Read: sealed::Sealed {
 pub(crate) mod sealed {
     /// What only this crate implements.
     pub trait Sealed {}
-}
-
-/// The size and shape of a table's tree. Pages of lists that have trees of their own are not among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DbiStat {
-    /// Bytes of a page.
-    pub page_size: u32,
-    /// Levels of pages.
-    pub depth: u32,
-    /// Inner pages.
-    pub branch_pages: u64,
-    /// Leaf pages.
-    pub leaf_pages: u64,
-    /// Pages of values that are too large for a leaf.
-    pub overflow_pages: u64,
-    /// Pairs.
-    pub entries: u64,
-}
-
-impl DbiStat {
-    pub(crate) fn of_txn(page_size: u32, stat: crate::sys::RawStat) -> Self {
-        let crate::sys::RawStat { depth, branch_pages, leaf_pages, overflow_pages, entries } = stat;
-        Self { page_size, depth, branch_pages, leaf_pages, overflow_pages, entries }
-    }
 }
 
 /// The newest committed state at the time of [`Env::read`], which stays as it is; cheap to clone, and read by any
@@ -254,18 +222,6 @@ impl Read for ReadTxn {
         Ok(self.table(dbi)?.entries())
     }
 
-    fn stat(&self, dbi: &Dbi) -> Result<DbiStat> {
-        let stat = self.table(dbi)?.stat();
-        Ok(DbiStat {
-            page_size: self.inner.snapshot.page_size() as u32,
-            depth: stat.depth,
-            branch_pages: stat.branch_pages,
-            leaf_pages: stat.leaf_pages,
-            overflow_pages: stat.overflow_pages,
-            entries: stat.entries,
-        })
-    }
-
     fn count(&self, dbi: &Dbi, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Count> {
         match self.ranks(dbi)? {
             Some(mut ranks) => ranks.count(low, high).map(count_of),
@@ -376,10 +332,6 @@ impl Read for WriteTxn<'_> {
 
     fn entries(&self, dbi: &Dbi) -> Result<u64> {
         WriteTxn::entries(self, dbi)
-    }
-
-    fn stat(&self, dbi: &Dbi) -> Result<DbiStat> {
-        WriteTxn::stat(self, dbi)
     }
 
     fn count(&self, dbi: &Dbi, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Count> {

@@ -131,15 +131,6 @@ impl<K: Codec, V: Codec> Table<K, V> {
 }
 
 impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
-    /// The codecs of the table, and its name.
-    pub(crate) fn codecs(&self) -> (K, V, &'static str)
-    where
-        K: Clone,
-        V: Clone,
-    {
-        (self.table.keys.clone(), self.table.values.clone(), self.table.name())
-    }
-
     /// The bytes of the pairs instead.
     pub fn raw(self) -> Pairs<'r> {
         self.pairs

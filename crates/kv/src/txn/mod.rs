@@ -11,7 +11,7 @@ use crate::dbi::Dbi;
 use crate::env::{Shared, TurnGuard};
 use crate::error::{Error, Result};
 use crate::flags::{DbiFlags, PutFlags};
-use crate::read::{DbiStat, TxnCursor};
+use crate::read::TxnCursor;
 use crate::sys::{Code, RawCursor, TxnHandle};
 use slot::Slot;
 pub(crate) use slot::{KEY_MAX, Place};
@@ -288,17 +288,6 @@ impl<'e> WriteTxn<'e> {
     pub fn entries(&self, dbi: &Dbi) -> Result<u64> {
         let number = self.number(dbi)?;
         Ok(self.handle.stat(number).map_err(|code| self.fail(code, "reading statistics"))?.entries)
-    }
-
-    /// The size and shape of the table's tree at this point of the transaction.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchDbi`].
-    pub fn stat(&self, dbi: &Dbi) -> Result<DbiStat> {
-        let number = self.number(dbi)?;
-        let stat = self.handle.stat(number).map_err(|code| self.fail(code, "reading statistics"))?;
-        Ok(DbiStat::of_txn(self.shared.heed.unnamed_database_stat().page_size, stat))
     }
 
     fn check_active(&self) -> Result<()> {

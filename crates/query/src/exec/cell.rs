@@ -60,7 +60,7 @@ impl<'s> Cell<'s> {
         match &self.0 {
             Repr::Inline { len, bytes } => {
                 let (low, middle, high) = (word(bytes, 0), word(bytes, 8), word(bytes, INLINE - 8));
-                mix(mix(low ^ u64::from(*len), middle), high)
+                mix(mix(low, middle).wrapping_add(u64::from(*len)), high)
             }
             Repr::Slice(bytes) => hash_bytes(bytes),
         }
