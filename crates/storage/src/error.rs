@@ -185,6 +185,10 @@ pub enum Error {
     #[error(transparent)]
     Kv(#[from] kv::Error),
 
+    /// Building a file.
+    #[error(transparent)]
+    Build(#[from] lmdb_pages::build::BuildError),
+
     /// Reading the file.
     #[error(transparent)]
     Pages(#[from] lmdb_pages::Error),
@@ -228,6 +232,7 @@ impl Error {
             Error::ReadOnly => ":store/read-only",
             Error::WouldDeadlock => ":store/deadlock",
             Error::Kv(error) => error.code(),
+            Error::Build(error) => error.code(),
             Error::Pages(_) | Error::CorruptedValue { .. } | Error::Corrupted { .. } => ":store/corrupted",
         }
     }
@@ -257,6 +262,7 @@ impl Error {
             Error::ReadOnly => "read-only",
             Error::WouldDeadlock => "deadlock",
             Error::Kv(error) => error.class(),
+            Error::Build(_) => "build",
             Error::Pages(_) | Error::CorruptedValue { .. } | Error::Corrupted { .. } => "corrupted",
         }
     }

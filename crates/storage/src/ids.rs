@@ -56,7 +56,7 @@ impl From<EntityId> for edn::Value {
 }
 
 /// An attribute: a small number, given in the order in which attributes are declared.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct AttrId(pub u32);
 

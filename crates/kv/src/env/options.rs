@@ -123,6 +123,11 @@ impl EnvOptions {
         self
     }
 
+    /// Whether the path names the data file itself.
+    pub fn is_single_file(&self) -> bool {
+        self.single_file
+    }
+
     /// Write through the mapping instead of through the system's file calls. Faster for large transactions on
     /// files that fit memory. Dangers: a stray write anywhere in the process damages the file; a full disk kills
     /// the process; nested transactions are impossible; no other process may open the file without it.

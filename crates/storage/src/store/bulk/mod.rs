@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! BulkLoader::add --rows--> [memory, or sorted runs on disk] --by entity--> eav, giants
-//!   (any order)                                              --by value---> ave, counts   one commit
+//!   (any order)                                              --by value---> ave, counts
+//!
+//! Store::bulk_load      into a database that is open: one commit
+//! StoreOptions::build   into a new file, which is built from its pages up, without LMDB, on two threads
 //! ```
 //!
 //! No checks are made: no uniqueness, no tempids, no upsert, no composite tuples, and old values of single-valued
@@ -16,19 +19,20 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+mod build;
 mod rows;
 mod spill;
 #[cfg(test)]
 mod tests;
 mod write;
 
-use self::rows::Rows;
-use self::spill::{GiantFile, Merge, Order, Run, Sorted};
+use self::rows::{Order, Rows};
+use self::spill::{GiantFile, Run};
 use super::{Kind, Store};
 use crate::encode::{EncodedValue, HASH_LEN, INDEX_LEN_MAX, hash_of_index, index_form, is_giant_index};
 use crate::error::{Error, Result};
 use crate::ids::{ATTR_LEN_MAX, AttrId, EntityId, TX_BASE};
-use crate::schema::{Attribute, Schema};
+use crate::schema::Schema;
 
 /// Memory for rows before they are sorted onto disk, if nothing else is asked for.
 const BUDGET: usize = 1 << 30;
@@ -58,7 +62,7 @@ pub struct BulkReport {
 
 type Progress = Box<dyn FnMut(BulkStage, u64, u64)>;
 
-/// Gathers datoms for a [`Store::bulk_load`].
+/// Gathers datoms for [`Store::bulk_load`] or [`StoreOptions::build`](super::StoreOptions::build).
 ///
 /// ```
 /// use factum_storage::{BulkLoader, EncodedValue, EntityId, SchemaPatch, StoreOptions};
@@ -231,10 +235,10 @@ impl BulkLoader {
     /// Sorts what is in memory onto disk.
     fn spill(&mut self) -> Result<()> {
         let rows = &mut self.batch.rows;
-        rows.sort_by_entity();
-        let by_entity = Run::write(rows, &self.directory)?;
-        rows.sort_by_value();
-        let by_value = Run::write(rows, &self.directory)?;
+        rows.sort(Order::Entity);
+        let by_entity = Run::write(rows.stream(), &self.directory)?;
+        rows.sort(Order::Value);
+        let by_value = Run::write(rows.stream(), &self.directory)?;
         rows.clear();
         self.runs.push((by_entity, by_value));
         let file = match &mut self.giants.file {
@@ -257,40 +261,37 @@ impl BulkLoader {
         }
     }
 
-    /// Hands all rows to `by_entity` in the order of `eav`, then to `by_value` in that of `ave`.
-    fn streams<T>(
-        &mut self,
-        target: &mut T,
-        by_entity: impl FnOnce(&mut T, &mut dyn spill::Stream, &mut Giants, &mut dyn FnMut(u64)) -> Result<()>,
-        by_value: impl FnOnce(&mut T, &mut dyn spill::Stream, &mut dyn FnMut(u64)) -> Result<()>,
-    ) -> Result<()> {
-        let given = self.given;
-        let mut progress = self.progress.take().unwrap_or_else(|| Box::new(|_, _, _| {}));
-        progress(BulkStage::Sort, 0, given);
-        if self.runs.is_empty() {
-            self.settle_giants();
-            let rows = &mut self.batch.rows;
-            rows.sort_by_entity();
-            by_entity(target, &mut Sorted::new(rows), &mut self.giants, &mut |done| {
-                progress(BulkStage::Entities, done, given);
-            })?;
-            rows.sort_by_value();
-            by_value(target, &mut Sorted::new(rows), &mut |done| progress(BulkStage::Values, done, given))?;
-        } else {
-            if !self.batch.is_empty() {
-                self.spill()?;
-            }
-            let (entities, values) = self.runs.drain(..).unzip();
-            by_entity(target, &mut Merge::new(entities, Order::Entity)?, &mut self.giants, &mut |done| {
-                progress(BulkStage::Entities, done, given);
-            })?;
-            by_value(target, &mut Merge::new(values, Order::Value)?, &mut |done| {
-                progress(BulkStage::Values, done, given);
-            })?;
+    /// Completes the loader: either all rows are in memory, or all are in runs.
+    fn into_parts(mut self) -> Result<Parts> {
+        if !self.runs.is_empty() && !self.batch.is_empty() {
+            self.spill()?;
         }
-        progress(BulkStage::Commit, given, given);
-        Ok(())
+        self.settle_giants();
+        let runs = (!self.runs.is_empty()).then(|| self.runs.drain(..).unzip());
+        Ok(Parts {
+            schema: self.schema,
+            rows: self.batch.rows,
+            runs,
+            giants: self.giants,
+            given: self.given,
+            max_eid: self.batch.max_eid,
+            max_tx: self.batch.max_tx,
+            progress: self.progress.unwrap_or_else(|| Box::new(|_, _, _| {})),
+        })
     }
+}
+
+/// A loader that is complete.
+struct Parts {
+    schema: Arc<Schema>,
+    rows: Rows,
+    /// By entity and by value; if there are any, all rows are in them.
+    runs: Option<(Vec<Run>, Vec<Run>)>,
+    giants: Giants,
+    given: u64,
+    max_eid: u64,
+    max_tx: u64,
+    progress: Progress,
 }
 
 impl Giants {
@@ -318,11 +319,12 @@ impl Store {
                 found: writer.db().schema().revision(),
             });
         }
+        let parts = loader.into_parts()?;
         match &self.kind {
-            Kind::File(file) => write::to_file(writer, file, loader),
+            Kind::File(file) => write::to_file(writer, file, parts),
             Kind::Memory(_) => {
-                let (mut db, given) = (writer.db().clone(), loader.given);
-                let added = write::to_overlay(&mut db, loader)?;
+                let (mut db, given) = (writer.db().clone(), parts.given);
+                let added = write::to_overlay(&mut db, parts)?;
                 writer.set_db(db);
                 writer.commit()?;
                 Ok(BulkReport { added, given })
@@ -341,9 +343,4 @@ impl Store {
         }
         self.bulk_load(loader)
     }
-}
-
-/// Whether facts of the attribute belong into the AVE index.
-fn is_indexed(attribute: &Attribute) -> bool {
-    !attribute.no_index
 }

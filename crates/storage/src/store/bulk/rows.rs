@@ -7,6 +7,7 @@
 //!
 //! Most comparisons are decided by the two numbers in the row.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use rayon::slice::ParallelSliceMut;
@@ -16,6 +17,9 @@ use crate::error::{Error, Result};
 
 /// Arenas are closed at this size, so that offsets stay small.
 const ARENA_LEN: usize = 32 << 20;
+
+/// Rows with less are copied when they are taken over, so that arenas do not become many.
+const SMALL_LEN: usize = 64 << 10;
 
 const _: () = assert!(KEY_LEN_MAX <= u16::MAX as usize);
 
@@ -81,6 +85,9 @@ impl Rows {
 
     /// Takes over the rows of another.
     pub fn append(&mut self, other: Rows) -> Result<()> {
+        if other.bytes() < SMALL_LEN {
+            return other.rows.iter().try_for_each(|row| self.push(row.e, other.fact(row)));
+        }
         let first = u16::try_from(self.arenas.len()).map_err(|_| too_many())?;
         u16::try_from(self.arenas.len() + other.arenas.len()).map_err(|_| too_many())?;
         self.closed += self.arenas.last().map_or(0, Vec::len) + other.closed;
@@ -98,25 +105,58 @@ impl Rows {
         fact_in(&self.arenas, row)
     }
 
-    /// In the order of `eav`.
-    pub fn sort_by_entity(&mut self) {
-        let arenas = &self.arenas;
-        sort(&mut self.rows, |a, b| a.e.cmp(&b.e).then_with(|| compare_facts(arenas, a, b)));
+    /// Sorts the rows.
+    pub fn sort(&mut self, order: Order) {
+        sort(&self.arenas, &mut self.rows, order);
     }
 
-    /// In the order of `ave`.
-    pub fn sort_by_value(&mut self) {
-        let arenas = &self.arenas;
-        sort(&mut self.rows, |a, b| compare_facts(arenas, a, b).then_with(|| a.e.cmp(&b.e)));
+    /// A copy of the rows that `keep` wants, sorted; `keep` gets the fact.
+    pub fn sorted(&self, order: Order, keep: impl Fn(&[u8]) -> bool) -> SortedRows<'_> {
+        let mut rows: Vec<Row> = self.rows.iter().filter(|row| keep(self.fact(row))).copied().collect();
+        sort(&self.arenas, &mut rows, order);
+        SortedRows { arenas: &self.arenas, rows: Cow::Owned(rows), at: 0 }
     }
 
-    pub fn iter(&self) -> std::slice::Iter<'_, Row> {
-        self.rows.iter()
+    /// The rows as they are sorted now.
+    pub fn stream(&self) -> SortedRows<'_> {
+        SortedRows { arenas: &self.arenas, rows: Cow::Borrowed(&self.rows), at: 0 }
+    }
+}
+
+/// Sorted rows, to be read once.
+pub(super) struct SortedRows<'r> {
+    arenas: &'r [Vec<u8>],
+    rows: Cow<'r, [Row]>,
+    at: usize,
+}
+
+impl SortedRows<'_> {
+    #[inline]
+    pub fn next_row(&mut self) -> Option<(u64, &[u8])> {
+        let row = self.rows.get(self.at)?;
+        self.at += 1;
+        Some((row.e, fact_in(self.arenas, row)))
+    }
+}
+
+/// The orders of the two indexes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Of `eav`.
+    Entity,
+    /// Of `ave`.
+    Value,
+}
+
+fn sort(arenas: &[Vec<u8>], rows: &mut [Row], order: Order) {
+    match order {
+        Order::Entity => sort_by(rows, |a, b| a.e.cmp(&b.e).then_with(|| compare_facts(arenas, a, b))),
+        Order::Value => sort_by(rows, |a, b| compare_facts(arenas, a, b).then_with(|| a.e.cmp(&b.e))),
     }
 }
 
 /// Input often comes in the order of entities already.
-fn sort(rows: &mut [Row], compare: impl Fn(&Row, &Row) -> Ordering + Sync) {
+fn sort_by(rows: &mut [Row], compare: impl Fn(&Row, &Row) -> Ordering + Sync) {
     if !rows.is_sorted_by(|a, b| compare(a, b) != Ordering::Greater) {
         rows.par_sort_unstable_by(compare);
     }

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::rows::Rows;
+use super::rows::{Order, SortedRows};
 use crate::error::{Error, Result};
 
 /// Buffers of run files.
@@ -23,30 +23,11 @@ pub(super) trait Stream {
     fn next(&mut self) -> Result<Option<(u64, &[u8])>>;
 }
 
-/// Rows that were sorted in memory.
-pub(super) struct Sorted<'r> {
-    rows: &'r Rows,
-    at: std::slice::Iter<'r, super::rows::Row>,
-}
-
-impl<'r> Sorted<'r> {
-    pub fn new(rows: &'r Rows) -> Self {
-        Self { rows, at: rows.iter() }
-    }
-}
-
-impl Stream for Sorted<'_> {
+impl Stream for SortedRows<'_> {
     #[inline]
     fn next(&mut self) -> Result<Option<(u64, &[u8])>> {
-        Ok(self.at.next().map(|row| (row.e, self.rows.fact(row))))
+        Ok(self.next_row())
     }
-}
-
-/// The order in which runs are sorted and merged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    Entity,
-    Value,
 }
 
 /// A sorted run in a file without a name, which goes when it is closed.
@@ -57,12 +38,11 @@ pub(super) struct Run {
 
 impl Run {
     /// Writes sorted rows.
-    pub fn write(rows: &Rows, directory: &Path) -> Result<Self> {
+    pub fn write(mut rows: SortedRows<'_>, directory: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(directory).map_err(failed)?;
         let mut out = BufWriter::with_capacity(BUFFER_LEN, file);
-        for row in rows.iter() {
-            let fact = rows.fact(row);
-            out.write_all(&row.e.to_le_bytes()).map_err(failed)?;
+        while let Some((e, fact)) = rows.next_row() {
+            out.write_all(&e.to_le_bytes()).map_err(failed)?;
             out.write_all(&(fact.len() as u16).to_le_bytes()).map_err(failed)?;
             out.write_all(fact).map_err(failed)?;
         }

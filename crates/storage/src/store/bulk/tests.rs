@@ -54,6 +54,14 @@ fn load(store: &Store, facts: &[Fact], budget: usize, in_batches: bool) -> u64 {
     store.bulk_load(loader).expect("loads").added
 }
 
+fn loader(schema: &std::sync::Arc<crate::schema::Schema>, facts: &[Fact], budget: usize) -> BulkLoader {
+    let mut loader = BulkLoader::new(schema).memory_budget(budget);
+    for (e, a, v) in facts {
+        loader.add(EntityId(*e), AttrId(*a), v).expect("fits");
+    }
+    loader
+}
+
 fn stage(store: &Store, facts: &[Fact]) -> u64 {
     let mut writer = store.write().expect("free");
     let mut db = writer.db().clone();
@@ -97,6 +105,58 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(crate::store::tests::cases())]
+
+    #[test]
+    fn a_built_file_is_the_same_as_single_puts(
+        first in proptest::collection::vec(fact(), 0..300),
+        second in proptest::collection::vec(fact(), 0..60),
+        budget in prop_oneof![Just(usize::MAX), Just(500usize)],
+    ) {
+        let (dir, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let model = StoreOptions::new().schema(schema()).open(other.path()).expect("opens");
+        let added = stage(&model, &first);
+        let expected = model.db().expect("readable");
+        let loader = loader(expected.schema(), &first, budget);
+        let (store, report) = StoreOptions::new().validate_data(true).build(dir.path(), loader).expect("builds");
+        prop_assert_eq!(report.added, added);
+        // As built, after reopening, and after LMDB has written to it.
+        for round in 0..3 {
+            let (db, expected) = (store.db().expect("readable"), model.db().expect("readable"));
+            let report = db.check().expect("readable");
+            prop_assert!(report.is_sound(), "{:?}", report.problems);
+            prop_assert_eq!(facts_of(&db), facts_of(&expected));
+            prop_assert_eq!((db.max_eid(), db.basis_tx()), (expected.max_eid(), expected.basis_tx()));
+            prop_assert_eq!(db.schema().to_value(), expected.schema().to_value());
+            prop_assert!(db.options().validate_data);
+            drop((db, expected));
+            if round == 1 {
+                prop_assert_eq!(stage(&store, &second), stage(&model, &second));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_database_is_not_built_over_another() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = StoreOptions::new().schema(schema()).open(dir.path()).expect("opens");
+    let schema = store.db().expect("readable").schema().clone();
+    let facts = [(1, 16, EncodedValue::int(1))];
+    let refused = StoreOptions::new().build(dir.path(), loader(&schema, &facts, usize::MAX));
+    assert_eq!(refused.err().map(|error| error.code()), Some(":build/exists"));
+    drop(store);
+    assert_eq!(
+        std::fs::read_dir(dir.path()).expect("a directory").count(),
+        2,
+        "data and lock file, nothing else"
+    );
+    let below = dir.path().join("new").join("one");
+    let (store, _) = StoreOptions::new().build(&below, loader(&schema, &facts, usize::MAX)).expect("builds");
+    assert_eq!(store.db().expect("readable").count(None, None, None).expect("counts"), 1);
 }
 
 #[test]

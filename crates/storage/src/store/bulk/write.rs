@@ -1,11 +1,12 @@
-//! Sorted streams into tables.
+//! Sorted streams into tables: what is the same whether a file is open or being built.
 
 use std::collections::BTreeMap;
 
 use kv::WriteTxn;
 
-use super::spill::Stream;
-use super::{BulkLoader, BulkReport, Giants, is_indexed};
+use super::rows::Order;
+use super::spill::{Merge, Stream};
+use super::{BulkReport, BulkStage, Parts};
 use crate::db::Db;
 use crate::db::ave::RawAve;
 use crate::db::base::Base;
@@ -23,224 +24,166 @@ use crate::store::writer::Writer;
 /// Rows between two reports of progress.
 const PROGRESS_ROWS: u64 = 1 << 17;
 
-/// Loads into a file, in the transaction of `writer`.
-pub(super) fn to_file(writer: Writer<'_>, file: &FileStore, mut loader: BulkLoader) -> Result<BulkReport> {
-    let db = writer.db().clone();
-    let base = db.base.clone().expect("a database of a file has a base");
-    let schema = loader.schema.clone();
-    let given = loader.given;
-    let meta = Meta {
-        max_eid: base.meta.max_eid.max(loader.batch.max_eid),
-        basis_tx: base.meta.basis_tx.max(loader.batch.max_tx),
-        ..base.meta.clone()
-    };
-    let mut txn = writer.into_txn();
-    let mut target = Target {
-        txn: &mut txn,
-        tables: file.tables(),
-        base: &base,
-        schema: &schema,
-        counts: BTreeMap::new(),
-        added: 0,
-    };
-    loader.streams(
-        &mut target,
-        |target, stream, giants, progress| target.by_entity(stream, giants, progress),
-        |target, stream, progress| target.by_value(stream, progress),
-    )?;
-    target.write_counts()?;
-    let added = target.added;
-    meta.write(&mut txn, file.tables(), Some(&base.meta))?;
-    drop((base, db));
-    txn.commit()?;
-    Ok(BulkReport { added, given })
+/// A table that takes its pairs in order.
+pub(super) trait Sink {
+    /// A fact of an entity.
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()>;
+    /// Several values of one key, 8 bytes each.
+    fn put_packed(&mut self, key: &[u8], values: &[u8]) -> Result<()>;
 }
 
-/// Loads into a database value.
-pub(super) fn to_overlay(db: &mut Db, mut loader: BulkLoader) -> Result<u64> {
-    let (max_eid, max_tx) = (loader.batch.max_eid, loader.batch.max_tx);
-    let mut added = 0;
-    loader.streams(
-        db,
-        |db, stream, giants, progress| {
-            let mut rows = 0;
-            while let Some((e, fact)) = stream.next()? {
-                let (a, index) = split(fact)?;
-                let v = if is_giant_index(index) {
-                    let hash = hash_of_index(index)?.try_into().expect("32 bytes");
-                    EncodedValue::from_bytes(&giants.full(hash)?)
-                } else {
-                    EncodedValue::from_bytes(index)
-                };
-                let attribute = db.schema().by_id(a).ok_or(Error::UnknownAttributeId { id: a })?.clone();
-                added += u64::from(db.stage_add(EntityId(e), &attribute, v)?);
-                rows += 1;
-                if rows % PROGRESS_ROWS == 0 {
-                    progress(rows);
-                }
-            }
-            Ok(())
-        },
-        |_, _, _| Ok(()),
-    )?;
-    db.set_max_eid(EntityId(max_eid));
-    db.set_basis_tx(db.basis_tx().max(max_tx));
-    Ok(added)
+/// What writing the index by entity counted.
+#[derive(Default)]
+pub(super) struct Written {
+    /// Facts that were not there before.
+    pub added: u64,
+    /// The same by attribute.
+    pub datoms: BTreeMap<AttrId, u64>,
+    /// How often each giant is used by them.
+    pub giants: BTreeMap<[u8; HASH_LEN], u64>,
 }
 
-struct Target<'t, 'e> {
-    txn: &'t mut WriteTxn<'e>,
-    tables: &'t Tables,
-    base: &'t Base,
-    schema: &'t Schema,
-    /// What each attribute gains.
-    counts: BTreeMap<AttrId, AttrCounts>,
-    added: u64,
-}
-
-impl Target<'_, '_> {
-    fn by_entity(
-        &mut self,
-        stream: &mut dyn Stream,
-        giants: &mut Giants,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<()> {
-        let mut stored = BaseEav::new(self.base);
-        let mut references: BTreeMap<[u8; HASH_LEN], u64> = BTreeMap::new();
-        let mut last: (u64, Vec<u8>) = (u64::MAX, Vec::new());
-        let mut datoms = Tally::default();
-        let mut rows = 0;
-        while let Some((e, fact)) = stream.next()? {
-            rows += 1;
-            if rows % PROGRESS_ROWS == 0 {
-                progress(rows);
-            }
-            if last.0 == e && last.1 == fact {
-                continue;
-            }
-            last.0 = e;
-            last.1.clear();
-            last.1.extend_from_slice(fact);
-            let (a, index) = split(fact)?;
-            if self.base.may_have(e) && stored.contains(e, a, index)? {
-                continue;
-            }
-            self.txn.put(&self.tables.eav, &e.to_ne_bytes(), fact)?;
-            self.added += 1;
-            datoms.add(a);
-            if is_giant_index(index) {
-                *references.entry(hash_of_index(index)?.try_into().expect("32 bytes")).or_default() += 1;
-            }
+/// Writes a stream in the order of entities.
+pub(super) fn write_entities(
+    stream: &mut dyn Stream,
+    base: Option<&Base>,
+    schema: &Schema,
+    sink: &mut impl Sink,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Written> {
+    let mut stored = base.map(BaseEav::new);
+    let mut last: (u64, Vec<u8>) = (u64::MAX, Vec::new());
+    let (mut written, mut datoms) = (Written::default(), Tally::default());
+    let mut rows = 0;
+    while let Some((e, fact)) = stream.next()? {
+        rows += 1;
+        if rows % PROGRESS_ROWS == 0 {
+            progress(rows);
         }
-        for (a, datoms) in datoms.finish() {
-            let attribute = self.schema.by_id(a).ok_or(Error::UnknownAttributeId { id: a })?;
-            self.counts.entry(attribute.id).or_default().datoms += datoms;
+        if last.0 == e && last.1 == fact {
+            continue;
         }
-        self.write_giants(references, giants)
+        last.0 = e;
+        last.1.clear();
+        last.1.extend_from_slice(fact);
+        let (a, index) = split(fact)?;
+        if let (Some(base), Some(stored)) = (base, &mut stored)
+            && base.may_have(e)
+            && stored.contains(e, a, index)?
+        {
+            continue;
+        }
+        sink.put(&e.to_ne_bytes(), fact)?;
+        written.added += 1;
+        datoms.add(a);
+        if is_giant_index(index) {
+            *written.giants.entry(hash_of_index(index)?.try_into().expect("32 bytes")).or_default() += 1;
+        }
     }
-
-    fn write_giants(&mut self, references: BTreeMap<[u8; HASH_LEN], u64>, giants: &mut Giants) -> Result<()> {
-        for (hash, references) in references {
-            let stored = self.txn.get(&self.tables.giants, &hash)?.map(<[u8]>::to_vec);
-            let mut record = match stored {
-                Some(stored) => stored,
-                None => [&[0; REFCOUNT_LEN], &*giants.full(&hash)?].concat(),
-            };
-            let Some((count, _)) = record.split_first_chunk_mut::<REFCOUNT_LEN>() else {
-                return Err(Error::Corrupted { table: GIANTS, reason: "a record is too short".into() });
-            };
-            *count = (u64::from_le_bytes(*count) + references).to_le_bytes();
-            self.txn.put(&self.tables.giants, &hash, &record)?;
-        }
-        Ok(())
+    for (a, count) in datoms.finish() {
+        schema.by_id(a).ok_or(Error::UnknownAttributeId { id: a })?;
+        written.datoms.insert(a, count);
     }
+    Ok(written)
+}
 
-    fn by_value(&mut self, stream: &mut dyn Stream, progress: &mut dyn FnMut(u64)) -> Result<()> {
-        let mut stored = BaseAve::new(self.base);
-        let mut group = Group::default();
-        // Of the group's attribute: whether it is indexed, and whether the file has values of it.
-        let mut known = (AttrId(0), false, false);
-        let mut rows = 0;
-        while let Some((e, fact)) = stream.next()? {
-            rows += 1;
-            if rows % PROGRESS_ROWS == 0 {
-                progress(rows);
-            }
-            if group.fact != fact || group.is_new {
-                self.flush(&mut stored, &mut group, known)?;
-                let (a, _) = split(fact)?;
-                if known.0 != a {
-                    let attribute = self.schema.by_id(a).ok_or(Error::UnknownAttributeId { id: a })?;
-                    known = (a, is_indexed(attribute), self.base.counts(a)?.values > 0);
-                }
-                group.start(fact);
-            }
-            if known.1 && group.last_entity != Some(e) {
-                group.last_entity = Some(e);
-                let (a, index) = split(fact)?;
-                if !(known.2 && self.base.may_have(e) && stored.contains(a, index, e)?) {
-                    group.entities.extend_from_slice(&e.to_ne_bytes());
-                }
+/// Writes a stream in the order of values; returns how many new values each attribute gains.
+pub(super) fn write_values(
+    stream: &mut dyn Stream,
+    base: Option<&Base>,
+    schema: &Schema,
+    sink: &mut impl Sink,
+    progress: &mut dyn FnMut(u64),
+) -> Result<BTreeMap<AttrId, u64>> {
+    let mut values = Values { base, stored: base.map(BaseAve::new), gained: BTreeMap::new() };
+    let mut group = Group::default();
+    let mut rows = 0;
+    while let Some((e, fact)) = stream.next()? {
+        rows += 1;
+        if rows % PROGRESS_ROWS == 0 {
+            progress(rows);
+        }
+        if group.fact != fact || rows == 1 {
+            values.flush(&mut group, sink)?;
+            group.start(fact, schema, base)?;
+        }
+        if group.is_indexed && group.last_entity != Some(e) {
+            group.last_entity = Some(e);
+            if !values.has(&group, e)? {
+                group.entities.extend_from_slice(&e.to_ne_bytes());
             }
         }
-        self.flush(&mut stored, &mut group, known)
+    }
+    values.flush(&mut group, sink)?;
+    Ok(values.gained)
+}
+
+struct Values<'b> {
+    base: Option<&'b Base>,
+    stored: Option<BaseAve<'b>>,
+    gained: BTreeMap<AttrId, u64>,
+}
+
+impl Values<'_> {
+    /// Whether the file has the group's value for the entity already.
+    fn has(&mut self, group: &Group, e: u64) -> Result<bool> {
+        match (self.base, &mut self.stored) {
+            (Some(base), Some(stored)) if group.may_be_stored && base.may_have(e) => {
+                stored.contains(group.a, &group.fact[group.attr_len..], e)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Writes the entities of one value.
-    fn flush(
-        &mut self,
-        stored: &mut BaseAve<'_>,
-        group: &mut Group,
-        known: (AttrId, bool, bool),
-    ) -> Result<()> {
+    fn flush(&mut self, group: &mut Group, sink: &mut impl Sink) -> Result<()> {
         if group.entities.is_empty() {
             return Ok(());
         }
-        let (a, index) = split(&group.fact)?;
-        let is_new_value = !known.2 || stored.count(a, index)? == 0;
-        self.counts.entry(a).or_default().values += u64::from(is_new_value);
+        let is_new = match &mut self.stored {
+            Some(stored) if group.may_be_stored => stored.count(group.a, &group.fact[group.attr_len..])? == 0,
+            _ => true,
+        };
+        *self.gained.entry(group.a).or_default() += u64::from(is_new);
         if group.entities.len() == 8 {
-            self.txn.put(&self.tables.ave, &group.fact, &group.entities)?;
+            sink.put(&group.fact, &group.entities)?;
         } else {
-            self.txn.put_packed(&self.tables.ave, &group.fact, &group.entities, 8)?;
+            sink.put_packed(&group.fact, &group.entities)?;
         }
         group.entities.clear();
-        Ok(())
-    }
-
-    fn write_counts(&mut self) -> Result<()> {
-        for (a, gained) in &self.counts {
-            let before = self.base.counts(*a)?;
-            let counts =
-                AttrCounts { datoms: before.datoms + gained.datoms, values: before.values + gained.values };
-            self.txn.put(&self.tables.counts, &AttrCounts::key(*a), &counts.to_bytes())?;
-        }
         Ok(())
     }
 }
 
 /// The entities of one value.
+#[derive(Default)]
 struct Group {
     fact: Vec<u8>,
+    attr_len: usize,
+    a: AttrId,
+    is_indexed: bool,
+    /// Whether the file has any values of the attribute.
+    may_be_stored: bool,
     /// Packed as the table has them.
     entities: Vec<u8>,
     last_entity: Option<u64>,
-    is_new: bool,
-}
-
-impl Default for Group {
-    fn default() -> Self {
-        Self { fact: Vec::new(), entities: Vec::new(), last_entity: None, is_new: true }
-    }
 }
 
 impl Group {
-    fn start(&mut self, fact: &[u8]) {
+    fn start(&mut self, fact: &[u8], schema: &Schema, base: Option<&Base>) -> Result<()> {
+        let (a, index) = split(fact)?;
+        if self.a != a {
+            self.a = a;
+            self.is_indexed = !schema.by_id(a).ok_or(Error::UnknownAttributeId { id: a })?.no_index;
+            self.may_be_stored =
+                base.map_or(Ok(false), |base| base.counts(a).map(|counts| counts.values > 0))?;
+        }
+        self.attr_len = fact.len() - index.len();
         self.fact.clear();
         self.fact.extend_from_slice(fact);
         self.entities.clear();
         self.last_entity = None;
-        self.is_new = false;
+        Ok(())
     }
 }
 
@@ -271,4 +214,144 @@ impl Tally {
         let small = self.counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
         small.map(|(at, count)| (AttrId(at as u32), count)).chain(self.others)
     }
+}
+
+/// A table of an open file.
+struct OpenTable<'t, 'e> {
+    txn: &'t mut WriteTxn<'e>,
+    dbi: &'t kv::Dbi,
+}
+
+impl Sink for OpenTable<'_, '_> {
+    #[inline]
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        Ok(self.txn.put(self.dbi, key, value)?)
+    }
+
+    #[inline]
+    fn put_packed(&mut self, key: &[u8], values: &[u8]) -> Result<()> {
+        Ok(self.txn.put_packed(self.dbi, key, values, 8)?)
+    }
+}
+
+/// Loads into an open file, in the transaction of `writer`.
+pub(super) fn to_file(writer: Writer<'_>, file: &FileStore, mut parts: Parts) -> Result<BulkReport> {
+    let base = writer.db().base.clone().expect("a database of a file has a base");
+    let (given, tables, schema) = (parts.given, file.tables(), parts.schema.clone());
+    let meta = Meta {
+        max_eid: base.meta.max_eid.max(parts.max_eid),
+        basis_tx: base.meta.basis_tx.max(parts.max_tx),
+        ..base.meta.clone()
+    };
+    let mut txn = writer.into_txn();
+    let mut written = Written::default();
+    let mut values = BTreeMap::new();
+    parts.each_stream(|stream, order, progress| {
+        match order {
+            Order::Entity => {
+                let mut sink = OpenTable { txn: &mut txn, dbi: &tables.eav };
+                written = write_entities(stream, Some(&base), &schema, &mut sink, progress)?;
+            }
+            Order::Value => {
+                let mut sink = OpenTable { txn: &mut txn, dbi: &tables.ave };
+                values = write_values(stream, Some(&base), &schema, &mut sink, progress)?;
+            }
+        }
+        Ok(())
+    })?;
+    add_giants(&mut txn, tables, &written, &mut parts)?;
+    add_counts(&mut txn, tables, &base, &written, &values)?;
+    meta.write(&mut txn, tables, Some(&base.meta))?;
+    drop(base);
+    (parts.progress)(BulkStage::Commit, given, given);
+    txn.commit()?;
+    Ok(BulkReport { added: written.added, given })
+}
+
+impl Parts {
+    /// Hands over all rows in the one order, then in the other, each with what reports progress.
+    fn each_stream(
+        &mut self,
+        mut f: impl FnMut(&mut dyn Stream, Order, &mut dyn FnMut(u64)) -> Result<()>,
+    ) -> Result<()> {
+        let given = self.given;
+        (self.progress)(BulkStage::Sort, 0, given);
+        let mut runs = self.runs.take();
+        for (order, stage) in [(Order::Entity, BulkStage::Entities), (Order::Value, BulkStage::Values)] {
+            let mut report = |done| (self.progress)(stage, done, given);
+            match (&mut runs, order) {
+                (Some((entities, _)), Order::Entity) => {
+                    f(&mut Merge::new(std::mem::take(entities), order)?, order, &mut report)?;
+                }
+                (Some((_, values)), Order::Value) => {
+                    f(&mut Merge::new(std::mem::take(values), order)?, order, &mut report)?;
+                }
+                (None, _) => {
+                    self.rows.sort(order);
+                    f(&mut self.rows.stream(), order, &mut report)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn add_giants(txn: &mut WriteTxn<'_>, tables: &Tables, written: &Written, parts: &mut Parts) -> Result<()> {
+    for (hash, uses) in &written.giants {
+        let stored = txn.get(&tables.giants, hash)?.map(<[u8]>::to_vec);
+        let mut record = match stored {
+            Some(stored) => stored,
+            None => [&[0; REFCOUNT_LEN], &*parts.giants.full(hash)?].concat(),
+        };
+        let Some((count, _)) = record.split_first_chunk_mut::<REFCOUNT_LEN>() else {
+            return Err(Error::Corrupted { table: GIANTS, reason: "a record is too short".into() });
+        };
+        *count = (u64::from_le_bytes(*count) + uses).to_le_bytes();
+        txn.put(&tables.giants, hash, &record)?;
+    }
+    Ok(())
+}
+
+fn add_counts(
+    txn: &mut WriteTxn<'_>,
+    tables: &Tables,
+    base: &Base,
+    written: &Written,
+    values: &BTreeMap<AttrId, u64>,
+) -> Result<()> {
+    for (a, datoms) in &written.datoms {
+        let before = base.counts(*a)?;
+        let gained = values.get(a).copied().unwrap_or(0);
+        let counts = AttrCounts { datoms: before.datoms + datoms, values: before.values + gained };
+        txn.put(&tables.counts, &AttrCounts::key(*a), &counts.to_bytes())?;
+    }
+    Ok(())
+}
+
+/// Loads into a database value.
+pub(super) fn to_overlay(db: &mut Db, mut parts: Parts) -> Result<u64> {
+    let (max_eid, max_tx) = (parts.max_eid, parts.max_tx);
+    let mut giants = std::mem::take(&mut parts.giants);
+    let mut added = 0;
+    parts.each_stream(|stream, order, progress| {
+        let mut rows = 0;
+        while let Some((e, fact)) = stream.next()?.filter(|_| order == Order::Entity) {
+            let (a, index) = split(fact)?;
+            let v = if is_giant_index(index) {
+                EncodedValue::from_bytes(&giants.full(hash_of_index(index)?.try_into().expect("32 bytes"))?)
+            } else {
+                EncodedValue::from_bytes(index)
+            };
+            let attribute = db.schema().by_id(a).ok_or(Error::UnknownAttributeId { id: a })?.clone();
+            added += u64::from(db.stage_add(EntityId(e), &attribute, v)?);
+            rows += 1;
+            if rows % PROGRESS_ROWS == 0 {
+                progress(rows);
+            }
+        }
+        Ok(())
+    })?;
+    db.set_max_eid(EntityId(max_eid));
+    db.set_basis_tx(db.basis_tx().max(max_tx));
+    Ok(added)
 }
