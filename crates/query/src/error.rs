@@ -72,7 +72,15 @@ impl Error {
 
     /// The place in the text, if the query was read from one.
     pub fn span(&self) -> Option<Span> {
-        self.text.locate(self.kind.span()?).map(|(_, span)| span)
+        self.place().map(|(_, span)| span)
+    }
+
+    /// A text and the place in it. Unreadable text may be wrong at its very end, where the span is empty.
+    fn place(&self) -> Option<(&str, Span)> {
+        match &*self.kind {
+            ErrorKind::Read(error) => self.text.first().map(|text| (text, error.span())),
+            kind => self.text.locate(kind.span()?),
+        }
     }
 
     /// The stable code, in the vocabulary of the reference.
@@ -123,7 +131,7 @@ impl Error {
     /// ```
     pub fn render(&self) -> String {
         let mut out = format!("error[{}]: {self}\n", self.code());
-        if let Some((text, span)) = self.kind.span().and_then(|span| self.text.locate(span)) {
+        if let Some((text, span)) = self.place() {
             out.push_str(&render_snippet(text, span, ""));
         }
         if let Some(help) = self.help() {

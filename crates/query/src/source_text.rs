@@ -36,6 +36,11 @@ impl SourceText {
         Self { parts: self.parts.iter().chain(other.parts.iter()).cloned().collect() }
     }
 
+    /// The query's own text.
+    pub fn first(&self) -> Option<&str> {
+        self.parts.first().map(|part| &*part.text)
+    }
+
     /// The text that `span` points into, and the place in it.
     pub fn locate(&self, span: Span) -> Option<(&str, Span)> {
         let part = self.parts.iter().rev().find(|part| part.base <= span.start)?;
