@@ -18,15 +18,18 @@ mod error;
 mod evaluate;
 mod finish;
 mod host;
+mod index_answer;
 mod integer;
 pub(crate) mod join_table;
 mod limits;
 mod measure;
 pub(crate) mod memo;
 pub(crate) mod operators;
+mod parallel;
 pub(crate) mod pipeline;
 mod ranges;
 mod run;
+mod sink;
 
 pub use arena::Arena;
 pub use batch::{Batch, Relation};

@@ -10,7 +10,7 @@ use crate::analyse::Analysed;
 use crate::exec::{Measures, Source};
 use crate::logical::{SourceId, VarId};
 use crate::plan::{
-    Access, Counted, Finish, Intersect, Op, OpenTerm, Operand, Pipeline, Plan, Reverse, Star, Step, Test,
+    Access, Finish, IndexCall, Intersect, Op, OpenTerm, Operand, Pipeline, Plan, Reverse, Star, Step, Test,
 };
 use crate::rules::{Method, RuleProgram};
 
@@ -25,21 +25,28 @@ impl Describe<'_> {
     /// The whole plan, its end first.
     pub fn plan(&self) -> Node {
         let finish = &self.plan.finish;
-        if let Some(count) = &finish.count {
-            let what = match count.of {
-                Counted::Datoms => "datoms",
-                Counted::Values => "distinct values",
-            };
-            let detail =
-                format!("{what} of {}{}", self.attribute(count.source, count.attr), ranges(&count.ranges));
+        if let Some(index) = &finish.index {
+            let what = index.calls.iter().map(|call| match call {
+                IndexCall::Datoms => "datoms",
+                IndexCall::Values => "distinct values",
+                IndexCall::First => "smallest value",
+                IndexCall::Last => "largest value",
+            });
+            let place = format!("{}{}", self.attribute(index.source, index.attr), ranges(&index.ranges));
+            let detail = format!("{} of {place}", what.collect::<Vec<_>>().join(", "));
+            let detail = if index.by_value { format!("{detail}, by value") } else { detail };
             return Node {
-                operator: "index count",
+                operator: "index aggregate",
                 detail,
-                reason: "the index knows the number".into(),
+                reason: "the index knows, no rows are read".into(),
                 ..Node::default()
             };
         }
         let mut node = self.pipeline(&self.plan.pipeline);
+        if let Some(split) = finish.split {
+            let detail = format!("from step {} on", split + 1);
+            node = Node { operator: "threads", detail, children: vec![node], ..Node::default() };
+        }
         for (operator, detail) in self.finish(finish) {
             node = Node { operator, detail, children: vec![node], ..Node::default() };
         }
@@ -70,6 +77,9 @@ impl Describe<'_> {
             .map(|key| format!("{}{}", self.var(key.var), if key.descending { " desc" } else { "" }))
             .collect();
         match (finish.limit, order.is_empty()) {
+            (Some(limit), false) if finish.ordered => {
+                steps.push(("first", format!("{limit} by {}, read in this order", order.join(", "))));
+            }
             (Some(limit), false) => steps.push(("top", format!("{limit} by {}", order.join(", ")))),
             (Some(limit), true) => steps.push(("limit", limit.to_string())),
             (None, false) => steps.push(("sort", order.join(", "))),
@@ -154,7 +164,8 @@ impl Describe<'_> {
             Op::Scan(scan) => {
                 let place = self.attribute(scan.source, scan.attr);
                 let columns = [scan.e, scan.v].map(|var| var.map_or("_".into(), |var| self.var(var)));
-                ("AVE scan", format!("{place}{} [{} {}]", ranges(&scan.ranges), columns[0], columns[1]))
+                let down = if scan.backward { ", largest first" } else { "" };
+                ("AVE scan", format!("{place}{} [{} {}]{down}", ranges(&scan.ranges), columns[0], columns[1]))
             }
             Op::Star(star) => ("EAV merge scan", self.star(star)),
             Op::Reverse(reverse) => ("AVE lookup", self.reverse(reverse)),

@@ -1,31 +1,61 @@
 //! The end of a plan: whether rows must be made distinct, what is aggregated or counted without rows, step numbers.
 
 use super::Planner;
-use super::physical::{Counted, Finish, IndexCount, Op, Pipeline, Plan, StepId};
+use super::physical::{Finish, IndexAnswer, IndexCall, Op, Pipeline, Plan, Start, StepId};
 use super::set::is_set;
-use crate::logical::{AggregateKind, Logical};
+use crate::logical::{AggregateCall, AggregateKind, Aggregation, Logical};
 
 pub(super) fn finish(
     planner: &Planner<'_>,
     logical: &Logical,
     mut pipeline: Pipeline,
     repeats: bool,
+    ordered: bool,
 ) -> Plan {
     let mut steps = 0;
     number(&mut pipeline, &mut steps);
     let distinct = !planner.switches.distinct || !is_set(planner, &pipeline, &logical.output, repeats);
     let aggregation = logical.aggregation.clone().filter(|_| planner.switches.aggregate);
-    let count = if aggregation.is_some() { index_count(logical, &pipeline, distinct) } else { None };
+    let index = aggregation
+        .as_ref()
+        .and_then(|aggregation| index_answer(aggregation, logical, &pipeline, distinct, planner));
     let limit = if logical.aggregation.is_none() { logical.row_limit } else { None };
+    let split = if planner.switches.parallel && limit.is_none() { split(planner, &pipeline) } else { None };
     let finish = Finish {
         output: logical.output.clone(),
         distinct,
         aggregation,
         order: logical.order.clone(),
         limit,
-        count,
+        index,
+        split,
+        ordered: ordered && limit.is_some(),
     };
     Plan { pipeline, finish, names: planner.names.clone(), steps }
+}
+
+/// Rows expected after a step that make it worth splitting the rest.
+const SPLIT_ROWS_MIN: f64 = 16_384.0;
+/// Cost of the remaining steps that makes it worth starting threads.
+const SPLIT_COST_MIN: f64 = 1_000_000.0;
+
+/// From which step on several threads pay: after the first one that gives many rows, if what follows costs enough.
+/// Steps that see all rows at once (they gather or remove repetitions) stay with one thread.
+fn split(planner: &Planner<'_>, pipeline: &Pipeline) -> Option<usize> {
+    if pipeline.start != Start::Unit {
+        return None;
+    }
+    let noise = planner.noise();
+    let at = 1 + pipeline.steps.iter().position(|step| step.rows * noise >= SPLIT_ROWS_MIN)?;
+    let rest = &pipeline.steps[at..];
+    let alone = |op: &Op| match op {
+        Op::Distinct | Op::Not(_) | Op::Or(_) | Op::Rule(_) | Op::Table(_) => true,
+        Op::HashJoin(join) => join.build.reads_input(),
+        Op::Product(build) => build.reads_input(),
+        _ => false,
+    };
+    let cost: f64 = rest.iter().map(|step| step.cost * noise.powi(2)).sum();
+    (cost >= SPLIT_COST_MIN && !rest.iter().any(|step| alone(&step.op))).then_some(at)
 }
 
 /// Gives every step its number.
@@ -47,28 +77,40 @@ fn number(pipeline: &mut Pipeline, next: &mut u32) {
     }
 }
 
-/// A count of all rows of a single scan is known to the index.
-fn index_count(logical: &Logical, pipeline: &Pipeline, distinct: bool) -> Option<IndexCount> {
-    let aggregation = logical.aggregation.as_ref()?;
+/// What the index knows of the facts of a single scan need not be found by reading them.
+fn index_answer(
+    aggregation: &Aggregation,
+    logical: &Logical,
+    pipeline: &Pipeline,
+    distinct: bool,
+    planner: &Planner<'_>,
+) -> Option<IndexAnswer> {
     let [step] = &pipeline.steps[..] else { return None };
     let Op::Scan(scan) = &step.op else { return None };
-    let counts_rows = |kind| matches!(kind, AggregateKind::Count | AggregateKind::CountDistinct);
-    let one = logical.output.len() == 1;
-    let counts = aggregation
-        .calls
-        .iter()
-        .all(|call| call.kind == AggregateKind::Count || (one && counts_rows(call.kind)));
-    if !aggregation.group.is_empty() || !counts || !pipeline.input.is_empty() || scan.e == scan.v {
+    if !pipeline.input.is_empty() || scan.e == scan.v || distinct {
         return None;
     }
-    let of = match (scan.e, scan.v) {
-        (None, Some(v)) if logical.output == [v] => Counted::Values,
-        _ if distinct => {
-            let v = scan.v.filter(|v| logical.output == [*v])?;
-            debug_assert_eq!(logical.output, [v], "only the values leave");
-            Counted::Values
-        }
-        _ => Counted::Datoms,
+    let many = planner.attribute(scan.source, scan.attr).ok().flatten().is_none_or(|attr| attr.is_many());
+    let by_value = match aggregation.group[..] {
+        [] => false,
+        // Rows of a group are the entities of a value, if the entity is part of the row.
+        [var] if Some(var) == scan.v && scan.e.is_some_and(|e| logical.output.contains(&e)) => true,
+        _ => return None,
     };
-    Some(IndexCount { source: scan.source, attr: scan.attr, ranges: scan.ranges.clone(), of })
+    let answer = |call: &AggregateCall| {
+        let of_value = Some(call.var) == scan.v;
+        Some(match call.kind {
+            AggregateKind::Count if scan.e.is_some() => IndexCall::Datoms,
+            AggregateKind::Count => IndexCall::Values,
+            AggregateKind::CountDistinct if by_value && !of_value => IndexCall::Datoms,
+            AggregateKind::CountDistinct if by_value => return None,
+            AggregateKind::CountDistinct if of_value => IndexCall::Values,
+            AggregateKind::CountDistinct if !many => IndexCall::Datoms,
+            AggregateKind::Min if of_value => IndexCall::First,
+            AggregateKind::Max if of_value => IndexCall::Last,
+            _ => return None,
+        })
+    };
+    let calls = aggregation.calls.iter().map(answer).collect::<Option<Vec<_>>>()?;
+    Some(IndexAnswer { source: scan.source, attr: scan.attr, ranges: scan.ranges.clone(), by_value, calls })
 }

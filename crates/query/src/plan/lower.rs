@@ -52,7 +52,7 @@ pub(super) fn lower(planner: &Planner<'_>, problem: &Problem, state: &State, wan
         lowered.push(Step { id: StepId(0), op, layout: layout.clone(), rows, cost, reason: step.reason });
         let dropped = flow.bound[at + 1].iter().any(|var| !layout.contains(var));
         if planner.switches.distinct && dropped && at + 1 < last {
-            lowered.extend(distinct(state, &layout, rows));
+            lowered.extend(distinct(state, &layout, rows * planner.noise().powi(2)));
         }
     }
     Pipeline { start: state.start, input, steps: lowered, rows: state.rows, cost: state.cost }

@@ -10,6 +10,7 @@
 
 mod atom;
 mod cost;
+mod early;
 mod finish;
 mod lower;
 mod moves;
@@ -62,8 +63,8 @@ pub fn plan(
     let renaming = Renaming::of_query(&logical.vars);
     let mut scope = Scope { planner: &mut planner, vars: &logical.vars, renaming, depth: 0 };
     let atoms = scope.conjunction(&logical.body);
-    let pipeline = planner.conjunction(atoms, given, &logical.output)?;
-    Ok(finish::finish(&planner, logical, pipeline, input.len() > 1))
+    let (pipeline, ordered) = planner.top(atoms, given, logical)?;
+    Ok(finish::finish(&planner, logical, pipeline, input.len() > 1, ordered))
 }
 
 /// What is shared by the planning of all parts of one query.
@@ -76,6 +77,7 @@ pub(crate) struct Planner<'q> {
     /// Atoms made so far, to stop rules from growing without bounds.
     pub atoms: usize,
     stats: Stats,
+    dice: std::cell::Cell<u64>,
     depth: usize,
     programs: HashMap<(RuleId, Vec<bool>), Arc<RuleProgram>>,
 }
@@ -89,9 +91,21 @@ impl<'q> Planner<'q> {
             names: logical.vars.names.clone(),
             atoms: 0,
             stats: Stats::default(),
+            dice: std::cell::Cell::new(switches.dice.unwrap_or(0)),
             depth: 0,
             programs: HashMap::new(),
         }
+    }
+
+    /// A factor by which costs are falsified: 1, unless plans are chosen at random.
+    pub fn noise(&self) -> f64 {
+        if self.switches.dice.is_none() {
+            return 1.0;
+        }
+        let next =
+            self.dice.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.dice.set(next);
+        10_f64.powi((next >> 33) as i32 % 9 - 4)
     }
 
     /// A new variable, named after another one if that has a name.
@@ -149,6 +163,17 @@ impl<'q> Planner<'q> {
     pub fn required_args(&self, call: &RuleAtom) -> Vec<VarId> {
         let required = self.rules.rules.get(call.rule.0 as usize).map_or(0, |rule| rule.required);
         call.args.iter().take(required).copied().collect()
+    }
+
+    /// Plans the query's own conjunction; also says whether rows come in the wanted order.
+    fn top(&mut self, atoms: Vec<Atom>, given: Given, logical: &Logical) -> Result<(Pipeline, bool)> {
+        let problem = Problem::new(self, atoms, given, &logical.output)?;
+        let mut search = Search::new(self, &problem);
+        let (state, ordered) = match logical.row_limit.filter(|_| logical.aggregation.is_none()) {
+            Some(rows) => search.run_early(&early::Wanted { rows, order: &logical.order })?,
+            None => (search.run()?, false),
+        };
+        Ok((lower::lower(self, &problem, &state, &logical.output), ordered))
     }
 
     /// Plans one conjunction.

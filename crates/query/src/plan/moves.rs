@@ -67,28 +67,36 @@ impl Search<'_, '_> {
             return Ok(vec![self.fetch(state.clone(), star.source, &entity, &star.attrs)?]);
         }
         let mut found = Vec::new();
-        for (place, attr) in star.attrs.iter().enumerate() {
-            if !attr.indexed {
-                continue;
-            }
-            let Some(mut next) = self.drive(state, star, attr)? else { continue };
-            let rest: Vec<UnitAttr> = star
-                .attrs
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != place)
-                .map(|(_, a)| a.clone())
-                .collect();
-            if let (false, Term::Var(e)) = (rest.is_empty(), &star.e) {
-                next = self.fetch(next, star.source, &Operand::Var(*e), &rest)?;
-            }
-            found.push(next);
+        for place in 0..star.attrs.len() {
+            found.extend(self.drive_by(state, star, place)?);
         }
         if star.attrs.iter().all(|attr| !attr.indexed) {
             let attribute = self.planner.ident(star.source, star.attrs[0].attr);
             self.failure.get_or_insert(ExecError::Unindexed { attribute, span: unit.span });
         }
         Ok(found)
+    }
+
+    /// Reaches the entities of a star by the attribute at `place`, and reads the others.
+    pub(super) fn drive_by(&mut self, state: &State, star: &StarUnit, place: usize) -> Result<Option<State>> {
+        let attr = &star.attrs[place];
+        if !attr.indexed {
+            return Ok(None);
+        }
+        let Some(next) = self.drive(state, star, attr)? else { return Ok(None) };
+        let rest: Vec<UnitAttr> = star
+            .attrs
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != place)
+            .map(|(_, attr)| attr.clone())
+            .collect();
+        match &star.e {
+            Term::Var(e) if !rest.is_empty() => {
+                self.fetch(next, star.source, &Operand::Var(*e), &rest).map(Some)
+            }
+            _ => Ok(Some(next)),
+        }
     }
 
     /// Reaches the entities of a star by one of its attributes.
@@ -142,7 +150,7 @@ impl Search<'_, '_> {
             next.bind(v, (stats.values * share).max(1.0));
         }
         next.clustered = v.or(e);
-        let scan = Scan { source: star.source, attr: attr.attr, ranges, e, v };
+        let scan = Scan { source: star.source, attr: attr.attr, ranges, e, v, backward: self.backward };
         next.push(
             DraftOp::Op(Op::Scan(scan)),
             rows * loops,
@@ -164,7 +172,14 @@ impl Search<'_, '_> {
         let stats = self.stats(star.source, attr)?;
         let e = if let Term::Var(e) = &star.e { Some(*e) } else { None };
         let mut next = state.clone();
-        let scan = Scan { source: star.source, attr: attr.attr, ranges: everything(), e, v: Some(v) };
+        let scan = Scan {
+            source: star.source,
+            attr: attr.attr,
+            ranges: everything(),
+            e,
+            v: Some(v),
+            backward: false,
+        };
         next.push(DraftOp::Op(Op::Scan(scan)), stats.facts, stats.facts, "range push-down is off".to_owned());
         if let Some(e) = e {
             next.bind(e, stats.entities);
@@ -215,7 +230,7 @@ impl Search<'_, '_> {
     }
 
     fn cheaper(&self, by_cursor: f64, by_memo: f64) -> (Access, f64) {
-        if self.planner.switches.memo && by_memo < 0.8 * by_cursor {
+        if self.planner.switches.memo && !self.lean && by_memo * self.planner.noise() < 0.8 * by_cursor {
             (Access::Memo, by_memo)
         } else {
             (Access::Cursor, by_cursor)
@@ -336,7 +351,7 @@ impl Search<'_, '_> {
         lookups: f64,
     ) -> Result<Vec<&'a UnitAttr>> {
         let Operand::Var(entity) = e else { return Ok(tests) };
-        if !self.planner.switches.semi_join {
+        if !self.planner.switches.semi_join || self.lean {
             return Ok(tests);
         }
         let db = self.planner.db(source)?;
@@ -356,7 +371,7 @@ impl Search<'_, '_> {
             let share = (facts / stats.entities.max(1.0)).min(1.0);
             let by_set = facts * cost::SET_ROW + state.rows * cost::SET_PROBE;
             let spared = if only_tests && count == 1 { 1.0 } else { 1.0 - share };
-            if by_set < lookups * cost::SEEK * spared {
+            if by_set * self.planner.noise() < lookups * cost::SEEK * spared {
                 let rows = state.rows * share;
                 state.limit_distinct(*entity, facts.max(1.0));
                 let semi = SemiJoin { source, e: *entity, attr: attr.attr, ranges: point(value) };

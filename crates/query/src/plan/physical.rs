@@ -48,30 +48,40 @@ pub struct Finish {
     pub order: Vec<OrderKey>,
     /// How many rows are wanted.
     pub limit: Option<usize>,
-    /// Answered by counting index entries, without rows.
-    pub count: Option<IndexCount>,
+    /// The aggregation as the index answers it, without rows.
+    pub index: Option<IndexAnswer>,
+    /// From which step on several threads work, where enough work is expected.
+    pub split: Option<usize>,
+    /// Rows come in the order of the first key of [`Finish::order`], so reading can stop after the last wanted one.
+    pub ordered: bool,
 }
 
-/// A count that an index knows.
+/// An aggregation over one attribute that an index answers.
 #[derive(Clone, Debug)]
-pub struct IndexCount {
+pub struct IndexAnswer {
     /// Which database.
     pub source: SourceId,
     /// Which attribute.
     pub attr: AttrId,
     /// Which values.
     pub ranges: Ranges,
-    /// What is counted.
-    pub of: Counted,
+    /// Whether there is a group for each value; else all facts are one group.
+    pub by_value: bool,
+    /// What is asked of each group.
+    pub calls: Vec<IndexCall>,
 }
 
-/// What an [`IndexCount`] counts.
+/// What an index knows of a group of facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counted {
+pub enum IndexCall {
     /// Datoms: pairs of entity and value, or entities where each has one value.
     Datoms,
     /// Distinct values.
     Values,
+    /// The smallest value.
+    First,
+    /// The largest value.
+    Last,
 }
 
 /// Where a pipeline's rows come from.
@@ -213,6 +223,8 @@ pub struct Scan {
     pub e: Option<VarId>,
     /// Receives the value; the same variable as `e` means that both must be equal.
     pub v: Option<VarId>,
+    /// Largest values first.
+    pub backward: bool,
 }
 
 /// A known entity or value: a column, or the same for all rows.

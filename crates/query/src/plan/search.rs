@@ -30,13 +30,17 @@ pub(super) struct Search<'s, 'q> {
     pub problem: &'s Problem,
     /// Why something could not be joined: the error to report if nothing else works.
     pub failure: Option<ExecError>,
+    /// Do without preparations that only pay if all rows are read.
+    pub lean: bool,
+    /// Scan from the largest value down.
+    pub backward: bool,
     /// Nested bodies planned before, by what they were planned for.
     pub nested: HashMap<NestedKey, Option<Vec<Pipeline>>>,
 }
 
 impl<'s, 'q> Search<'s, 'q> {
     pub fn new(planner: &'s mut Planner<'q>, problem: &'s Problem) -> Self {
-        Self { planner, problem, failure: None, nested: HashMap::new() }
+        Self { planner, problem, failure: None, lean: false, backward: false, nested: HashMap::new() }
     }
 
     /// The best plan that joins all units and applies all filters.
@@ -66,7 +70,7 @@ impl<'s, 'q> Search<'s, 'q> {
         state.done.is_empty()
     }
 
-    fn base(&mut self) -> Result<State> {
+    pub(super) fn base(&mut self) -> Result<State> {
         let given = &self.problem.given;
         let with_input = !given.vars.is_empty() && !self.input_is_unit();
         let mut base = State {
@@ -101,7 +105,7 @@ impl<'s, 'q> Search<'s, 'q> {
     }
 
     /// All units as numbers, the given relation last.
-    fn numbers(&self) -> Vec<usize> {
+    pub(super) fn numbers(&self) -> Vec<usize> {
         (0..self.problem.units.len() + usize::from(self.input_is_unit())).collect()
     }
 
@@ -203,7 +207,7 @@ impl<'s, 'q> Search<'s, 'q> {
         let mut best = Best::default();
         for number in units {
             for solo in self.solos(base, *number)? {
-                best.offer(solo);
+                best.offer(solo, self.planner.noise());
             }
         }
         for size in 1..units.len() {
@@ -211,12 +215,12 @@ impl<'s, 'q> Search<'s, 'q> {
                 for number in units {
                     if !state.done.contains(*number) && self.is_connected(&state, *number) {
                         for next in self.extend(&state, *number)? {
-                            best.offer(next);
+                            best.offer(next, self.planner.noise());
                         }
                     }
                 }
             }
-            if self.planner.switches.hash_join {
+            if self.planner.switches.hash_join && !self.lean {
                 self.bushy(&mut best, size + 1, units.len() <= BUSHY_UNITS_MAX)?;
             }
         }
@@ -236,7 +240,7 @@ impl<'s, 'q> Search<'s, 'q> {
                     if a.done.is_disjoint(&b.done)
                         && let Some(joined) = self.hash_join(&a, &b)?
                     {
-                        best.offer(joined);
+                        best.offer(joined, self.planner.noise());
                     }
                 }
             }
@@ -264,7 +268,7 @@ impl<'s, 'q> Search<'s, 'q> {
                     candidates.extend(self.extend(&state, *number)?);
                 }
             }
-            if self.planner.switches.hash_join {
+            if self.planner.switches.hash_join && !self.lean {
                 for solo in solos.iter().filter(|solo| solo.done.is_disjoint(&state.done)) {
                     candidates.extend(self.hash_join(&state, solo)?);
                 }
@@ -280,7 +284,7 @@ impl<'s, 'q> Search<'s, 'q> {
     }
 
     /// Whether a unit shares a variable with a state, or has none that could be shared.
-    fn is_connected(&self, state: &State, number: usize) -> bool {
+    pub(super) fn is_connected(&self, state: &State, number: usize) -> bool {
         let vars = self.vars_of(number);
         vars.is_empty() || !vars.is_disjoint(&state.vars)
     }
@@ -420,7 +424,7 @@ impl<'s, 'q> Search<'s, 'q> {
     }
 
     /// The error if some filter could not be applied or some wanted variable is not bound.
-    fn check_complete(&mut self, plan: &State) -> Result<()> {
+    pub(super) fn check_complete(&mut self, plan: &State) -> Result<()> {
         if let Some(failure) =
             self.failure.take_if(|failure| matches!(failure, ExecError::NothingBound { .. }))
         {
@@ -464,9 +468,9 @@ struct Best {
 }
 
 impl Best {
-    fn offer(&mut self, state: State) {
+    fn offer(&mut self, state: State, noise: f64) {
         match self.states.get_mut(&state.done) {
-            Some(best) if best.cost <= state.cost => {}
+            Some(best) if best.cost <= state.cost * noise => {}
             Some(best) => *best = state,
             None => {
                 self.states.insert(state.done.clone(), state);

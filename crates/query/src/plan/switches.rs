@@ -30,6 +30,8 @@ pub struct Switches {
     pub aggregate: bool,
     /// Use several threads.
     pub parallel: bool,
+    /// Choose plans at random, by this seed, instead of by cost. For tests: small data would never lead to most plans.
+    pub dice: Option<u64>,
 }
 
 impl Default for Switches {
@@ -82,6 +84,7 @@ impl Switches {
             distinct: on(10),
             aggregate: on(11),
             parallel: on(12),
+            dice: None,
         }
     }
 

@@ -13,6 +13,9 @@ use crate::exec::error::Result;
 use crate::exec::pipeline::Operator;
 use crate::plan::{Ranges, Scan};
 
+/// Rows of the first batch.
+const ROWS_FIRST: usize = 64;
+
 /// Scans once per incoming row; there is one, except in plans without any shared variable.
 pub(super) struct ScanRange<'s> {
     plan: Scan,
@@ -28,6 +31,8 @@ pub(super) struct ScanRange<'s> {
     entities: Vec<u64>,
     /// How many of `entities` have been handed on.
     taken: usize,
+    /// Rows of the next batch: few at first, for queries that want few.
+    rows_next: usize,
 }
 
 impl<'s> ScanRange<'s> {
@@ -44,7 +49,17 @@ impl<'s> ScanRange<'s> {
             value: None,
             entities: Vec::new(),
             taken: 0,
+            rows_next: ROWS_FIRST,
         })
+    }
+
+    fn direction(&self) -> Direction {
+        if self.plan.backward { Direction::Backward } else { Direction::Forward }
+    }
+
+    fn all_ranges(&self) -> VecDeque<ValueRange> {
+        let ranges = self.ranges.iter().cloned();
+        if self.plan.backward { ranges.rev().collect() } else { ranges.collect() }
     }
 
     /// Moves to the next value of the scan; false at the end of the current row's ranges.
@@ -52,7 +67,7 @@ impl<'s> ScanRange<'s> {
         loop {
             if !self.scanning {
                 let Some(range) = self.todo.pop_front() else { return Ok(false) };
-                self.cursor.scan(self.plan.attr, &range, Direction::Forward)?;
+                self.cursor.scan(self.plan.attr, &range, self.direction())?;
                 self.scanning = true;
             }
             match self.cursor.next_value()? {
@@ -74,7 +89,7 @@ impl<'s> ScanRange<'s> {
 
     /// Takes entities of the current value into the outgoing columns.
     fn emit(&mut self, out: &mut Out<'s>) {
-        let end = (self.taken + BATCH_ROWS).min(self.entities.len());
+        let end = (self.taken + self.rows_next - out.entities.len()).min(self.entities.len());
         let chunk = &self.entities[self.taken..end];
         self.taken = end;
         let Some(value) = self.value else { return };
@@ -102,7 +117,7 @@ impl<'s> Operator<'s> for ScanRange<'s> {
     fn push(&mut self, _: &Context<'s, '_>, batch: Batch<'s>) -> Result<()> {
         self.incoming = batch;
         self.row = 0;
-        self.todo = self.ranges.iter().cloned().collect();
+        self.todo = self.all_ranges();
         Ok(())
     }
 
@@ -111,7 +126,7 @@ impl<'s> Operator<'s> for ScanRange<'s> {
         while self.row < self.incoming.rows {
             let mut out = Out { entities: Vec::new(), values: Column::default(), wants_value };
             let mut more = true;
-            while out.entities.len() < BATCH_ROWS {
+            while out.entities.len() < self.rows_next {
                 if self.taken < self.entities.len() {
                     self.emit(&mut out);
                 } else if !self.advance()? {
@@ -132,10 +147,11 @@ impl<'s> Operator<'s> for ScanRange<'s> {
             }
             if !more {
                 self.row += 1;
-                self.todo = self.ranges.iter().cloned().collect();
+                self.todo = self.all_ranges();
             }
             let rows = out.entities.len();
             if rows > 0 {
+                self.rows_next = (2 * self.rows_next).min(BATCH_ROWS);
                 let mut columns = self.incoming.take(&self.shape.keep, &vec![row as u32; rows]);
                 let Out { entities, values, .. } = out;
                 let mut entities = Some(Column::Ints(entities));
