@@ -41,7 +41,8 @@ impl Report {
         self.rows.push(Row { work, unit, results: results.iter().copied().collect() });
     }
 
-    /// The table for people: one column a system, and for each peer how many times better Factum is.
+    /// The table for people: one column a system, and for each peer how many times better the first of them is. It has
+    /// the rows of works that these systems did, and no others.
     pub fn table(&self, systems: &[&'static str]) -> String {
         let mut table = Table::new();
         table.load_preset(presets::ASCII_MARKDOWN);
@@ -49,7 +50,8 @@ impl Report {
         header.extend(systems.iter().map(ToString::to_string));
         header.extend(systems.iter().skip(1).map(|peer| format!("× {peer}")));
         table.set_header(header);
-        for row in &self.rows {
+        let theirs = |row: &&Row| row.results.keys().all(|system| systems.contains(system));
+        for row in self.rows.iter().filter(theirs) {
             let mut cells = vec![row.work.clone(), row.unit.to_string()];
             cells.extend(
                 systems.iter().map(|system| row.results.get(system).map_or("-".into(), |v| figure(*v))),

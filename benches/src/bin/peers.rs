@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use benches::report::Effort;
+use benches::report::{Effort, Report};
 use benches::{debian, kv};
 use clap::{Parser, ValueEnum};
 
@@ -18,6 +18,9 @@ struct Arguments {
     /// Small sizes and few repetitions.
     #[arg(long)]
     quick: bool,
+    /// Does only the works whose names contain this (suite kv).
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -26,23 +29,40 @@ enum Suite {
     Debian,
     /// Key-value work beside heed, LMDB's C API, redb and SQLite.
     Kv,
+    /// Counts, ranks and selections in ten million entries, beside LMDB's C API.
+    Counts,
 }
+
+/// The figures, and which systems make up each of the tables to be printed.
+type Outcome = (Report, Vec<&'static [&'static str]>);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let (report, systems) = match arguments.suite {
-        Suite::Debian => {
-            let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-            (debian::suite::run(&debian::suite::data(), effort)?, debian::suite::SYSTEMS)
-        }
-        Suite::Kv => {
-            let sizes = if arguments.quick { kv::suite::Sizes::QUICK } else { kv::suite::Sizes::FULL };
-            (kv::suite::run(sizes), kv::suite::SYSTEMS)
-        }
-    };
-    println!("{}", report.table(systems));
+    let (report, tables) = measure(&arguments)?;
+    for systems in tables {
+        println!("{}\n", report.table(systems));
+    }
     if let Some(path) = arguments.json {
         report.write_json(&path)?;
     }
     Ok(())
+}
+
+fn measure(arguments: &Arguments) -> Result<Outcome, Box<dyn Error>> {
+    let quick = arguments.quick;
+    Ok(match arguments.suite {
+        Suite::Debian => {
+            let effort = if quick { Effort::QUICK } else { Effort::FULL };
+            (debian::suite::run(&debian::suite::data(), effort)?, vec![debian::suite::SYSTEMS])
+        }
+        Suite::Kv => {
+            let sizes = if quick { kv::suite::Sizes::QUICK } else { kv::suite::Sizes::FULL };
+            let report = kv::suite::run(sizes, arguments.only.as_deref());
+            (report, vec![kv::suite::SYSTEMS, kv::typed::SYSTEMS])
+        }
+        Suite::Counts => {
+            let entries = if quick { 100_000 } else { 10_000_000 };
+            (kv::counts::run(entries), vec![kv::counts::SYSTEMS])
+        }
+    })
 }

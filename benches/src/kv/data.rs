@@ -1,20 +1,22 @@
 //! Keys, values and lists of the suite, from fixed seeds.
 
+use std::ops::RangeInclusive;
+
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use super::Entry;
+use super::{Entry, Key};
 
 /// The `n`-th key of the even numbers.
-pub fn key(n: u64) -> [u8; 8] {
+pub fn key(n: u64) -> Key {
     (n * 2).to_be_bytes()
 }
 
 /// `count` entries with ascending keys.
 pub fn ascending(count: u64) -> Vec<Entry> {
     let mut random = StdRng::seed_from_u64(1);
-    (0..count).map(|n| (key(n), value(&mut random))).collect()
+    (0..count).map(|n| (key(n), value(&mut random, 50..=100))).collect()
 }
 
 /// The same entries in a fixed random order.
@@ -25,7 +27,7 @@ pub fn shuffled(entries: &[Entry]) -> Vec<Entry> {
 }
 
 /// `count` present keys at random.
-pub fn lookups(present: u64, count: usize) -> Vec<[u8; 8]> {
+pub fn lookups(present: u64, count: usize) -> Vec<Key> {
     let mut random = StdRng::seed_from_u64(3);
     (0..count).map(|_| key(random.random_range(0..present))).collect()
 }
@@ -42,7 +44,13 @@ pub fn items(count: u64, gap: u64, seed: u64) -> Vec<u64> {
         .collect()
 }
 
-fn value(random: &mut StdRng) -> Vec<u8> {
-    let len = random.random_range(50..=100);
+/// `count` entries with values of exactly `len` bytes.
+pub fn of_length(count: u64, len: usize) -> Vec<Entry> {
+    let mut random = StdRng::seed_from_u64(4);
+    (0..count).map(|n| (key(n), value(&mut random, len..=len))).collect()
+}
+
+fn value(random: &mut StdRng, lengths: RangeInclusive<usize>) -> Vec<u8> {
+    let len = random.random_range(lengths);
     (0..len).map(|_| random.random()).collect()
 }

@@ -9,15 +9,16 @@ use heed::{
     IntegerComparator, PutFlags,
 };
 
-use super::{Engine, Entry, checksum};
+use super::{Engine, Entry, Key, Reader, checksum};
 
 /// An environment with a map and a table of lists.
 pub struct Heed {
     env: &'static Env,
-    map: Database<'static, Bytes, Bytes>,
+    map: Map,
     lists: Lists,
 }
 
+type Map = Database<'static, Bytes, Bytes>;
 type Lists = Database<'static, Bytes, Bytes, DefaultComparator, IntegerComparator>;
 
 impl Heed {
@@ -75,7 +76,7 @@ impl Engine for Heed {
         txn.commit().expect("commits");
     }
 
-    fn delete(&mut self, keys: &[[u8; 8]]) {
+    fn delete(&mut self, keys: &[Key]) {
         let mut txn = self.env.write_txn().expect("write transaction");
         for key in keys {
             self.map.delete(&mut txn, key).expect("deletes");
@@ -83,9 +84,14 @@ impl Engine for Heed {
         txn.commit().expect("commits");
     }
 
-    fn get(&self, keys: &[[u8; 8]]) -> u64 {
+    fn get(&self, keys: &[Key]) -> u64 {
+        get(self.env, self.map, keys)
+    }
+
+    fn multi_get(&self, keys: &[Key]) -> u64 {
         let txn = self.env.read_txn().expect("read transaction");
-        keys.iter().map(|key| self.map.get(&txn, key).expect("gets").map_or(0, checksum)).sum()
+        let values: Vec<_> = keys.iter().map(|key| self.map.get(&txn, key).expect("gets")).collect();
+        values.into_iter().flatten().map(checksum).sum()
     }
 
     fn scan(&self, backward: bool) -> u64 {
@@ -103,7 +109,7 @@ impl Engine for Heed {
         }
     }
 
-    fn ranges(&self, starts: &[[u8; 8]], len: usize) -> u64 {
+    fn ranges(&self, starts: &[Key], len: usize) -> u64 {
         let txn = self.env.read_txn().expect("read transaction");
         starts
             .iter()
@@ -115,13 +121,25 @@ impl Engine for Heed {
             .sum()
     }
 
-    fn count(&self, low: &[u8; 8], high: &[u8; 8]) -> u64 {
+    fn count(&self, low: &Key, high: &Key) -> u64 {
         let txn = self.env.read_txn().expect("read transaction");
         let range = (Bound::Included(&low[..]), Bound::Included(&high[..]));
         self.map.range(&txn, &range).expect("range").count() as u64
     }
 
-    fn put_list(&mut self, key: &[u8; 8], items: &[u64]) {
+    fn rank(&self, key: &Key) -> u64 {
+        let txn = self.env.read_txn().expect("read transaction");
+        let range = (Bound::Unbounded, Bound::Excluded(&key[..]));
+        self.map.range(&txn, &range).expect("range").count() as u64
+    }
+
+    fn select(&self, rank: u64) -> u64 {
+        let txn = self.env.read_txn().expect("read transaction");
+        let entry = self.map.iter(&txn).expect("iterates").nth(rank as usize);
+        entry.map_or(0, |entry| checksum(entry.expect("entry").1))
+    }
+
+    fn put_list(&mut self, key: &Key, items: &[u64]) {
         let mut txn = self.env.write_txn().expect("write transaction");
         for item in items {
             self.lists.put(&mut txn, key, &item.to_ne_bytes()).expect("puts");
@@ -129,24 +147,40 @@ impl Engine for Heed {
         txn.commit().expect("commits");
     }
 
-    fn list_sum(&self, key: &[u8; 8]) -> u64 {
+    fn list_sum(&self, key: &Key) -> u64 {
         let txn = self.env.read_txn().expect("read transaction");
         let Some(items) = self.lists.get_duplicates(&txn, key).expect("duplicates") else { return 0 };
         items.map(|entry| number(entry.expect("entry").1)).fold(0, u64::wrapping_add)
     }
 
-    fn list_intersection(&self, left: &[u8; 8], right: &[u8; 8]) -> u64 {
+    fn list_intersection(&self, left: &Key, right: &Key) -> u64 {
         let txn = self.env.read_txn().expect("read transaction");
-        let list = |key| self.lists.get_duplicates(&txn, key).expect("duplicates").expect("list");
-        let mut right = list(right).map(|entry| number(entry.expect("entry").1)).peekable();
-        let mut shared = 0;
-        for entry in list(left) {
-            let item = number(entry.expect("entry").1);
-            while right.next_if(|other| *other < item).is_some() {}
-            shared += u64::from(right.peek() == Some(&item));
-        }
-        shared
+        let list = |key| {
+            let items = self.lists.get_duplicates(&txn, key).expect("duplicates").expect("list");
+            items.map(|entry| number(entry.expect("entry").1))
+        };
+        super::shared(list(left), list(right))
     }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        Box::new(HeedReader { env: self.env, map: self.map })
+    }
+}
+
+struct HeedReader {
+    env: &'static Env,
+    map: Map,
+}
+
+impl Reader for HeedReader {
+    fn get(&self, keys: &[Key]) -> u64 {
+        get(self.env, self.map, keys)
+    }
+}
+
+fn get(env: &Env, map: Map, keys: &[Key]) -> u64 {
+    let txn = env.read_txn().expect("read transaction");
+    keys.iter().map(|key| map.get(&txn, key).expect("gets").map_or(0, checksum)).sum()
 }
 
 fn number(bytes: &[u8]) -> u64 {

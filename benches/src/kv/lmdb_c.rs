@@ -8,7 +8,7 @@ use std::ptr;
 
 use lmdb_master_sys as ffi;
 
-use super::{Engine, Entry, checksum};
+use super::{Engine, Entry, Key, Reader, checksum};
 
 /// An environment with a map and a table of lists.
 pub struct LmdbC {
@@ -35,15 +35,8 @@ unsafe fn bytes<'a>(value: &ffi::MDB_val) -> &'a [u8] {
 const EMPTY: ffi::MDB_val = ffi::MDB_val { mv_size: 0, mv_data: ptr::null_mut() };
 
 impl LmdbC {
-    fn begin(&self, flags: u32) -> *mut ffi::MDB_txn {
-        let mut txn = ptr::null_mut();
-        // SAFETY: the environment is open.
-        check(unsafe { ffi::mdb_txn_begin(self.env, ptr::null_mut(), flags, &mut txn) });
-        txn
-    }
-
     fn write(&mut self, work: impl FnOnce(*mut ffi::MDB_txn)) {
-        let txn = self.begin(0);
+        let txn = begin(self.env, 0);
         work(txn);
         // SAFETY: the transaction is live and used by nobody else.
         check(unsafe { ffi::mdb_txn_commit(txn) });
@@ -54,7 +47,7 @@ impl LmdbC {
         dbi: ffi::MDB_dbi,
         work: impl FnOnce(*mut ffi::MDB_txn, *mut ffi::MDB_cursor) -> T,
     ) -> T {
-        let txn = self.begin(ffi::MDB_RDONLY);
+        let txn = begin(self.env, ffi::MDB_RDONLY);
         let mut cursor = ptr::null_mut();
         // SAFETY: transaction and table are live; both end here, after the work that uses them.
         unsafe {
@@ -123,7 +116,7 @@ impl Engine for LmdbC {
         });
     }
 
-    fn delete(&mut self, keys: &[[u8; 8]]) {
+    fn delete(&mut self, keys: &[Key]) {
         let map = self.map;
         self.write(|txn| {
             for key in keys {
@@ -133,21 +126,41 @@ impl Engine for LmdbC {
         });
     }
 
-    fn get(&self, keys: &[[u8; 8]]) -> u64 {
-        let map = self.map;
-        self.read(map, |txn, _| {
+    fn get(&self, keys: &[Key]) -> u64 {
+        get(self.env, self.map, keys)
+    }
+
+    fn get_sorted(&self, keys: &[Key]) -> u64 {
+        self.read(self.map, |_, cursor| {
             let mut sum = 0;
             for key in keys {
-                let mut data = EMPTY;
-                // SAFETY: the transaction is live; the value is used before it ends.
+                let (mut key, mut data) = (val(key), EMPTY);
+                // SAFETY: the cursor is live; the value is used before the transaction ends.
                 unsafe {
-                    if ffi::mdb_get(txn, map, &mut val(key), &mut data) == 0 {
+                    if ffi::mdb_cursor_get(cursor, &mut key, &mut data, ffi::MDB_SET_KEY) == 0 {
                         sum += checksum(bytes(&data));
                     }
                 }
             }
             sum
         })
+    }
+
+    fn multi_get(&self, keys: &[Key]) -> u64 {
+        let txn = begin(self.env, ffi::MDB_RDONLY);
+        let value = |key: &Key| {
+            let mut data = EMPTY;
+            // SAFETY: the transaction is live.
+            let code = unsafe { ffi::mdb_get(txn, self.map, &mut val(key), &mut data) };
+            (code == 0).then_some(data)
+        };
+        let values: Vec<_> = keys.iter().map(value).collect();
+        // SAFETY: the transaction ends after its values were used.
+        unsafe {
+            let sum = values.iter().flatten().map(|data| checksum(bytes(data))).sum();
+            ffi::mdb_txn_abort(txn);
+            sum
+        }
     }
 
     fn scan(&self, backward: bool) -> u64 {
@@ -169,7 +182,7 @@ impl Engine for LmdbC {
         })
     }
 
-    fn ranges(&self, starts: &[[u8; 8]], len: usize) -> u64 {
+    fn ranges(&self, starts: &[Key], len: usize) -> u64 {
         self.read(self.map, |_, cursor| {
             let mut sum = 0;
             for start in starts {
@@ -190,7 +203,7 @@ impl Engine for LmdbC {
         })
     }
 
-    fn count(&self, low: &[u8; 8], high: &[u8; 8]) -> u64 {
+    fn count(&self, low: &Key, high: &Key) -> u64 {
         self.read(self.map, |_, cursor| {
             let (mut key, mut data, mut count) = (val(low), EMPTY, 0);
             // SAFETY: as in `scan`.
@@ -205,7 +218,36 @@ impl Engine for LmdbC {
         })
     }
 
-    fn put_list(&mut self, key: &[u8; 8], items: &[u64]) {
+    fn rank(&self, key: &Key) -> u64 {
+        self.read(self.map, |_, cursor| {
+            let (mut found, mut data, mut count) = (EMPTY, EMPTY, 0);
+            // SAFETY: as in `scan`.
+            unsafe {
+                let mut code = ffi::mdb_cursor_get(cursor, &mut found, &mut data, ffi::MDB_FIRST);
+                while code == 0 && bytes(&found) < &key[..] {
+                    count += 1;
+                    code = ffi::mdb_cursor_get(cursor, &mut found, &mut data, ffi::MDB_NEXT);
+                }
+            }
+            count
+        })
+    }
+
+    fn select(&self, rank: u64) -> u64 {
+        self.read(self.map, |_, cursor| {
+            let (mut key, mut data) = (EMPTY, EMPTY);
+            // SAFETY: as in `scan`.
+            unsafe {
+                let mut code = ffi::mdb_cursor_get(cursor, &mut key, &mut data, ffi::MDB_FIRST);
+                for _ in 0..rank {
+                    code = ffi::mdb_cursor_get(cursor, &mut key, &mut data, ffi::MDB_NEXT);
+                }
+                if code == 0 { checksum(bytes(&data)) } else { 0 }
+            }
+        })
+    }
+
+    fn put_list(&mut self, key: &Key, items: &[u64]) {
         let lists = self.lists;
         self.write(|txn| {
             for item in items {
@@ -215,7 +257,23 @@ impl Engine for LmdbC {
         });
     }
 
-    fn list_sum(&self, key: &[u8; 8]) -> u64 {
+    fn put_list_at_once(&mut self, key: &Key, items: &[u64]) {
+        let packed: Vec<u8> = items.iter().flat_map(|item| item.to_ne_bytes()).collect();
+        let lists = self.lists;
+        self.write(|txn| {
+            let mut values = [val(&packed), EMPTY];
+            (values[0].mv_size, values[1].mv_size) = (8, items.len());
+            let mut cursor = ptr::null_mut();
+            // SAFETY: as in `put`; with this flag LMDB reads as many items of 8 bytes as the second value says.
+            unsafe {
+                check(ffi::mdb_cursor_open(txn, lists, &mut cursor));
+                check(ffi::mdb_cursor_put(cursor, &mut val(key), values.as_mut_ptr(), ffi::MDB_MULTIPLE));
+                ffi::mdb_cursor_close(cursor);
+            }
+        });
+    }
+
+    fn list_sum(&self, key: &Key) -> u64 {
         self.read(self.lists, |_, cursor| {
             let (mut key, mut data, mut sum) = (val(key), EMPTY, 0u64);
             // SAFETY: as in `scan`; the items are read one by one, as heed does.
@@ -233,7 +291,26 @@ impl Engine for LmdbC {
         })
     }
 
-    fn list_intersection(&self, left: &[u8; 8], right: &[u8; 8]) -> u64 {
+    fn list_sum_by_pages(&self, key: &Key) -> Option<u64> {
+        Some(self.read(self.lists, |_, cursor| {
+            let (mut key, mut data, mut sum) = (val(key), EMPTY, 0u64);
+            // SAFETY: as in `scan`; the items of a page come together.
+            unsafe {
+                let mut code = ffi::mdb_cursor_get(cursor, &mut key, &mut data, ffi::MDB_SET);
+                if code == 0 {
+                    code = ffi::mdb_cursor_get(cursor, &mut key, &mut data, ffi::MDB_GET_MULTIPLE);
+                }
+                while code == 0 {
+                    let items = bytes(&data).as_chunks().0.iter().map(|item| u64::from_ne_bytes(*item));
+                    sum = items.fold(sum, u64::wrapping_add);
+                    code = ffi::mdb_cursor_get(cursor, &mut key, &mut data, ffi::MDB_NEXT_MULTIPLE);
+                }
+            }
+            sum
+        }))
+    }
+
+    fn list_intersection(&self, left: &Key, right: &Key) -> u64 {
         self.read(self.lists, |txn, cursor| {
             let mut other = ptr::null_mut();
             let (mut left, mut right) = (val(left), val(right));
@@ -257,6 +334,49 @@ impl Engine for LmdbC {
             shared
         })
     }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        Box::new(LmdbCReader { env: self.env, map: self.map })
+    }
+}
+
+struct LmdbCReader {
+    env: *mut ffi::MDB_env,
+    map: ffi::MDB_dbi,
+}
+
+// SAFETY: an LMDB environment may be used by any thread, and a reader begins and ends its transactions on the thread
+// that it lives on. The suite joins its threads before it closes the engine.
+unsafe impl Send for LmdbCReader {}
+
+impl Reader for LmdbCReader {
+    fn get(&self, keys: &[Key]) -> u64 {
+        get(self.env, self.map, keys)
+    }
+}
+
+fn begin(env: *mut ffi::MDB_env, flags: u32) -> *mut ffi::MDB_txn {
+    let mut txn = ptr::null_mut();
+    // SAFETY: the environment is open.
+    check(unsafe { ffi::mdb_txn_begin(env, ptr::null_mut(), flags, &mut txn) });
+    txn
+}
+
+fn get(env: *mut ffi::MDB_env, map: ffi::MDB_dbi, keys: &[Key]) -> u64 {
+    let txn = begin(env, ffi::MDB_RDONLY);
+    let mut sum = 0;
+    for key in keys {
+        let mut data = EMPTY;
+        // SAFETY: the transaction is live; the value is used before it ends.
+        unsafe {
+            if ffi::mdb_get(txn, map, &mut val(key), &mut data) == 0 {
+                sum += checksum(bytes(&data));
+            }
+        }
+    }
+    // SAFETY: the transaction is live and ends here.
+    unsafe { ffi::mdb_txn_abort(txn) };
+    sum
 }
 
 fn number(bytes: &[u8]) -> u64 {

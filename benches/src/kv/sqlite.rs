@@ -1,20 +1,22 @@
 //! SQLite: a `WITHOUT ROWID` table for the map and one for the lists, prepared statements, write-ahead log.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Engine, Entry, checksum};
+use super::{Engine, Entry, Key, Reader, checksum};
 
 /// A database file with a map and a table of lists.
 pub struct Sqlite {
     connection: Connection,
+    path: PathBuf,
 }
 
 impl Sqlite {
     /// Opens a fresh database in an empty directory; `durable` means that a commit survives a power cut.
     pub fn open(dir: &Path, durable: bool) -> Self {
-        let connection = Connection::open(dir.join("sqlite.db")).expect("opens");
+        let path = dir.join("sqlite.db");
+        let connection = Connection::open(&path).expect("opens");
         let synchronous = if durable { "FULL" } else { "OFF" };
         connection
             .execute_batch(&format!(
@@ -23,7 +25,7 @@ impl Sqlite {
                  CREATE TABLE lists (k BLOB, v INTEGER, PRIMARY KEY (k, v)) WITHOUT ROWID;"
             ))
             .expect("schema");
-        Self { connection }
+        Self { connection, path }
     }
 }
 
@@ -44,7 +46,7 @@ impl Engine for Sqlite {
         txn.commit().expect("commits");
     }
 
-    fn delete(&mut self, keys: &[[u8; 8]]) {
+    fn delete(&mut self, keys: &[Key]) {
         let txn = self.connection.transaction().expect("transaction");
         {
             let mut delete = txn.prepare_cached("DELETE FROM map WHERE k = ?1").expect("prepares");
@@ -55,16 +57,19 @@ impl Engine for Sqlite {
         txn.commit().expect("commits");
     }
 
-    fn get(&self, keys: &[[u8; 8]]) -> u64 {
+    fn get(&self, keys: &[Key]) -> u64 {
+        get(&self.connection, keys)
+    }
+
+    fn multi_get(&self, keys: &[Key]) -> u64 {
         let txn = self.connection.unchecked_transaction().expect("transaction");
-        let mut select = txn.prepare_cached("SELECT v FROM map WHERE k = ?1").expect("prepares");
-        keys.iter()
-            .map(|key| {
-                let mut rows = select.query(params![key]).expect("queries");
-                let row = rows.next().expect("row");
-                row.map_or(0, |row| checksum(row.get_ref(0).expect("value").as_blob().expect("blob")))
-            })
-            .sum()
+        let mut select = txn.prepare_cached(SELECT).expect("prepares");
+        let mut value = |key: &Key| {
+            let found = select.query_row(params![key], |row| row.get::<_, Vec<u8>>(0)).optional();
+            found.expect("queries")
+        };
+        let values: Vec<_> = keys.iter().map(&mut value).collect();
+        values.into_iter().flatten().map(|value| checksum(&value)).sum()
     }
 
     fn scan(&self, backward: bool) -> u64 {
@@ -72,7 +77,7 @@ impl Engine for Sqlite {
         self.sum(&format!("SELECT v FROM map ORDER BY k {order}"), [])
     }
 
-    fn ranges(&self, starts: &[[u8; 8]], len: usize) -> u64 {
+    fn ranges(&self, starts: &[Key], len: usize) -> u64 {
         let txn = self.connection.unchecked_transaction().expect("transaction");
         let sql = "SELECT v FROM map WHERE k >= ?1 ORDER BY k LIMIT ?2";
         let sum = starts.iter().map(|start| self.sum(sql, params![start, len as i64])).sum();
@@ -80,13 +85,23 @@ impl Engine for Sqlite {
         sum
     }
 
-    fn count(&self, low: &[u8; 8], high: &[u8; 8]) -> u64 {
+    fn count(&self, low: &Key, high: &Key) -> u64 {
         let sql = "SELECT count(*) FROM map WHERE k BETWEEN ?1 AND ?2";
         let mut select = self.connection.prepare_cached(sql).expect("prepares");
         select.query_row(params![low, high], |row| row.get::<_, i64>(0)).expect("counts") as u64
     }
 
-    fn put_list(&mut self, key: &[u8; 8], items: &[u64]) {
+    fn rank(&self, key: &Key) -> u64 {
+        let sql = "SELECT count(*) FROM map WHERE k < ?1";
+        let mut select = self.connection.prepare_cached(sql).expect("prepares");
+        select.query_row(params![key], |row| row.get::<_, i64>(0)).expect("counts") as u64
+    }
+
+    fn select(&self, rank: u64) -> u64 {
+        self.sum("SELECT v FROM map ORDER BY k LIMIT 1 OFFSET ?1", params![rank as i64])
+    }
+
+    fn put_list(&mut self, key: &Key, items: &[u64]) {
         let txn = self.connection.transaction().expect("transaction");
         {
             let mut insert =
@@ -98,7 +113,7 @@ impl Engine for Sqlite {
         txn.commit().expect("commits");
     }
 
-    fn list_sum(&self, key: &[u8; 8]) -> u64 {
+    fn list_sum(&self, key: &Key) -> u64 {
         let mut select =
             self.connection.prepare_cached("SELECT v FROM lists WHERE k = ?1").expect("prepares");
         let mut rows = select.query(params![key]).expect("queries");
@@ -109,10 +124,14 @@ impl Engine for Sqlite {
         sum
     }
 
-    fn list_intersection(&self, left: &[u8; 8], right: &[u8; 8]) -> u64 {
+    fn list_intersection(&self, left: &Key, right: &Key) -> u64 {
         let sql = "SELECT count(*) FROM lists a JOIN lists b ON b.k = ?2 AND b.v = a.v WHERE a.k = ?1";
         let mut select = self.connection.prepare_cached(sql).expect("prepares");
         select.query_row(params![left, right], |row| row.get::<_, i64>(0)).expect("counts") as u64
+    }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        Box::new(SqliteReader { connection: Connection::open(&self.path).expect("opens") })
     }
 }
 
@@ -126,4 +145,28 @@ impl Sqlite {
         }
         sum
     }
+}
+
+struct SqliteReader {
+    connection: Connection,
+}
+
+impl Reader for SqliteReader {
+    fn get(&self, keys: &[Key]) -> u64 {
+        get(&self.connection, keys)
+    }
+}
+
+const SELECT: &str = "SELECT v FROM map WHERE k = ?1";
+
+fn get(connection: &Connection, keys: &[Key]) -> u64 {
+    let txn = connection.unchecked_transaction().expect("transaction");
+    let mut select = txn.prepare_cached(SELECT).expect("prepares");
+    keys.iter()
+        .map(|key| {
+            let mut rows = select.query(params![key]).expect("queries");
+            let row = rows.next().expect("row");
+            row.map_or(0, |row| checksum(row.get_ref(0).expect("value").as_blob().expect("blob")))
+        })
+        .sum()
 }

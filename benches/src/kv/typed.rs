@@ -1,0 +1,200 @@
+//! What types cost: Factum's typed tables beside its raw bytes, on the same table of the same file.
+
+use std::time::Instant;
+
+use kv::codec::{Blob, Id, Str};
+use kv::{Dbi, DbiFlags, Env, EnvOptions, Read, Table};
+
+use super::suite::{Suite, agree, turns};
+use super::{checksum, data};
+
+/// The two ways of use, as systems.
+pub const SYSTEMS: &[&str] = &["factum", "factum-raw"];
+
+/// Typed and raw puts, gets and scans.
+pub(super) fn run(suite: &mut Suite) {
+    let count = suite.sizes.entries;
+    let texts: Vec<(i64, String)> = data::shuffled(&data::ascending(count))
+        .into_iter()
+        .map(|(key, value)| {
+            (i64::from_be_bytes(key), value.iter().map(|b| char::from(b' ' + b % 64)).collect())
+        })
+        .collect();
+    puts(suite, &texts);
+    let open = Open::new(&texts);
+    gets(suite, &open);
+    scans(suite, &open);
+}
+
+/// A table of `:id` to `:bytes`, one of `:id` to `:string`, and the first without types.
+struct Open {
+    _dir: tempfile::TempDir,
+    env: Env,
+    blobs: Table<Id, Blob>,
+    texts: Table<Id, Str>,
+    raw: Dbi,
+    count: u64,
+}
+
+impl Open {
+    fn new(texts: &[(i64, String)]) -> Self {
+        let (dir, env) = env();
+        let blobs: Table<Id, Blob> = env.open_table("blobs").expect("table");
+        let strings: Table<Id, Str> = env.open_table("texts").expect("table");
+        let mut txn = env.write().expect("write transaction");
+        for (key, text) in texts {
+            blobs.put(&mut txn, *key, text.as_bytes()).expect("puts");
+            strings.put(&mut txn, *key, text).expect("puts");
+        }
+        txn.commit().expect("commits");
+        let raw = *blobs.dbi();
+        Self { _dir: dir, env, blobs, texts: strings, raw, count: texts.len() as u64 }
+    }
+}
+
+fn env() -> (tempfile::TempDir, Env) {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let options = EnvOptions::new().map_size(16 << 30).durability(kv::Durability::None);
+    let env = options.open(dir.path()).expect("opens");
+    (dir, env)
+}
+
+/// The bytes of `:id` and `:bytes`, written by hand.
+fn raw_key(key: i64) -> [u8; 8] {
+    (key as u64 ^ 1 << 63).to_be_bytes()
+}
+
+fn raw_value(value: &[u8], buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.push(0xFE);
+    buffer.extend_from_slice(value);
+}
+
+fn puts(suite: &mut Suite, texts: &[(i64, String)]) {
+    let work = "random put, typed";
+    if !suite.wants(work) {
+        return;
+    }
+    let typed = |env: &Env| {
+        let table: Table<Id, Blob> = env.open_table("blobs").expect("table");
+        let mut txn = env.write().expect("write transaction");
+        for (key, text) in texts {
+            table.put(&mut txn, *key, text.as_bytes()).expect("puts");
+        }
+        txn.commit().expect("commits");
+    };
+    let raw = |env: &Env| {
+        let dbi = env.open_dbi("blobs", DbiFlags::empty()).expect("table");
+        let mut txn = env.write().expect("write transaction");
+        let mut buffer = Vec::new();
+        for (key, text) in texts {
+            raw_value(text.as_bytes(), &mut buffer);
+            txn.put(&dbi, &raw_key(*key), &buffer).expect("puts");
+        }
+        txn.commit().expect("commits");
+    };
+    let works: [&dyn Fn(&Env); 2] = [&typed, &raw];
+    let mut best = [f64::INFINITY; 2];
+    for round in 0..suite.sizes.write_rounds {
+        for index in turns(2, round) {
+            let (_dir, env) = env();
+            let start = Instant::now();
+            works[index](&env);
+            best[index] = best[index].min(start.elapsed().as_nanos() as f64 / texts.len() as f64);
+        }
+    }
+    note(suite, work, best);
+}
+
+fn gets(suite: &mut Suite, open: &Open) {
+    let keys: Vec<i64> =
+        data::lookups(open.count, suite.sizes.reads).into_iter().map(i64::from_be_bytes).collect();
+    let typed = || {
+        let read = open.env.read().expect("read transaction");
+        keys.iter().map(|key| open.blobs.get(&read, *key).expect("gets").map_or(0, checksum)).sum()
+    };
+    let raw = || {
+        let read = open.env.read().expect("read transaction");
+        let get = |key: i64| read.get(&open.raw, &raw_key(key)).expect("gets");
+        keys.iter().map(|key| get(*key).map_or(0, |value| checksum(&value[1..]))).sum()
+    };
+    compare(suite, "random get, typed", keys.len(), &typed, &raw);
+    let mut sorted = keys.clone();
+    sorted.sort_unstable();
+    let typed = || {
+        let read = open.env.read().expect("read transaction");
+        let values = open.blobs.get_many(&read, sorted.iter().copied()).expect("gets");
+        values.into_iter().flatten().map(checksum).sum()
+    };
+    let raw = || {
+        let read = open.env.read().expect("read transaction");
+        let mut cursor = read.cursor(&open.raw).expect("cursor");
+        let values: Vec<_> = sorted.iter().map(|key| cursor.get(&raw_key(*key)).expect("gets")).collect();
+        values.into_iter().flatten().map(|value| checksum(&value[1..])).sum()
+    };
+    compare(suite, "sorted multi-get, typed", sorted.len(), &typed, &raw);
+}
+
+fn scans(suite: &mut Suite, open: &Open) {
+    let typed = || {
+        let read = open.env.read().expect("read transaction");
+        let entries = open.blobs.range(&read, ..).expect("range");
+        entries.fold(0u64, |sum, entry| {
+            let (key, value) = entry.expect("entry");
+            sum.wrapping_add(key as u64).wrapping_add(checksum(value))
+        })
+    };
+    let raw = || {
+        let read = open.env.read().expect("read transaction");
+        let mut cursor = read.cursor(&open.raw).expect("cursor");
+        let mut sum = 0u64;
+        while let Some((key, value)) = cursor.next().expect("entry") {
+            let key = u64::from_be_bytes(key.try_into().expect("eight bytes")) ^ 1 << 63;
+            sum = sum.wrapping_add(key).wrapping_add(checksum(&value[1..]));
+        }
+        sum
+    };
+    compare(suite, "full scan, typed", open.count as usize, &typed, &raw);
+    let typed = || {
+        let read = open.env.read().expect("read transaction");
+        let entries = open.texts.range(&read, ..).expect("range");
+        entries.fold(0u64, |sum, entry| {
+            let (key, value) = entry.expect("entry");
+            sum.wrapping_add(key as u64).wrapping_add(checksum(value.as_bytes()))
+        })
+    };
+    let raw = || {
+        let read = open.env.read().expect("read transaction");
+        let mut cursor = read.cursor(open.texts.dbi()).expect("cursor");
+        let mut sum = 0u64;
+        while let Some((key, value)) = cursor.next().expect("entry") {
+            let key = u64::from_be_bytes(key.try_into().expect("eight bytes")) ^ 1 << 63;
+            let text = std::str::from_utf8(&value[1..]).expect("UTF-8");
+            sum = sum.wrapping_add(key).wrapping_add(checksum(text.as_bytes()));
+        }
+        sum
+    };
+    compare(suite, "full scan of text, typed", open.count as usize, &typed, &raw);
+}
+
+fn compare(suite: &mut Suite, work: &str, per: usize, typed: &dyn Fn() -> u64, raw: &dyn Fn() -> u64) {
+    if !suite.wants(work) {
+        return;
+    }
+    let works = [typed, raw];
+    agree(work, works.iter().map(|work| work()));
+    let mut best = [f64::INFINITY; 2];
+    for round in 0..suite.sizes.read_rounds * 2 {
+        for index in turns(2, round) {
+            let start = Instant::now();
+            std::hint::black_box(works[index]());
+            best[index] = best[index].min(start.elapsed().as_nanos() as f64 / per as f64);
+        }
+    }
+    note(suite, work, best);
+}
+
+fn note(suite: &mut Suite, work: &str, best: [f64; 2]) {
+    let results: Vec<_> = SYSTEMS.iter().copied().zip(best).collect();
+    suite.report.row(work, "ns", &results);
+}
