@@ -1,7 +1,8 @@
 //! Tables: their handles, their options, and opening them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::codec::KeyType;
@@ -18,7 +19,9 @@ pub(crate) const OWN_PREFIX: &str = "factum/";
 /// A handle on a table of raw bytes; small and copied freely.
 ///
 /// It stays valid as long as its environment is open. If the table is dropped, using the handle gives
-/// [`Error::NoSuchDbi`].
+/// [`Error::NoSuchDbi`], and [`Error::StaleDbi`] if a table of that name is made again: a handle never reaches
+/// another table than its own. (A table that *another process* drops and makes again under the same name, with the
+/// same flags, cannot be told from the old one.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dbi {
     pub(crate) name: &'static str,
@@ -125,6 +128,67 @@ impl From<DbiFlags> for DbiOptions {
 #[derive(Debug)]
 pub(crate) struct DbiEntry {
     pub(crate) c_name: CString,
+    /// The first and the last but one transaction in whose state a table of this name is the one that handles with
+    /// this number mean: each dropping begins a new number.
+    made_at: AtomicU64,
+    dropped_at: AtomicU64,
+}
+
+impl DbiEntry {
+    fn new(name: &str, made_at: u64) -> Result<Self> {
+        let c_name = CString::new(name)
+            .map_err(|_| Error::BadDbiName { name: name.to_owned(), reason: "it contains a zero byte" })?;
+        Ok(Self { c_name, made_at: AtomicU64::new(made_at), dropped_at: AtomicU64::new(NEVER) })
+    }
+
+    /// Whether the handle's table is the one of its name in the state after this transaction.
+    pub(crate) fn is_of(&self, txn_id: u64) -> bool {
+        self.made_at.load(Ordering::Acquire) <= txn_id && txn_id < self.dropped_at.load(Ordering::Acquire)
+    }
+}
+
+const NEVER: u64 = u64::MAX;
+
+/// The tables that a transaction has dropped.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Drops {
+    /// By the numbers of handles.
+    dropped: Vec<u32>,
+    /// The numbers of handles on tables that are made again under these names.
+    remade: HashMap<&'static str, u32>,
+}
+
+impl Drops {
+    /// Notes that a table was dropped, and makes a number for the next table of its name.
+    pub(crate) fn add(&mut self, shared: &Shared, dbi: &Dbi) -> Result<()> {
+        let mut dbis = shared.dbis.write().unwrap_or_else(PoisonError::into_inner);
+        let index = dbis.push(DbiEntry::new(dbi.name, NEVER)?);
+        self.dropped.push(dbi.index);
+        self.remade.insert(dbi.name, index);
+        Ok(())
+    }
+
+    /// The number of a table's handles after it was dropped.
+    pub(crate) fn remade(&self, name: &str) -> Option<u32> {
+        self.remade.get(name).copied()
+    }
+
+    /// Commits by `commit`; if that succeeds, the dropping holds for all handles from transaction `id` on. Nobody
+    /// begins to read or opens a table in between.
+    pub(crate) fn commit(&self, shared: &Shared, id: u64, commit: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut dbis = shared.dbis.write().unwrap_or_else(PoisonError::into_inner);
+        commit()?;
+        for (name, index) in &self.remade {
+            dbis.by_name.insert(name, *index);
+            if let Some(entry) = dbis.entries.get(*index as usize) {
+                entry.made_at.store(id, Ordering::Release);
+            }
+        }
+        for entry in self.dropped.iter().filter_map(|index| dbis.entries.get(*index as usize)) {
+            entry.dropped_at.store(id, Ordering::Release);
+        }
+        Ok(())
+    }
 }
 
 /// Names live for ever, so that handles are small and copied freely; there are only as many as a program has
@@ -165,10 +229,7 @@ impl Shared {
             return Ok(Dbi { name, index, env: self.id, flags });
         }
         let name = intern(name);
-        let c_name = CString::new(name)
-            .map_err(|_| Error::BadDbiName { name: name.to_owned(), reason: "it contains a zero byte" })?;
-        let index = u32::try_from(dbis.entries.len()).expect("fewer tables than numbers");
-        dbis.entries.push(Arc::new(DbiEntry { c_name }));
+        let index = dbis.push(DbiEntry::new(name, 0)?);
         dbis.by_name.insert(name, index);
         Ok(Dbi { name, index, env: self.id, flags })
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::codec::CodecError;
+use crate::env::Holders;
 use crate::flags::DbiFlags;
 use crate::sys::Code;
 
@@ -88,10 +89,12 @@ pub enum Error {
         requested: String,
     },
     /// An earlier handle of this process on the environment is still in use, by a snapshot for instance.
-    #[error("{path} is still in use by an earlier handle of this process", path = path.display())]
+    #[error("{path} is still in use in this process{holders}", path = path.display())]
     StillOpen {
         /// The environment.
         path: PathBuf,
+        /// By whom, as far as is known.
+        holders: Holders,
     },
     /// An option has a value that cannot work.
     #[error("option {option}: {reason}")]
@@ -163,6 +166,12 @@ pub enum Error {
         name: String,
         /// A name like it that exists.
         nearest: Option<String>,
+    },
+    /// The handle is of a table that was dropped; there is another of that name now.
+    #[error("the handle of table {name:?} is of one that was dropped; open the new one")]
+    StaleDbi {
+        /// The table.
+        name: String,
     },
     /// The name is reserved or cannot be a table's name.
     #[error("{name:?} cannot be the name of a table: {reason}")]
@@ -393,6 +402,7 @@ impl Error {
             Self::DiskFull { .. } => ":kv/disk-full",
             Self::TxnFull => ":kv/transaction-full",
             Self::NoSuchDbi { .. } => ":kv/no-such-dbi",
+            Self::StaleDbi { .. } => ":kv/stale-dbi",
             Self::BadDbiName { .. } => ":kv/bad-dbi-name",
             Self::DbisFull { .. } => ":kv/dbis-full",
             Self::DbiFlagsConflict { .. } => ":kv/dbi-flags-conflict",
@@ -457,7 +467,9 @@ impl Error {
         match error {
             heed::Error::Io(source) => Self::io(action)(source),
             heed::Error::Mdb(error) => Self::from_mdb(error, action),
-            heed::Error::EnvAlreadyOpened => Self::StillOpen { path: PathBuf::new() },
+            heed::Error::EnvAlreadyOpened => {
+                Self::StillOpen { path: PathBuf::new(), holders: Holders::default() }
+            }
             heed::Error::Encoding(error) | heed::Error::Decoding(error) => {
                 Self::Lmdb { action, code: 0, message: error.to_string() }
             }

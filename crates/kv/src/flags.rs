@@ -62,6 +62,52 @@ impl DbiFlags {
 }
 
 bitflags! {
+    /// How an environment works, by LMDB's own names and bits.
+    ///
+    /// Chosen when it is opened ([`EnvOptions::flags`](crate::EnvOptions::flags)); those of
+    /// [`EnvFlags::CHANGEABLE`] can be set and cleared later, too ([`Env::set_flags`](crate::Env::set_flags)).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct EnvFlags: u32 {
+        /// The file at a fixed address. Experimental in LMDB, and **refused** here.
+        const FIXEDMAP = 0x01;
+        /// The path names the data file: [`EnvOptions::single_file`](crate::EnvOptions::single_file).
+        const NOSUBDIR = 0x4000;
+        /// Commits force nothing to disk: [`Durability::None`](crate::Durability::None). **A power failure may damage
+        /// the file.**
+        const NOSYNC = 0x1_0000;
+        /// Writes are refused: [`EnvOptions::read_only`](crate::EnvOptions::read_only).
+        const RDONLY = 0x2_0000;
+        /// Commits force the data to disk, but not the page that makes it the newest state:
+        /// [`Durability::MetaLater`](crate::Durability::MetaLater).
+        const NOMETASYNC = 0x4_0000;
+        /// Writing goes through the mapping: [`EnvOptions::write_map`](crate::EnvOptions::write_map). **A stray write
+        /// damages the file.**
+        const WRITEMAP = 0x8_0000;
+        /// With [`EnvFlags::WRITEMAP`], pages are written when the system likes. **As dangerous as
+        /// [`EnvFlags::NOSYNC`].**
+        const MAPASYNC = 0x10_0000;
+        /// Reading is not bound to threads; always set.
+        const NOTLS = 0x20_0000;
+        /// No locks at all. **Refused**: two writers would damage the file.
+        const NOLOCK = 0x40_0000;
+        /// The system does not read ahead: the opposite of [`EnvOptions::read_ahead`](crate::EnvOptions::read_ahead).
+        const NORDAHEAD = 0x80_0000;
+        /// Fresh pages are not zeroed before they are written. **What the process had in its memory may get into
+        /// the file.**
+        const NOMEMINIT = 0x100_0000;
+        /// The state before the newest commit:
+        /// [`EnvOptions::previous_snapshot`](crate::EnvOptions::previous_snapshot).
+        const PREVSNAPSHOT = 0x200_0000;
+    }
+}
+
+impl EnvFlags {
+    /// Those that can be changed while the environment is open.
+    pub const CHANGEABLE: Self =
+        Self::NOSYNC.union(Self::NOMETASYNC).union(Self::MAPASYNC).union(Self::NOMEMINIT);
+}
+
+bitflags! {
     /// What a put does when the pair, or the order, is not new.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct PutFlags: u32 {

@@ -28,10 +28,10 @@ mod txn;
 
 pub use batch::{Batch, Ticket};
 pub use dbi::{Dbi, DbiOptions};
-pub use env::{Durability, Env, EnvInfo, EnvOptions, ReaderInfo};
+pub use env::{Durability, Env, EnvInfo, EnvOptions, Holders, ReaderInfo, TempEnv, Versions, versions};
 pub use error::{Error, Result};
-pub use flags::{DbiFlags, PutFlags};
-pub use lmdb_pages::{Count, Snapshot};
+pub use flags::{DbiFlags, EnvFlags, PutFlags};
+pub use lmdb_pages::{Count, Snapshot, TableStat};
 pub use read::{Cursor, KeyRange, Keys, Pairs, Read, ReadTxn};
 pub use table::{DynTable, Entries, Items, Table, TypedKeys};
 pub use txn::WriteTxn;

@@ -150,13 +150,34 @@ impl EnvHandle {
         Ok(text.lines().filter_map(reader_slot).collect())
     }
 
-    /// Adopts the map size that another process has given the file.
+    /// Maps the file anew, with another size; with zero, the one that another process has given the file.
     ///
     /// The caller makes sure that this process has no transaction on the environment that reads through
     /// LMDB's own mapping.
-    pub(crate) fn adopt_map_size(self) -> CodeResult<()> {
+    pub(crate) fn set_map_size(self, bytes: usize) -> CodeResult<()> {
         // SAFETY: LMDB refuses while a write transaction is open; readers are excluded by the caller.
-        check(unsafe { ffi::mdb_env_set_mapsize(self.0.as_ptr(), 0) })
+        check(unsafe { ffi::mdb_env_set_mapsize(self.0.as_ptr(), bytes) })
+    }
+
+    /// LMDB's flags of the environment.
+    pub(crate) fn flags(self) -> u32 {
+        let mut flags = 0;
+        // SAFETY: the environment is open; the call reads one word of it and fails only on null pointers.
+        let code = unsafe { ffi::mdb_env_get_flags(self.0.as_ptr(), &mut flags) };
+        debug_assert_eq!(code, 0);
+        flags
+    }
+
+    /// Sets or clears flags. The caller has the writer's turn, so no commit of this process reads them meanwhile.
+    pub(crate) fn set_flags(self, flags: u32, on: bool) -> CodeResult<()> {
+        // SAFETY: the environment is open; LMDB refuses flags that cannot change.
+        check(unsafe { ffi::mdb_env_set_flags(self.0.as_ptr(), flags, c_int::from(on)) })
+    }
+
+    /// Forces the file to disk; without `force`, as far as the flags want it.
+    pub(crate) fn sync(self, force: bool) -> CodeResult<()> {
+        // SAFETY: the environment is open; any thread may sync at any time.
+        check(unsafe { ffi::mdb_env_sync(self.0.as_ptr(), c_int::from(force)) })
     }
 }
 

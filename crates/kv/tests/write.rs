@@ -128,9 +128,9 @@ fn a_dropped_table_is_gone_for_all_handles() {
     let mut txn = env.write().unwrap();
     txn.put(&other, b"k", b"other").unwrap();
     assert_eq!(txn.get(&dbi, b"k").unwrap_err().code(), ":kv/no-such-dbi");
-    // Made again with other flags: the old handle does not fit.
+    // Made again with other flags: the old handle is of another table.
     txn.open_dbi("t", DbiFlags::DUPSORT).unwrap();
-    assert_eq!(txn.put(&dbi, b"k", b"v").unwrap_err().code(), ":kv/dbi-flags-conflict");
+    assert_eq!(txn.put(&dbi, b"k", b"v").unwrap_err().code(), ":kv/stale-dbi");
 }
 
 #[test]

@@ -21,6 +21,6 @@ pub use count::{Count, count_range, estimate_range};
 pub use cursor::{Cursor, DupChunks, Pair};
 pub use error::{Error, Result};
 pub use order::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes};
-pub use reader::Reader;
+pub use reader::{Living, LivingSnapshot, Reader};
 pub use snapshot::Snapshot;
 pub use table::{Table, TableFlags, TableStat};

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Instant;
 
 use heed::{Env, RoTxn, WithoutTls};
 
@@ -34,6 +35,42 @@ struct ReaderInner {
     file_length: AtomicU64,
     /// The latest snapshot, shared with those who ask while it is alive and still the newest.
     latest: Mutex<Weak<SnapshotInner>>,
+    living: Living,
+}
+
+/// Which snapshots of a [`Reader`] are alive. It does not keep the environment open.
+#[derive(Clone, Debug, Default)]
+pub struct Living {
+    snapshots: Arc<Mutex<Vec<Watched>>>,
+}
+
+type Watched = (LivingSnapshot, Weak<SnapshotInner>);
+
+/// A snapshot that is alive; its clones count as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LivingSnapshot {
+    /// The transaction after which it was taken.
+    pub txn_id: u64,
+    /// When it was taken.
+    pub since: Instant,
+}
+
+impl Living {
+    /// The living snapshots, oldest first.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<LivingSnapshot> {
+        let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshots.retain(|(_, weak)| weak.strong_count() > 0);
+        snapshots.iter().map(|(living, _)| *living).collect()
+    }
+
+    fn add(&self, snapshot: &Arc<SnapshotInner>) {
+        let living = LivingSnapshot { txn_id: snapshot.txn_id, since: Instant::now() };
+        let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshots.retain(|(_, weak)| weak.strong_count() > 0);
+        snapshots.push((living, Arc::downgrade(snapshot)));
+    }
 }
 
 impl Reader {
@@ -58,6 +95,7 @@ impl Reader {
                 mapping: RwLock::new(Arc::new(mapping)),
                 file_length: AtomicU64::new(length),
                 latest: Mutex::new(Weak::new()),
+                living: Living::default(),
             }),
         })
     }
@@ -86,7 +124,14 @@ impl Reader {
         let pages = inner.pages(mapping, meta.last_page)?;
         let snapshot = Arc::new(SnapshotInner::new(inner.id, meta, pages, Some(lease)));
         *latest = Arc::downgrade(&snapshot);
+        inner.living.add(&snapshot);
         Ok(Snapshot { inner: snapshot })
+    }
+
+    /// The snapshots of this reader that are alive, with their ages.
+    #[must_use]
+    pub fn living(&self) -> Living {
+        self.inner.living.clone()
     }
 }
 

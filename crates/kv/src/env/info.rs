@@ -1,4 +1,8 @@
-//! What an environment says about itself: sizes, readers, ages.
+//! What an environment says about itself: sizes, readers, ages, versions.
+
+use std::time::Duration;
+
+use lmdb_pages::TableStat;
 
 use super::Env;
 use crate::error::{Error, Result};
@@ -29,13 +33,48 @@ pub struct EnvInfo {
 pub struct ReaderInfo {
     /// The process that holds it.
     pub pid: u32,
+    /// The thread that took the slot, by the number that LMDB gives it.
+    pub thread: u64,
     /// The transaction whose state it shows.
     pub txn_id: u64,
     /// How many transactions were committed since: their freed pages cannot be reused while it lives.
     pub behind: u64,
+    /// How long it has been alive, if it is a snapshot of this process. LMDB does not write down when others began.
+    pub age: Option<Duration>,
+}
+
+/// What this crate is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Versions {
+    /// Of this crate.
+    pub factum_kv: &'static str,
+    /// Of LMDB's C library.
+    pub lmdb: &'static str,
+    /// The newest format of what this crate stores beside the user's tables.
+    pub format: u32,
+}
+
+/// The versions of this crate, of LMDB and of the stored format.
+pub fn versions() -> Versions {
+    Versions {
+        factum_kv: env!("CARGO_PKG_VERSION"),
+        lmdb: heed::lmdb_version().string,
+        format: crate::options::FORMAT_VERSION,
+    }
 }
 
 impl Env {
+    /// The shape of the main table, in which the named tables are entered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Env::snapshot`].
+    #[doc(alias = "mdb_env_stat")]
+    pub fn stat(&self) -> Result<TableStat> {
+        Ok(self.snapshot()?.main().stat())
+    }
+
     /// Sizes, limits and living snapshots.
     ///
     /// # Errors
@@ -69,11 +108,15 @@ impl Env {
     pub fn readers(&self) -> Result<Vec<ReaderInfo>> {
         let slots = self.shared.handle.readers().map_err(|code| Error::from_code(code, "listing readers"))?;
         let last = self.shared.heed.info().last_txn_id as u64;
+        let (living, own) = (self.shared.reader.living().snapshots(), std::process::id());
         let mut readers: Vec<_> = slots
             .into_iter()
             .filter_map(|slot| {
                 let txn_id = slot.txn_id?;
-                Some(ReaderInfo { pid: slot.pid, txn_id, behind: last.saturating_sub(txn_id) })
+                let ours = living.iter().filter(|snapshot| slot.pid == own && snapshot.txn_id == txn_id);
+                let age = ours.map(|snapshot| snapshot.since.elapsed()).max();
+                let behind = last.saturating_sub(txn_id);
+                Some(ReaderInfo { pid: slot.pid, thread: slot.thread, txn_id, behind, age })
             })
             .collect();
         readers.sort_by_key(|reader| (reader.txn_id, reader.pid));

@@ -1,23 +1,28 @@
 //! The environment: one file, its options, its readers and its writer.
 
 mod copy;
+mod holders;
 mod info;
 mod options;
 mod place;
 mod registry;
+mod settings;
+mod temp;
+mod turn;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock, Weak};
-use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, Weak};
+use std::time::Duration;
 
 use heed::WithoutTls;
 use lmdb_pages::Snapshot;
 
-pub use info::{EnvInfo, ReaderInfo};
+pub use holders::Holders;
+pub use info::{EnvInfo, ReaderInfo, Versions, versions};
 pub use options::{Durability, EnvOptions};
+pub use temp::TempEnv;
 
 use crate::batch::Queue;
 use crate::dbi::DbiEntry;
@@ -26,6 +31,8 @@ use crate::read::ReadInner;
 use crate::sys::{EnvHandle, TxnHandle};
 use crate::txn::WriteTxn;
 use place::Place;
+use turn::Turn;
+pub(crate) use turn::TurnGuard;
 
 /// An open environment; clones are the same environment, and the last of them closes it.
 ///
@@ -85,6 +92,15 @@ pub(crate) struct Dbis {
     pub(crate) by_name: HashMap<&'static str, u32>,
 }
 
+impl Dbis {
+    /// A number for one more.
+    pub(crate) fn push(&mut self, entry: DbiEntry) -> u32 {
+        let index = u32::try_from(self.entries.len()).expect("fewer tables than numbers");
+        self.entries.push(Arc::new(entry));
+        index
+    }
+}
+
 impl Shared {
     fn new(heed: heed::Env<WithoutTls>, options: &EnvOptions, place: &Place) -> Result<Self> {
         // A process that died while reading left its slot behind; sweeping can fail only as opening does.
@@ -133,7 +149,7 @@ impl Shared {
         {
             return conflict("max_dbis", max_dbis.to_string(), dbis.to_string());
         }
-        let durability = self.options.durability.unwrap_or_default();
+        let durability = self.durability();
         if let Some(requested) = options.durability
             && requested != durability
         {
@@ -162,19 +178,22 @@ impl Shared {
 
     /// An error if this thread has the write transaction, and so must not wait for another.
     pub(crate) fn check_turn(&self) -> Result<()> {
-        let holder = self.turn.holder.lock().unwrap_or_else(PoisonError::into_inner);
-        if *holder == Some(std::thread::current().id()) { Err(Error::WouldDeadlock) } else { Ok(()) }
+        if self.turn.is_mine() { Err(Error::WouldDeadlock) } else { Ok(()) }
     }
 
     pub(crate) fn note_heed_lent(&self) {
         self.heed_lent.store(true, Ordering::Relaxed);
     }
 
+    pub(crate) fn is_heed_lent(&self) -> bool {
+        self.heed_lent.load(Ordering::Relaxed)
+    }
+
     /// After another process has grown the map: takes over its size, if nothing here reads through LMDB's mapping.
     ///
     /// Our snapshots do not: they have a mapping of their own, and their leases hold only a reader slot.
     pub(crate) fn adopt_map_size(&self) -> bool {
-        !self.heed_lent.load(Ordering::Relaxed) && self.handle.adopt_map_size().is_ok()
+        !self.is_heed_lent() && self.handle.set_map_size(0).is_ok()
     }
 
     /// Fills in what an error of LMDB does not say itself.
@@ -182,7 +201,7 @@ impl Shared {
         match error {
             Error::MapFull { .. } => Error::MapFull { map_size: self.heed.info().map_size as u64 },
             Error::ReadersFull { .. } => Error::ReadersFull { max: self.heed.max_readers() },
-            Error::StillOpen { .. } => Error::StillOpen { path: self.path.clone() },
+            Error::StillOpen { holders, .. } => Error::StillOpen { path: self.path.clone(), holders },
             other => other,
         }
     }
@@ -193,51 +212,6 @@ impl Drop for Shared {
         if let Some(queue) = self.queue.get() {
             queue.close();
         }
-    }
-}
-
-/// Whose turn it is to write, among the threads of this process.
-///
-/// LMDB's own lock would block a thread for ever that waits for itself, so threads queue here first.
-#[derive(Debug, Default)]
-struct Turn {
-    holder: Mutex<Option<ThreadId>>,
-    free: Condvar,
-}
-
-/// The right to write; given up when dropped.
-#[derive(Debug)]
-pub(crate) struct TurnGuard<'e>(&'e Turn);
-
-impl Drop for TurnGuard<'_> {
-    fn drop(&mut self) {
-        *self.0.holder.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.0.free.notify_one();
-    }
-}
-
-impl Turn {
-    fn take(&self, patience: Option<Duration>) -> Result<TurnGuard<'_>> {
-        let me = std::thread::current().id();
-        let started = Instant::now();
-        let mut holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(thread) = *holder {
-            if thread == me {
-                return Err(Error::WouldDeadlock);
-            }
-            holder = match patience {
-                None => self.free.wait(holder).unwrap_or_else(PoisonError::into_inner),
-                Some(patience) => {
-                    let Some(left) = patience.checked_sub(started.elapsed()).filter(|left| !left.is_zero())
-                    else {
-                        return Err(Error::WriterBusy { waited: patience });
-                    };
-                    self.free.wait_timeout(holder, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-        *holder = Some(me);
-        Ok(TurnGuard(self))
     }
 }
 
@@ -321,18 +295,6 @@ impl Env {
         WriteTxn::begin(&self.shared, turn)
     }
 
-    /// Forces everything that is committed to disk.
-    ///
-    /// Needed only with a [`Durability`] other than full.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::DiskFull`], [`Error::Io`].
-    pub fn sync(&self) -> Result<()> {
-        self.shared.check_process()?;
-        self.shared.heed.force_sync().map_err(|error| Error::from_heed(error, "syncing"))
-    }
-
     /// Frees the reader slots of processes that died; returns how many there were.
     ///
     /// # Errors
@@ -344,17 +306,5 @@ impl Env {
             .heed
             .clear_stale_readers()
             .map_err(|error| Error::from_heed(error, "clearing stale readers"))
-    }
-
-    /// Closes this handle and waits until every other one of this process, and every snapshot, is gone.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::StillOpen`] if that takes longer than `patience`; this handle is gone nevertheless.
-    pub fn close(self, patience: Duration) -> Result<()> {
-        let path = self.shared.path.clone();
-        let event = self.shared.heed.clone().prepare_for_closing();
-        drop(self);
-        if event.wait_timeout(patience) { Ok(()) } else { Err(Error::StillOpen { path }) }
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Env, registry};
 use crate::error::{Error, Result};
+use crate::flags::EnvFlags;
 
 /// What a commit promises when it returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -47,6 +48,8 @@ pub struct EnvOptions {
     pub(crate) write_map: bool,
     pub(crate) previous_snapshot: bool,
     pub(crate) allow_remote: bool,
+    /// Of LMDB's flags, those without an option of their own.
+    pub(crate) other_flags: EnvFlags,
 }
 
 impl EnvOptions {
@@ -143,6 +146,27 @@ impl EnvOptions {
         self
     }
 
+    /// Adds LMDB's flags by name. Those that have an option of their own here set that option.
+    ///
+    /// Opening refuses [`EnvFlags::FIXEDMAP`] and [`EnvFlags::NOLOCK`], and [`EnvFlags::MAPASYNC`] without
+    /// [`EnvFlags::WRITEMAP`].
+    pub fn flags(mut self, flags: EnvFlags) -> Self {
+        let has = |flag| flags.contains(flag);
+        if has(EnvFlags::NOSYNC) {
+            self.durability = Some(Durability::None);
+        } else if has(EnvFlags::NOMETASYNC) {
+            self.durability = Some(Durability::MetaLater);
+        }
+        self.read_only |= has(EnvFlags::RDONLY);
+        self.single_file |= has(EnvFlags::NOSUBDIR);
+        self.write_map |= has(EnvFlags::WRITEMAP);
+        self.previous_snapshot |= has(EnvFlags::PREVSNAPSHOT);
+        self.read_ahead &= !has(EnvFlags::NORDAHEAD);
+        let other = EnvFlags::MAPASYNC | EnvFlags::NOMEMINIT | EnvFlags::FIXEDMAP | EnvFlags::NOLOCK;
+        self.other_flags |= flags & other;
+        self
+    }
+
     /// Open even on a network file system. Only if no other machine ever does the same.
     pub fn allow_remote(mut self, allow_remote: bool) -> Self {
         self.allow_remote = allow_remote;
@@ -182,6 +206,15 @@ impl EnvOptions {
         if self.max_dbis.is_some_and(|dbis| dbis > 1 << 14) {
             return bad("max_dbis", "more than 16384");
         }
+        if self.other_flags.contains(EnvFlags::NOLOCK) {
+            return bad("NOLOCK", "without locks, two writers damage the file");
+        }
+        if self.other_flags.contains(EnvFlags::FIXEDMAP) {
+            return bad("FIXEDMAP", "LMDB's fixed addresses are experimental");
+        }
+        if self.other_flags.contains(EnvFlags::MAPASYNC) && !self.write_map {
+            return bad("MAPASYNC", "without WRITEMAP");
+        }
         if self.read_only && self.write_map {
             return bad("write_map", "together with read_only");
         }
@@ -199,6 +232,8 @@ impl EnvOptions {
         set(self.previous_snapshot, Flags::PREV_SNAPSHOT);
         set(self.durability == Some(Durability::MetaLater), Flags::NO_META_SYNC);
         set(self.durability == Some(Durability::None), Flags::NO_SYNC);
+        set(self.other_flags.contains(EnvFlags::MAPASYNC), Flags::MAP_ASYNC);
+        set(self.other_flags.contains(EnvFlags::NOMEMINIT), Flags::NO_MEM_INIT);
         flags
     }
 }

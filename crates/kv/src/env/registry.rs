@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use heed::WithoutTls;
 
 use super::place::{FileId, Place, not_writable};
-use super::{Env, EnvOptions, Shared};
+use super::{Env, EnvOptions, Holders, Shared};
 use crate::error::{Error, Result};
 
 static OPEN: LazyLock<Mutex<HashMap<FileId, Weak<Shared>>>> = LazyLock::new(Mutex::default);
@@ -94,7 +94,7 @@ fn open_heed_sized(options: &EnvOptions, place: &Place, size: u64) -> heed::Resu
 fn explain(error: heed::Error, place: &Place) -> Error {
     let path = place.path.clone();
     match error {
-        heed::Error::EnvAlreadyOpened => Error::StillOpen { path },
+        heed::Error::EnvAlreadyOpened => Error::StillOpen { path, holders: Holders::default() },
         heed::Error::Mdb(heed::MdbError::Invalid) => {
             Error::ForeignFile { path: place.data.clone(), reason: "LMDB does not recognise it".to_owned() }
         }

@@ -162,11 +162,21 @@ impl ReadTxn {
         self.inner.snapshot.txn_id()
     }
 
+    /// The shape of a table's tree.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReadTxn::table`].
+    #[doc(alias = "mdb_stat")]
+    pub fn stat(&self, dbi: &Dbi) -> Result<lmdb_pages::TableStat> {
+        Ok(self.table(dbi)?.stat())
+    }
+
     /// The root record of a table.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDbi`]; [`Error::DbiFlagsConflict`] if the handle is of a table of that name in another
+    /// [`Error::NoSuchDbi`], [`Error::StaleDbi`]; [`Error::DbiFlagsConflict`] if the handle is of a table of that name in another
     /// state of the database; [`Error::ForeignDbi`].
     pub fn table(&self, dbi: &Dbi) -> Result<lmdb_pages::Table> {
         let inner = &*self.inner;
@@ -175,11 +185,11 @@ impl ReadTxn {
             Some(place) => match place.get() {
                 Some(found) => *found,
                 None => {
-                    let found = inner.snapshot.table(dbi.name)?;
+                    let found = self.find_table(dbi)?;
                     *place.get_or_init(|| found)
                 }
             },
-            None => inner.snapshot.table(dbi.name)?,
+            None => self.find_table(dbi)?,
         };
         match found {
             Some(table) if table.flags().bits() == dbi.flags.bits() => Ok(table),
@@ -188,7 +198,20 @@ impl ReadTxn {
                 stored: DbiFlags::from_raw(u32::from(table.flags().bits())),
                 requested: dbi.flags,
             }),
-            None => Err(inner.shared.no_such_dbi(dbi.name)),
+            None => Err(match inner.snapshot.table(dbi.name)? {
+                Some(_) => Error::StaleDbi { name: dbi.name.to_owned() },
+                None => inner.shared.no_such_dbi(dbi.name),
+            }),
+        }
+    }
+
+    /// The handle's own table, not another of its name.
+    fn find_table(&self, dbi: &Dbi) -> Result<Option<lmdb_pages::Table>> {
+        let inner = &*self.inner;
+        if inner.shared.entry(dbi)?.is_of(inner.snapshot.txn_id()) {
+            Ok(inner.snapshot.table(dbi.name)?)
+        } else {
+            Ok(None)
         }
     }
 }

@@ -6,8 +6,9 @@ mod tables;
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::rc::Rc;
 
-use crate::dbi::Dbi;
+use crate::dbi::{Dbi, Drops};
 use crate::env::{Shared, TurnGuard};
 use crate::error::{Error, Result};
 use crate::flags::{DbiFlags, PutFlags};
@@ -43,6 +44,10 @@ pub struct WriteTxn<'e> {
     options: OwnTables,
     /// The error after which LMDB refuses everything, if there was one.
     ended: RefCell<Option<String>>,
+    /// The tables dropped by this transaction, or the one it is nested in.
+    drops: Option<Rc<Drops>>,
+    /// Whether committing takes everything back.
+    rolled_back: bool,
     _not_send: PhantomData<*mut ()>,
 }
 
@@ -113,6 +118,8 @@ impl<'e> WriteTxn<'e> {
             shared,
             options: OwnTables::default(),
             ended: RefCell::default(),
+            drops: None,
+            rolled_back: false,
             _not_send: PhantomData,
         }
     }
@@ -138,7 +145,9 @@ impl<'e> WriteTxn<'e> {
             .handle
             .nested(self.shared.handle)
             .map_err(|code| self.fail(code, "nesting a transaction"))?;
-        Ok(WriteTxn::new(self.shared, handle, Owner::Nested(true)))
+        let mut nested = WriteTxn::new(self.shared, handle, Owner::Nested(true));
+        nested.drops = self.drops.clone();
+        Ok(nested)
     }
 
     /// Whether this is a transaction inside another.
@@ -153,13 +162,22 @@ impl<'e> WriteTxn<'e> {
     /// [`Error::MapFull`], [`Error::DiskFull`], [`Error::TxnEnded`] and others: nothing of the transaction is
     /// kept then.
     pub fn commit(mut self) -> Result<()> {
+        if self.rolled_back {
+            return Ok(());
+        }
         self.check_active()?;
         self.settle_counts()?;
         match &mut self.owner {
             Owner::Top(txn, _) => {
                 let txn = txn.take().expect("only commit takes it");
                 let id = txn.id() as u64;
-                txn.commit().map_err(|error| self.shared.complete(Error::from_heed(error, "committing")))?;
+                let shared = self.shared;
+                let commit =
+                    || txn.commit().map_err(|error| shared.complete(Error::from_heed(error, "committing")));
+                match &self.drops {
+                    Some(drops) => drops.commit(shared, id, commit)?,
+                    None => commit()?,
+                }
                 self.options.note_committed(self.shared, id);
                 Ok(())
             }
@@ -169,6 +187,34 @@ impl<'e> WriteTxn<'e> {
                 result.map_err(|code| self.shared.complete(Error::from_code(code, "committing")))
             }
         }
+    }
+
+    /// Decides that [`WriteTxn::commit`], or the end of the closure that this transaction was made for, takes
+    /// everything back, without an error. Until then, reading still sees what was written.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().expect("a directory");
+    /// # let env = factum_kv::Env::open(dir.path())?;
+    /// use factum_kv::codec::{Long, Str};
+    ///
+    /// let stock: factum_kv::Table<Str, Long> = env.open_table("stock")?;
+    /// let would_be = env.with_transaction(|txn| {
+    ///     stock.put(txn, "apples", 7)?;
+    ///     txn.roll_back();
+    ///     stock.get(txn, "apples")
+    /// })?;
+    /// assert_eq!(would_be, Some(7));
+    /// assert_eq!(stock.get(&env.read()?, "apples")?, None);
+    /// # Ok::<(), factum_kv::Error>(())
+    /// ```
+    #[doc(alias = "abort-transact-kv")]
+    pub fn roll_back(&mut self) {
+        self.rolled_back = true;
+    }
+
+    /// Whether [`WriteTxn::roll_back`] was called.
+    pub fn is_rolled_back(&self) -> bool {
+        self.rolled_back
     }
 
     /// Takes everything back, as dropping does.
@@ -319,6 +365,9 @@ impl<'e> WriteTxn<'e> {
         let number =
             self.handle.open(&entry.c_name, None).map_err(|code| self.fail_on_open(code, dbi.name))?;
         let number = number.ok_or_else(|| self.shared.no_such_dbi(dbi.name))?;
+        if !self.is_current(dbi, &entry) {
+            return Err(Error::StaleDbi { name: dbi.name.to_owned() });
+        }
         let stored = self.stored_flags(number)?;
         if stored != dbi.flags {
             return Err(Error::DbiFlagsConflict { name: dbi.name.to_owned(), stored, requested: dbi.flags });

@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use super::WriteTxn;
 use crate::codec::Buffer;
 use crate::counted::{COUNTS_C, TreeId, remove_tree};
-use crate::dbi::{Dbi, DbiOptions, agree, check_name};
+use crate::dbi::{Dbi, DbiEntry, DbiOptions, agree, check_name};
 use crate::env::Shared;
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
@@ -48,7 +49,7 @@ impl WriteTxn<'_> {
         check_name(name)?;
         self.check_active()?;
         let options = options.into();
-        let dbi = self.shared.register(name, options.flags)?;
+        let dbi = self.register(name, options.flags)?;
         let entry = self.shared.entry(&dbi)?;
         let fail = |code| self.fail_on_open(code, name);
         if let Some(number) = self.handle.open(&entry.c_name, None).map_err(fail)? {
@@ -80,7 +81,7 @@ impl WriteTxn<'_> {
     pub fn existing_dbi(&mut self, name: &str) -> Result<Dbi> {
         check_name(name)?;
         self.check_active()?;
-        let dbi = self.shared.register(name, DbiFlags::empty())?;
+        let dbi = self.register(name, DbiFlags::empty())?;
         let entry = self.shared.entry(&dbi)?;
         let number = self.handle.open(&entry.c_name, None).map_err(|code| self.fail_on_open(code, name))?;
         let number = number.ok_or_else(|| self.shared.no_such_dbi(name))?;
@@ -100,7 +101,8 @@ impl WriteTxn<'_> {
 
     /// Deletes a table with all its pairs.
     ///
-    /// Handles on it give [`Error::NoSuchDbi`] from then on; snapshots taken before still see it.
+    /// Handles on it give [`Error::NoSuchDbi`] from then on, or [`Error::StaleDbi`] once there is a new table of that
+    /// name; in snapshots taken before they still see it.
     ///
     /// # Errors
     ///
@@ -121,7 +123,27 @@ impl WriteTxn<'_> {
             cursor.close();
             result.map_err(|code| self.fail(code, "forgetting a table's options"))?;
         }
-        self.handle.drop_table(number, true).map_err(|code| self.fail(code, "dropping a table"))
+        self.handle.drop_table(number, true).map_err(|code| self.fail(code, "dropping a table"))?;
+        let drops = self.drops.get_or_insert_default();
+        Rc::make_mut(drops).add(self.shared, dbi)
+    }
+
+    /// The handle on a table of this name, in this transaction.
+    fn register(&self, name: &str, flags: DbiFlags) -> Result<Dbi> {
+        let dbi = self.shared.register(name, flags)?;
+        match self.drops.as_ref().and_then(|drops| drops.remade(name)) {
+            Some(index) => Ok(Dbi { index, ..dbi }),
+            None => Ok(dbi),
+        }
+    }
+
+    /// Whether the handle's table is the one of its name in this transaction.
+    pub(super) fn is_current(&self, dbi: &Dbi, entry: &DbiEntry) -> bool {
+        match self.drops.as_ref().and_then(|drops| drops.remade(dbi.name)) {
+            Some(index) => index == dbi.index,
+            // No other transaction can commit meanwhile.
+            None => entry.is_of(self.handle.id()),
+        }
     }
 
     /// The options a table was created with.
