@@ -312,6 +312,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A range, as EDN, that is none.
+    #[error("{form} is no range: {reason}")]
+    BadRange {
+        /// The form.
+        form: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Stored bytes are not of the table's type.
     #[error("table {name:?}: {source} (bytes {bytes})", bytes = hex(bytes))]
     Undecodable {
@@ -418,6 +426,7 @@ impl Error {
             Self::KeyExists { .. } => ":kv/key-exists",
             Self::OutOfOrder { .. } => ":kv/out-of-order",
             Self::BadForm { .. } => ":kv/bad-form",
+            Self::BadRange { .. } => ":kv/bad-range",
             Self::Unencodable { source, .. } | Self::Undecodable { source, .. } => source.code(),
             Self::Corrupted { .. } | Self::Pages(_) => ":kv/corrupted",
             Self::Io { .. } => ":kv/io",

@@ -8,8 +8,9 @@ use std::cmp::Ordering;
 use bigdecimal::BigDecimal;
 use edn::Value;
 use factum_kv::codec::{
-    BigInteger, Blob, Boolean, Buffer, Codec, CodecError, Data, Decimal, Double, Float, ForHeed, FromHeed,
-    Id, Instant, KeyType, Keyword, Long, Many, NativeU64, Raw, Str, Symbol, Tuple, Utf8Z, Uuid,
+    BigEndianU64, BigInteger, Blob, Boolean, Buffer, Codec, CodecError, Data, DataWith, Decimal, Decoder,
+    Double, Encoder, Float, ForHeed, FromHeed, Id, Instant, KeyType, Keyword, Long, Many, NativeU64, Raw,
+    Str, Symbol, Tuple, TypeHandler, TypeHandlers, Utf8, Utf8Z, Uuid,
 };
 use num_bigint::BigInt;
 use proptest::prelude::*;
@@ -402,8 +403,8 @@ fn static_and_dynamic_codecs_write_the_same_bytes() {
 #[test]
 fn codecs_interoperate_with_heed() {
     use heed::{BytesDecode, BytesEncode};
-    let bytes = ForHeed::<Tuple<(Str, Long)>>::bytes_encode(&("a", 5)).unwrap();
-    let (text, long) = ForHeed::<Tuple<(Str, Long)>>::bytes_decode(&bytes).unwrap();
+    let pair = ForHeed::<Tuple<(Str, Long)>>::bytes_encode(&("a", 5)).unwrap();
+    let (text, long) = ForHeed::<Tuple<(Str, Long)>>::bytes_decode(&pair).unwrap();
     assert_eq!((&*text, long), ("a", 5));
     let codec = FromHeed::<heed::types::U64<heed::byteorder::BigEndian>>::default();
     assert_eq!(codec.encode(&258, &mut Buffer::new()).unwrap(), [0, 0, 0, 0, 0, 0, 1, 2]);
@@ -411,6 +412,99 @@ fn codecs_interoperate_with_heed() {
     assert!(codec.decode(&[0]).is_err());
     assert_eq!(NativeU64.decode(&7u64.to_ne_bytes()).unwrap(), 7);
     assert_eq!(Utf8Z.encode("a", &mut Buffer::new()).unwrap(), b"a\0");
+    // The types without a header are heed's own, byte for byte.
+    let heed =
+        |number: &u64| heed::types::U64::<heed::byteorder::BigEndian>::bytes_encode(number).unwrap().to_vec();
+    assert_eq!(bytes(&BigEndianU64, 258), heed(&258));
+    assert_eq!(bytes(&Utf8, "é"), &*heed::types::Str::bytes_encode("é").unwrap());
+}
+
+#[test]
+fn the_encodings_of_the_lisp_binding() {
+    let read = |text: &str| edn::read(text).unwrap();
+    let dynamic = |name: &str, text: &str| bytes(&type_of(name), &read(text));
+    let max = "18446744073709551615N";
+    assert_eq!(dynamic(":uint64", max), u64::MAX.to_ne_bytes());
+    assert_eq!(dynamic(":uint64-be", "258"), [0, 0, 0, 0, 0, 0, 1, 2]);
+    assert_eq!(dynamic(":utf-8", "\"é\""), "é\0".as_bytes());
+    assert_eq!(dynamic(":utf-8-bare", "\"é\""), "é".as_bytes());
+    assert_eq!(type_of(":octets"), KeyType::Raw);
+    for (name, text) in [
+        (":uint64", max),
+        (":uint64", "5"),
+        (":uint64-be", max),
+        (":utf-8", "\"a\""),
+        (":utf-8-bare", "\"\""),
+    ] {
+        let codec = type_of(name);
+        assert_eq!(codec.to_string(), name);
+        assert_eq!(codec.decode(&bytes(&codec, &read(text))).unwrap(), read(text));
+    }
+    assert_eq!(error(&type_of(":uint64"), &Value::Int(-1)).code(), ":kv/number-range");
+    assert_eq!(error(&type_of(":uint64"), &Value::str("x")).code(), ":kv/type");
+    assert_eq!(error(&type_of(":utf-8"), &Value::str("a\0b")).code(), ":kv/zero-byte");
+    assert!(type_of(":utf-8").decode(b"a").is_err() && type_of(":uint64-be").decode(&[1]).is_err());
+}
+
+/// Pairs of an integer and anything, in few bytes.
+struct Entry(u8);
+
+impl TypeHandler for Entry {
+    fn byte(&self) -> u8 {
+        self.0
+    }
+
+    fn tag(&self) -> &str {
+        "test/entry"
+    }
+
+    fn encode(&self, value: &Value, out: &mut Encoder<'_>) -> Result<(), CodecError> {
+        let Some([Value::Int(id), data]) = value.as_sequence() else {
+            return Err(CodecError::Handler { tag: "test/entry", reason: "an integer and a value" });
+        };
+        out.bytes(&id.to_be_bytes());
+        out.value(data)
+    }
+
+    fn decode(&self, input: &mut Decoder<'_, '_>) -> Result<Value, CodecError> {
+        let id = Value::Int(i64::from_be_bytes(input.bytes()?));
+        Ok(Value::Vector(vec![id, input.value()?]))
+    }
+}
+
+#[test]
+fn type_handlers_take_over_tagged_values() {
+    let codec = DataWith::new(TypeHandlers::new().with(Entry(0x20)).unwrap());
+    let nested = edn::read("{:a #test/entry [1 #test/entry [2 nil]] :b #other/tag 5}").unwrap();
+    let stored = bytes(&codec, &nested);
+    assert_eq!(codec.decode(&stored).unwrap(), nested);
+    assert!(stored.len() < bytes(&KeyType::Data, &nested).len());
+    // Without handlers it is :data, and data is read by those who know nothing of handlers.
+    let plain = edn::read("[1 #other/tag 2]").unwrap();
+    assert_eq!(bytes(&codec, &plain), bytes(&KeyType::Data, &plain));
+    // Bytes of a handler that is missing, or leaves something behind, are errors.
+    assert_eq!(KeyType::Data.decode(&stored).unwrap_err().code(), ":kv/undecodable");
+    let mut long = bytes(&codec, &edn::read("#test/entry [1 nil]").unwrap());
+    long[1] += 1;
+    long.push(0);
+    assert_eq!(codec.decode(&long).unwrap_err().code(), ":kv/undecodable");
+    assert_eq!(error(&codec, &edn::read("#test/entry 5").unwrap()).code(), ":kv/type-handler");
+    for (handlers, reason) in [
+        (TypeHandlers::new().with(Entry(0x80)), "between 20 and 7F"),
+        (TypeHandlers::new().with(Entry(0x20)).unwrap().with(Entry(0x20)), "the same byte"),
+        (TypeHandlers::new().with(Entry(0x20)).unwrap().with(Entry(0x21)), "the same tag"),
+    ] {
+        assert!(handlers.unwrap_err().to_string().contains(reason));
+    }
+    // A handler that calls itself without end runs into the limit of depth, not into that of the stack.
+    let mut deep = Value::Nil;
+    for _ in 0..300 {
+        deep = Value::Tagged(
+            edn::Symbol::parse("test/entry"),
+            Box::new(Value::Vector(vec![Value::Int(1), deep])),
+        );
+    }
+    assert_eq!(error(&codec, &deep).code(), ":kv/number-range");
 }
 
 fn text() -> impl Strategy<Value = String> {

@@ -121,6 +121,42 @@ fn check_all_ranges<R: Read>(read: &R, table: &Table<Long, Long>, set: &Set, bou
     }
 }
 
+/// The form of a range type with as many of these bounds as it takes.
+fn form(name: &str, a: i64, b: i64) -> String {
+    match name.trim_end_matches("-back") {
+        "all" => format!("[:{name}]"),
+        "closed" | "closed-open" | "open-closed" | "open" => format!("[:{name} {a} {b}]"),
+        _ => format!("[:{name} {a}]"),
+    }
+}
+
+#[test]
+fn ranges_are_read_from_forms() {
+    for (a, b) in BOUNDS {
+        for (name, range, _, _) in all_ranges(a, b) {
+            let form = edn::read(&form(name, a, b)).unwrap();
+            let read = KeyRange::from_value(&form).unwrap();
+            let number = |value: &edn::Value| value.as_int().unwrap();
+            assert_eq!(read.map(number), range, "{form}");
+        }
+    }
+    let all = edn::read(":all-back").unwrap();
+    assert!(KeyRange::from_value(&all).unwrap().is_back());
+    for (text, expected) in [
+        ("[:closd 1 2]", "[:closd 1 2] is no range: there is no range type :closd, did you mean :closed?"),
+        ("[:closed 1]", "[:closed 1] is no range: :closed takes two bounds, not 1"),
+        ("[:at-least]", "[:at-least] is no range: :at-least takes one bound, not 0"),
+        ("[:all 1]", "[:all 1] is no range: :all takes no bounds, not 1"),
+        ("[:at-least nil]", "[:at-least nil] is no range: nil is no bound"),
+        ("[]", "[] is no range: a range begins with its type"),
+        ("5", "5 is no range: a range is a vector that begins with its type, such as [:closed 1 9]"),
+    ] {
+        let form = edn::read(text).unwrap();
+        let error = KeyRange::from_value(&form).unwrap_err();
+        assert_eq!((error.code(), error.to_string().as_str()), (":kv/bad-range", expected));
+    }
+}
+
 const BOUNDS: [(i64, i64); 12] = [
     (5, 5),
     (3, 7),
@@ -370,6 +406,15 @@ fn predicates_projections_and_visitors() {
             stop(key - 95)
         })
         .unwrap();
+    let ten = |value: &[u8]| value.ends_with(b"ten");
+    assert_eq!(range(KeyRange::less_than(50)).count_raw(|_, value| ten(value)).unwrap(), 5);
+    let last = |key: &[u8], value: &[u8]| ten(value).then(|| *key.last().unwrap());
+    assert_eq!(range(KeyRange::less_than(30)).keep_raw(last).unwrap(), [0, 10, 20]);
+    assert_eq!(range(KeyRange::at_least_back(5)).some_raw(last).unwrap(), Some(90));
+    // Code that takes either kind of reading.
+    let either: &dyn Read = &read;
+    assert_eq!(table.first(&either, 7..).unwrap(), Some((7, "other")));
+    assert_eq!(table.entries(&either).unwrap(), 100);
     let mut raw = 0;
     range(KeyRange::all())
         .visit_raw(|_, _| {

@@ -14,7 +14,7 @@
 //! 0E bytes       length, bytes
 //! 0F list   10 vector   11 set        count, items
 //! 12 map                              count, keys and values
-//! 13 tagged      symbol, value
+//! 13 tagged      symbol, value        20..7F  a type of the user's: length, bytes (see TypeHandler)
 //! ```
 //!
 //! Lengths and counts are varints: seven bits a byte, the lowest first. Equal values have equal bytes, since
@@ -32,12 +32,13 @@ use num_rational::BigRational;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::handlers::{Decoder, Encoder, TypeHandlers};
 use super::{Buffer, Codec, CodecError};
 
 type Result<T> = std::result::Result<T, CodecError>;
 
 /// How deep collections may lie in one another.
-const DEPTH_MAX: usize = 256;
+pub(super) const DEPTH_MAX: usize = 256;
 
 /// `:data`: any type that serde knows.
 ///
@@ -99,7 +100,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Codec for Data<T> {
 ///
 /// [`CodecError::Range`] if collections lie deeper than 256 in one another.
 pub fn put(value: &Value, buffer: &mut Buffer) -> Result<()> {
-    put_value(value, buffer, 0)
+    put_value(value, buffer, 0, &TypeHandlers::NONE)
 }
 
 /// The value of these bytes.
@@ -108,7 +109,11 @@ pub fn put(value: &Value, buffer: &mut Buffer) -> Result<()> {
 ///
 /// [`CodecError::Bytes`] if they are not those of a value.
 pub fn get(mut bytes: &[u8]) -> Result<Value> {
-    let value = take_value(&mut bytes, 0)?;
+    get_with(&mut bytes, &TypeHandlers::NONE)
+}
+
+pub(super) fn get_with(bytes: &mut &[u8], handlers: &TypeHandlers) -> Result<Value> {
+    let value = take_value(bytes, 0, handlers)?;
     if bytes.is_empty() { Ok(value) } else { Err(wrong("too long")) }
 }
 
@@ -154,16 +159,22 @@ fn put_items<'v>(
     items: impl ExactSizeIterator<Item = &'v Value>,
     buffer: &mut Buffer,
     depth: usize,
+    handlers: &TypeHandlers,
 ) -> Result<()> {
     buffer.push(tag);
     put_varint(items.len() as u64, buffer);
     for item in items {
-        put_value(item, buffer, depth + 1)?;
+        put_value(item, buffer, depth + 1, handlers)?;
     }
     Ok(())
 }
 
-fn put_value(value: &Value, buffer: &mut Buffer, depth: usize) -> Result<()> {
+pub(super) fn put_value(
+    value: &Value,
+    buffer: &mut Buffer,
+    depth: usize,
+    handlers: &TypeHandlers,
+) -> Result<()> {
     if depth > DEPTH_MAX {
         return Err(CodecError::Range {
             type_name: "data",
@@ -219,21 +230,28 @@ fn put_value(value: &Value, buffer: &mut Buffer, depth: usize) -> Result<()> {
             buffer.push(0x0E);
             put_sized(bytes, buffer);
         }
-        Value::List(items) => put_items(0x0F, items.iter(), buffer, depth)?,
-        Value::Vector(items) => put_items(0x10, items.iter(), buffer, depth)?,
-        Value::Set(items) => put_items(0x11, items.iter(), buffer, depth)?,
+        Value::List(items) => put_items(0x0F, items.iter(), buffer, depth, handlers)?,
+        Value::Vector(items) => put_items(0x10, items.iter(), buffer, depth, handlers)?,
+        Value::Set(items) => put_items(0x11, items.iter(), buffer, depth, handlers)?,
         Value::Map(entries) => {
             buffer.push(0x12);
             put_varint(entries.len() as u64, buffer);
             for (key, value) in entries {
-                put_value(key, buffer, depth + 1)?;
-                put_value(value, buffer, depth + 1)?;
+                put_value(key, buffer, depth + 1, handlers)?;
+                put_value(value, buffer, depth + 1, handlers)?;
             }
         }
         Value::Tagged(tag, value) => {
+            if let Some(handler) = handlers.of_tag(tag) {
+                let mut bytes = Buffer::new();
+                handler.encode(value, &mut Encoder::new(&mut bytes, depth + 1, handlers))?;
+                buffer.push(handler.byte());
+                put_sized(&bytes, buffer);
+                return Ok(());
+            }
             buffer.push(0x13);
             put_sized(tag.as_str().as_bytes(), buffer);
-            put_value(value, buffer, depth + 1)?;
+            put_value(value, buffer, depth + 1, handlers)?;
         }
     }
     Ok(())
@@ -283,12 +301,12 @@ fn take_bigint(input: &mut &[u8]) -> Result<BigInt> {
     take_sized(input).map(BigInt::from_signed_bytes_be)
 }
 
-fn take_items<C: FromIterator<Value>>(input: &mut &[u8], depth: usize) -> Result<C> {
+fn take_items<C: FromIterator<Value>>(input: &mut &[u8], depth: usize, handlers: &TypeHandlers) -> Result<C> {
     let count = take_varint(input)?;
-    (0..count).map(|_| take_value(input, depth + 1)).collect()
+    (0..count).map(|_| take_value(input, depth + 1, handlers)).collect()
 }
 
-fn take_value(input: &mut &[u8], depth: usize) -> Result<Value> {
+pub(super) fn take_value(input: &mut &[u8], depth: usize, handlers: &TypeHandlers) -> Result<Value> {
     if depth > DEPTH_MAX {
         return Err(wrong("collections lie too deep in one another"));
     }
@@ -323,17 +341,30 @@ fn take_value(input: &mut &[u8], depth: usize) -> Result<Value> {
             Value::Uuid(uuid::Uuid::from_bytes(bytes))
         }
         0x0E => Value::Bytes(take_sized(input)?.into()),
-        0x0F => Value::List(take_items(input, depth)?),
-        0x10 => Value::Vector(take_items(input, depth)?),
-        0x11 => Value::Set(take_items::<BTreeSet<_>>(input, depth)?),
+        0x0F => Value::List(take_items(input, depth, handlers)?),
+        0x10 => Value::Vector(take_items(input, depth, handlers)?),
+        0x11 => Value::Set(take_items::<BTreeSet<_>>(input, depth, handlers)?),
         0x12 => {
             let count = take_varint(input)?;
-            let entry = |_| Ok((take_value(input, depth + 1)?, take_value(input, depth + 1)?));
+            let entry =
+                |_| Ok((take_value(input, depth + 1, handlers)?, take_value(input, depth + 1, handlers)?));
             Value::Map((0..count).map(entry).collect::<Result<BTreeMap<_, _>>>()?)
         }
         0x13 => {
             let tag = edn::Symbol::parse(take_text(input)?);
-            Value::Tagged(tag, Box::new(take_value(input, depth + 1)?))
+            Value::Tagged(tag, Box::new(take_value(input, depth + 1, handlers)?))
+        }
+        byte @ 0x20..0x80 => {
+            let Some(handler) = handlers.of_byte(byte) else {
+                return Err(wrong("a value of a type that no handler is registered for"));
+            };
+            let mut bytes = take_sized(input)?;
+            let mut decoder = Decoder::new(&mut bytes, depth + 1, handlers);
+            let value = handler.decode(&mut decoder)?;
+            if !decoder.is_empty() {
+                return Err(wrong("a type handler has left bytes behind"));
+            }
+            Value::Tagged(edn::Symbol::parse(handler.tag()), Box::new(value))
         }
         small @ 0x80..0xC0 => Value::Int(i64::from(small & 0x3F)),
         short @ 0xC0..0xE0 => Value::str(text(take(input, usize::from(short & 0x1F))?)?),

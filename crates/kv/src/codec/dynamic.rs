@@ -4,6 +4,7 @@ use std::fmt;
 
 use edn::Value;
 
+use super::scalar::{BigEndianU64, NativeU64, Utf8, Utf8Z};
 use super::{Buffer, Codec, CodecError, data, number, tuple, wire};
 
 type Result<T> = std::result::Result<T, CodecError>;
@@ -62,6 +63,10 @@ scalar_types! {
     Uuid = "uuid",
 }
 
+/// The names of the types that are not scalars with a header.
+const WITHOUT_HEADER: [&str; 9] =
+    ["data", "raw", "octets", "id", "uint64", "uint64-be", "utf-8", "utf-8-bare", "ignore"];
+
 /// A type of keys or values, as a value itself; also the codec of that type.
 ///
 /// ```
@@ -83,6 +88,14 @@ pub enum KeyType {
     Raw,
     /// `:id`: 64-bit integers in eight bytes.
     Id,
+    /// `:uint64`: unsigned 64-bit integers in native byte order, for tables of integers.
+    UInt64,
+    /// `:uint64-be`: unsigned 64-bit integers, big-endian without a header.
+    UInt64Be,
+    /// `:utf-8`: text with a zero byte at its end and no header.
+    Utf8Z,
+    /// `:utf-8-bare`: text and nothing else.
+    Utf8,
     /// `:ignore`: not read at all, `nil` in its place.
     Ignore,
     /// One scalar.
@@ -120,15 +133,19 @@ impl KeyType {
     pub fn from_name(name: &str) -> Result<Self> {
         match name {
             "data" => return Ok(Self::Data),
-            "raw" => return Ok(Self::Raw),
+            "raw" | "octets" => return Ok(Self::Raw),
             "id" => return Ok(Self::Id),
+            "uint64" => return Ok(Self::UInt64),
+            "uint64-be" => return Ok(Self::UInt64Be),
+            "utf-8" => return Ok(Self::Utf8Z),
+            "utf-8-bare" => return Ok(Self::Utf8),
             "ignore" => return Ok(Self::Ignore),
             _ => {}
         }
         let scalar = ScalarType::ALL.iter().find(|scalar| scalar.name() == name);
         scalar.map(|scalar| Self::Scalar(*scalar)).ok_or_else(|| {
             let names = ScalarType::ALL.iter().map(|scalar| scalar.name());
-            let nearest = edn::nearest(name, names.chain(["data", "raw", "id", "ignore"]));
+            let nearest = edn::nearest(name, names.chain(WITHOUT_HEADER));
             CodecError::UnknownType { name: format!(":{name}"), nearest: nearest.map(str::to_owned) }
         })
     }
@@ -140,6 +157,10 @@ impl KeyType {
             Self::Data => Value::keyword("data"),
             Self::Raw => Value::keyword("raw"),
             Self::Id => Value::keyword("id"),
+            Self::UInt64 => Value::keyword("uint64"),
+            Self::UInt64Be => Value::keyword("uint64-be"),
+            Self::Utf8Z => Value::keyword("utf-8"),
+            Self::Utf8 => Value::keyword("utf-8-bare"),
             Self::Ignore => Value::keyword("ignore"),
             Self::Scalar(scalar) => keyword(scalar),
             Self::Tuple(scalars) => Value::Vector(scalars.iter().map(keyword).collect()),
@@ -150,6 +171,15 @@ impl KeyType {
     /// Whether ranges over the type mean something.
     pub fn is_ordered(&self) -> bool {
         !matches!(self, Self::Data | Self::Ignore)
+    }
+
+    fn unsigned(&self, value: &Value) -> Result<u64> {
+        let unsigned = match value {
+            Value::Int(integer) => u64::try_from(*integer).ok(),
+            Value::BigInt(integer) => u64::try_from(integer).ok(),
+            _ => return Err(self.wrong(value)),
+        };
+        unsigned.ok_or(CodecError::Range { type_name: "uint64", limit: "0 to 18446744073709551615" })
     }
 
     fn wrong(&self, value: &Value) -> CodecError {
@@ -167,6 +197,19 @@ impl KeyType {
                 wire::put_id(*id, buffer);
                 Ok(())
             }
+            (Self::UInt64, value) => {
+                buffer.extend_from_slice(&self.unsigned(value)?.to_ne_bytes());
+                Ok(())
+            }
+            (Self::UInt64Be, value) => {
+                buffer.extend_from_slice(&self.unsigned(value)?.to_be_bytes());
+                Ok(())
+            }
+            (Self::Utf8, Value::Str(text)) => {
+                buffer.extend_from_slice(text.as_bytes());
+                Ok(())
+            }
+            (Self::Utf8Z, Value::Str(text)) => Utf8Z.encode(text, buffer).map(drop),
             (Self::Ignore, _) => Ok(()),
             (Self::Scalar(scalar), value) => scalar.put(value, buffer, false),
             (Self::Tuple(scalars), value) => {
@@ -195,6 +238,10 @@ impl KeyType {
             Self::Data => return data::get(bytes),
             Self::Raw => return Ok(Value::Bytes(bytes.into())),
             Self::Ignore => return Ok(Value::Nil),
+            Self::UInt64 => return NativeU64.decode(bytes).map(integer),
+            Self::UInt64Be => return BigEndianU64.decode(bytes).map(integer),
+            Self::Utf8 => return Utf8.decode(bytes).map(Value::str),
+            Self::Utf8Z => return Utf8Z.decode(bytes).map(Value::str),
             Self::Id => Value::Int(wire::take_id(input)?),
             Self::Scalar(scalar) => scalar.take_last(input)?,
             Self::Tuple(scalars) => {
@@ -213,6 +260,11 @@ impl KeyType {
         wire::end(bytes, "value")?;
         Ok(value)
     }
+}
+
+/// An unsigned integer as EDN.
+fn integer(unsigned: u64) -> Value {
+    i64::try_from(unsigned).map_or_else(|_| Value::BigInt(unsigned.into()), Value::Int)
 }
 
 impl fmt::Display for KeyType {

@@ -77,6 +77,14 @@ pub enum CodecError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A type handler refused an item or bytes.
+    #[error("type handler of {tag}: {reason}")]
+    Handler {
+        /// The handler's tag.
+        tag: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// serde refused the item.
     #[error("{0}")]
     Serde(String),
@@ -97,6 +105,7 @@ impl CodecError {
             Self::UnknownType { .. } => ":kv/unknown-type",
             Self::TypeNotAllowed { .. } => ":kv/type-not-allowed",
             Self::Bytes { .. } => ":kv/undecodable",
+            Self::Handler { .. } => ":kv/type-handler",
             Self::Serde(_) => ":kv/serde",
         }
     }

@@ -22,13 +22,18 @@
 //! | `:bytes` | [`Blob`] | `FE`, bytes | as unsigned bytes, a prefix first |
 //! | `:id` | [`Id`] | 8 bytes, sign bit flipped, no header | numeric |
 //! | `:raw` | [`Raw`] | as they are | as unsigned bytes |
+//! | `:uint64` | [`NativeU64`] | 8 bytes in native order, no header | numeric in tables of integers |
+//! | `:uint64-be` | [`BigEndianU64`] | 8 bytes, no header | numeric |
+//! | `:utf-8` | [`Utf8Z`] | UTF-8, `00`, no header | by code point, a prefix first |
+//! | `:utf-8-bare` | [`Utf8`] | UTF-8, no header | by code point, a prefix first |
 //! | `:data` | [`Data`] | binary EDN, see [`data`] | none |
 //!
 //! Numbers are big-endian. An element of a tuple is written as by itself, header included, and where its
 //! length does not follow from its type, its zero bytes become `00 FF` and `00 00` ends it; so tuples compare
 //! element by element whatever their lengths and signs. `-0.0` is stored as `0.0`, NaN is refused. Values of
 //! different types may share a table: they order by header, negative longs first, bytes last. The types
-//! without a header (`:id`, `:raw`, `:data`) do not mix with others.
+//! without a header (`:id`, `:raw`, `:data`, and those that begin with `u`, which are the encodings of the Common
+//! Lisp binding and of heed) do not mix with others. `:octets` is another name of `:raw`.
 //!
 //! Keys and list items hold at most 511 bytes, elements of tuples at most 255, big integers 127 bytes.
 
@@ -36,6 +41,7 @@ mod adapt;
 pub mod data;
 mod dynamic;
 mod error;
+mod handlers;
 mod number;
 mod scalar;
 mod tuple;
@@ -47,9 +53,10 @@ pub use adapt::{ForHeed, FromHeed};
 pub use data::Data;
 pub use dynamic::{KeyType, ScalarType};
 pub use error::CodecError;
+pub use handlers::{DataWith, Decoder, Encoder, TypeHandler, TypeHandlers};
 pub use scalar::{
-    BigInteger, Blob, Boolean, Decimal, Double, Float, Id, Instant, Keyword, Long, NativeU32, NativeU64, Raw,
-    Str, Symbol, Unit, Utf8Z, Uuid,
+    BigEndianU32, BigEndianU64, BigInteger, Blob, Boolean, Decimal, Double, Float, Id, Instant, Keyword,
+    Long, NativeU32, NativeU64, Raw, Str, Symbol, Unit, Utf8, Utf8Z, Uuid,
 };
 pub use tuple::{Element, Many, Tuple};
 

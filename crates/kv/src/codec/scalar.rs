@@ -81,6 +81,19 @@ fixed!(
     |input| wire::take(input, "native 32-bit integer").map(u32::from_ne_bytes)
 );
 
+fixed!(
+    /// Unsigned 64-bit integers, big-endian without a header: they sort in any table, and other programs read them.
+    BigEndianU64: u64, "big-endian 64-bit integer",
+    |item, buffer| { buffer.extend_from_slice(&item.to_be_bytes()); Ok(()) },
+    |input| wire::take(input, "big-endian 64-bit integer").map(u64::from_be_bytes)
+);
+fixed!(
+    /// Unsigned 32-bit integers, likewise.
+    BigEndianU32: u32, "big-endian 32-bit integer",
+    |item, buffer| { buffer.extend_from_slice(&item.to_be_bytes()); Ok(()) },
+    |input| wire::take(input, "big-endian 32-bit integer").map(u32::from_be_bytes)
+);
+
 macro_rules! borrowed {
     ($(#[$doc:meta])* $codec:ident: $input:ty => $output:ty, $name:literal, $put:expr, $get:expr) => {
         $(#[$doc])*
@@ -246,6 +259,27 @@ impl Codec for Utf8Z {
 }
 
 impl Ordered for Utf8Z {}
+
+/// Text without a header and without an end, as heed's `Str` writes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Utf8;
+
+impl Codec for Utf8 {
+    type In<'a> = &'a str;
+    type Out<'a> = &'a str;
+
+    #[inline]
+    fn encode<'i: 'b, 'b>(&self, item: &'i str, _buffer: &'b mut Buffer) -> Result<&'b [u8]> {
+        Ok(item.as_bytes())
+    }
+
+    #[inline]
+    fn decode<'b>(&self, bytes: &'b [u8]) -> Result<&'b str> {
+        wire::utf8(bytes, "text")
+    }
+}
+
+impl Ordered for Utf8 {}
 
 /// No value at all: `:ignore`. Reading does not look at the bytes; storing stores none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

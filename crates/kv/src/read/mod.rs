@@ -9,6 +9,7 @@
 mod cursor;
 mod pairs;
 mod range;
+mod range_form;
 mod txn_cursor;
 
 use std::ops::Bound;
@@ -36,7 +37,7 @@ use crate::txn::WriteTxn;
 
 /// What can be read from: a [`ReadTxn`] or a [`WriteTxn`], which sees its own writes.
 ///
-/// Sealed: the two are all there is.
+/// Sealed: the two are all there is. A reference to a `dyn Read` is one, too, for code that takes either.
 pub trait Read: sealed::Sealed {
     /// A cursor over a table, standing nowhere.
     ///
@@ -98,6 +99,42 @@ pub trait Read: sealed::Sealed {
     #[doc(alias = "dbi-opts")]
     fn dbi_options(&self, dbi: &Dbi) -> Result<DbiOptions>;
 }
+
+impl<R: Read + ?Sized> Read for &R {
+    fn cursor(&self, dbi: &Dbi) -> Result<Cursor<'_>> {
+        (**self).cursor(dbi)
+    }
+
+    fn get(&self, dbi: &Dbi, key: &[u8]) -> Result<Option<&[u8]>> {
+        (**self).get(dbi, key)
+    }
+
+    fn entries(&self, dbi: &Dbi) -> Result<u64> {
+        (**self).entries(dbi)
+    }
+
+    fn count(&self, dbi: &Dbi, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Count> {
+        (**self).count(dbi, low, high)
+    }
+
+    fn rank(&self, dbi: &Dbi, key: &[u8]) -> Result<Count> {
+        (**self).rank(dbi, key)
+    }
+
+    fn by_rank(&self, dbi: &Dbi, rank: u64) -> Result<Option<Pair<'_>>> {
+        (**self).by_rank(dbi, rank)
+    }
+
+    fn key_by_rank(&self, dbi: &Dbi, rank: u64) -> Result<Option<Pair<'_>>> {
+        (**self).key_by_rank(dbi, rank)
+    }
+
+    fn dbi_options(&self, dbi: &Dbi) -> Result<DbiOptions> {
+        (**self).dbi_options(dbi)
+    }
+}
+
+impl<R: sealed::Sealed + ?Sized> sealed::Sealed for &R {}
 
 pub(crate) mod sealed {
     /// What only this crate implements.

@@ -153,6 +153,21 @@ impl<'r, K: Codec, V: Codec> Items<'_, 'r, K, V> {
         Ok(())
     }
 
+    /// Calls the visitor with the bytes of every value, until it breaks; nothing is decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`](crate::Error::Pages).
+    pub fn visit_raw(mut self, mut visitor: impl FnMut(&'r [u8]) -> ControlFlow<()>) -> Result<()> {
+        while let Some(value) = self.step()? {
+            if visitor(value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
     fn step(&mut self) -> Result<Option<&'r [u8]>> {
         let Some(value) = self.next.take() else { return Ok(None) };
         self.next = self.cursor.next_dup()?;

@@ -80,18 +80,22 @@ impl<K: Codec, V: Codec> Table<K, V> {
         &self.values
     }
 
+    #[inline]
     pub(crate) fn key<'i: 'b, 'b>(&self, key: K::In<'i>, buffer: &'b mut Buffer) -> Result<&'b [u8]> {
         self.keys.encode(key, buffer).map_err(|source| self.unencodable(source))
     }
 
+    #[inline]
     pub(crate) fn value<'i: 'b, 'b>(&self, value: V::In<'i>, buffer: &'b mut Buffer) -> Result<&'b [u8]> {
         self.values.encode(value, buffer).map_err(|source| self.unencodable(source))
     }
 
+    #[inline]
     fn decoded_key<'b>(&self, bytes: &'b [u8]) -> Result<K::Out<'b>> {
         self.keys.decode(bytes).map_err(|source| self.undecodable(bytes, source))
     }
 
+    #[inline]
     fn decoded_value<'b>(&self, bytes: &'b [u8]) -> Result<V::Out<'b>> {
         self.values.decode(bytes).map_err(|source| self.undecodable(bytes, source))
     }

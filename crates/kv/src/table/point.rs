@@ -12,6 +12,7 @@ impl<K: Codec, V: Codec> Table<K, V> {
     ///
     /// [`Error::Unencodable`](crate::Error::Unencodable), [`Error::Undecodable`](crate::Error::Undecodable).
     #[doc(alias = "get-value")]
+    #[inline]
     pub fn get<'r>(&self, read: &'r impl Read, key: K::In<'_>) -> Result<Option<V::Out<'r>>> {
         let mut buffer = Buffer::new();
         let key = self.key(key, &mut buffer)?;

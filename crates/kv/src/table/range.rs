@@ -136,6 +136,7 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
         self.pairs
     }
 
+    #[inline]
     fn decode(&self, (key, value): (&'r [u8], &'r [u8])) -> Result<(K::Out<'r>, V::Out<'r>)> {
         Ok((self.table.decoded_key(key)?, self.table.decoded_value(value)?))
     }
@@ -147,7 +148,6 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// [`Error::Undecodable`](crate::Error::Undecodable), [`Error::Pages`](crate::Error::Pages), as for all that
     /// follow.
     #[doc(alias = "get-some")]
-    #[doc(alias = "list-range-some")]
     pub fn find_entry(
         mut self,
         mut predicate: impl FnMut(&K::Out<'r>, &V::Out<'r>) -> bool,
@@ -233,12 +233,53 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
         Ok(kept)
     }
 
+    /// What the function makes of the bytes of each pair, where it makes something; nothing is decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`](crate::Error::Pages).
+    pub fn keep_raw<T>(mut self, mut f: impl FnMut(&'r [u8], &'r [u8]) -> Option<T>) -> Result<Vec<T>> {
+        let mut kept = Vec::new();
+        while let Some((key, value)) = self.pairs.step()? {
+            kept.extend(f(key, value));
+        }
+        Ok(kept)
+    }
+
+    /// The first thing that the function makes of the bytes of a pair; nothing is decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`](crate::Error::Pages).
+    pub fn some_raw<T>(mut self, mut f: impl FnMut(&'r [u8], &'r [u8]) -> Option<T>) -> Result<Option<T>> {
+        while let Some((key, value)) = self.pairs.step()? {
+            if let Some(made) = f(key, value) {
+                return Ok(Some(made));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many pairs have bytes that satisfy the predicate; nothing is decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`](crate::Error::Pages).
+    pub fn count_raw(mut self, mut predicate: impl FnMut(&'r [u8], &'r [u8]) -> bool) -> Result<u64> {
+        let mut count = 0;
+        while let Some((key, value)) = self.pairs.step()? {
+            count += u64::from(predicate(key, value));
+        }
+        Ok(count)
+    }
+
     /// The first thing that the function makes of a pair.
     ///
     /// # Errors
     ///
     /// As [`Entries::find_entry`].
     #[doc(alias = "range-some")]
+    #[doc(alias = "list-range-some")]
     pub fn some<T>(mut self, mut f: impl FnMut(K::Out<'r>, V::Out<'r>) -> Option<T>) -> Result<Option<T>> {
         while let Some(pair) = self.pairs.step()? {
             let (key, value) = self.decode(pair)?;
@@ -273,6 +314,7 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// # Errors
     ///
     /// As [`Entries::find_entry`].
+    #[doc(alias = "visit-kv")]
     #[doc(alias = "visit-list-range")]
     pub fn visit(mut self, mut visitor: impl FnMut(K::Out<'r>, V::Out<'r>) -> ControlFlow<()>) -> Result<()> {
         while let Some(pair) = self.pairs.step()? {
