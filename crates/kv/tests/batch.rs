@@ -67,17 +67,23 @@ fn tuple_forms_write_to_any_number_of_tables() {
     transact(&env, "nil").unwrap();
     // With the table pulled out, the types come with it and flags stand third.
     let table = Table::new(env.existing_dbi("list").unwrap(), KeyType::Id, KeyType::Id);
-    let batch = Batch::read_for(
-        &env,
-        &table,
-        &forms("[[:put 7 8] [:put 7 9 :nodupdata] [:put-list 6 [1]] [:del 6]]"),
-    );
+    let writes = forms("[[:put 7 8] [:put 7 9 :nodupdata] [:put-list 6 [1]] [:del 6]]");
+    let batch = Batch::read_for(&table, &writes);
     env.with_transaction(|txn| {
         txn.clear(table.dbi())?;
         txn.apply(&batch.unwrap())
     })
     .unwrap();
     assert_eq!(all(&env, "list", ":id", ":id"), "[[7 8] [7 9]]");
+    // A transaction reads forms that name its own new tables.
+    env.with_transaction(|txn| {
+        txn.open_dbi("new", DbiFlags::empty())?;
+        assert!(Batch::read(&env, &forms("[[:put \"new\" 1 2]]")).is_err());
+        let batch = txn.read_batch(&forms("[[:put \"new\" 1 2]]"))?;
+        txn.apply(&batch)
+    })
+    .unwrap();
+    assert_eq!(all(&env, "new", ":data", ":data"), "[[1 2]]");
 }
 
 #[test]

@@ -13,12 +13,13 @@ use edn::Value;
 
 use super::Batch;
 use crate::codec::{CodecError, KeyType};
-use crate::dbi::Dbi;
+use crate::dbi::{Dbi, DbiOptions};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::flags::PutFlags;
-use crate::read::{Read, ReadTxn};
+use crate::read::Read;
 use crate::table::{DynTable, Table};
+use crate::txn::WriteTxn;
 
 impl Batch {
     /// Reads a sequence of tuple forms that name their tables.
@@ -38,11 +39,12 @@ impl Batch {
     ///
     /// [`Error::BadForm`] with the form that cannot be read or stored; [`Error::NoSuchDbi`].
     pub fn read(env: &Env, forms: &Value) -> Result<Self> {
-        let mut reader = Reader { read: env.read()?, env, batch: Self::new() };
-        for form in sequence(forms)? {
-            reader.form(form, None)?;
-        }
-        Ok(reader.batch)
+        let read = env.read()?;
+        let mut find = |name: &str| {
+            let dbi = env.existing_dbi(name)?;
+            Ok((dbi, read.dbi_options(&dbi)?))
+        };
+        read_forms(forms, Tables::Named(&mut find))
     }
 
     /// Reads a sequence of tuple forms for one table, which also gives the types.
@@ -50,12 +52,23 @@ impl Batch {
     /// # Errors
     ///
     /// As [`Batch::read`].
-    pub fn read_for(env: &Env, table: &DynTable, forms: &Value) -> Result<Self> {
-        let mut reader = Reader { read: env.read()?, env, batch: Self::new() };
-        for form in sequence(forms)? {
-            reader.form(form, Some(table))?;
-        }
-        Ok(reader.batch)
+    pub fn read_for(table: &DynTable, forms: &Value) -> Result<Self> {
+        read_forms(forms, Tables::Only(table))
+    }
+}
+
+impl WriteTxn<'_> {
+    /// As [`Batch::read`], for this transaction: the forms may name tables that were made in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::read`].
+    pub fn read_batch(&mut self, forms: &Value) -> Result<Batch> {
+        let mut find = |name: &str| {
+            let dbi = self.existing_dbi(name)?;
+            Ok((dbi, self.dbi_options(&dbi)?))
+        };
+        read_forms(forms, Tables::Named(&mut find))
     }
 }
 
@@ -66,22 +79,37 @@ fn sequence(forms: &Value) -> Result<&[Value]> {
     }
 }
 
-struct Reader<'e> {
-    read: ReadTxn,
-    env: &'e Env,
+/// The tables that forms write to.
+enum Tables<'t> {
+    /// Each form names its own.
+    Named(&'t mut dyn FnMut(&str) -> Result<(Dbi, DbiOptions)>),
+    /// All forms write to this one.
+    Only(&'t DynTable),
+}
+
+struct Reader<'t> {
+    tables: Tables<'t>,
     batch: Batch,
 }
 
+fn read_forms(forms: &Value, tables: Tables<'_>) -> Result<Batch> {
+    let mut reader = Reader { tables, batch: Batch::new() };
+    for form in sequence(forms)? {
+        reader.form(form)?;
+    }
+    Ok(reader.batch)
+}
+
 impl Reader<'_> {
-    fn form(&mut self, form: &Value, table: Option<&DynTable>) -> Result<()> {
+    fn form(&mut self, form: &Value) -> Result<()> {
         let items = form.as_sequence().ok_or_else(|| bad(form, "a write is a vector"))?;
         let operation = items.first().and_then(Value::as_keyword).map(|keyword| keyword.as_str().to_owned());
         let operation = operation.ok_or_else(|| bad(form, "a write begins with its operation"))?;
         let rest = &items[1..];
-        let (rest, own_table) = match (table, rest.split_first()) {
-            (Some(_), _) => (rest, None),
-            (None, Some((Value::Str(name), rest))) => (rest, Some(name)),
-            (None, _) => return Err(bad(form, "the name of a table stands second")),
+        let (rest, own_table) = match (&self.tables, rest.split_first()) {
+            (Tables::Only(_), _) => (rest, None),
+            (Tables::Named(_), Some((Value::Str(name), rest))) => (rest, Some(name)),
+            (Tables::Named(_), _) => return Err(bad(form, "the name of a table stands second")),
         };
         // How many arguments stand before the types.
         let arguments = match operation.as_str() {
@@ -95,13 +123,11 @@ impl Reader<'_> {
         if arguments.iter().any(Value::is_nil) {
             return Err(bad(form, "nil cannot be stored, and is no key"));
         }
-        let (table, flags) = match (table, own_table) {
-            (Some(table), _) => (table.clone(), rest),
-            (None, Some(name)) => {
-                let types = rest.len().min(if operation == "del" { 1 } else { 2 });
-                (self.table(form, name, &rest[..types])?, &rest[types..])
-            }
-            (None, None) => return Err(bad(form, "the name of a table stands second")),
+        let types = rest.len().min(if operation == "del" { 1 } else { 2 });
+        let (table, flags) = match (&mut self.tables, own_table) {
+            (Tables::Only(table), _) => ((*table).clone(), rest),
+            (Tables::Named(find), Some(name)) => (typed(form, find(name)?, &rest[..types])?, &rest[types..]),
+            (Tables::Named(_), None) => return Err(bad(form, "the name of a table stands second")),
         };
         let flags = match flags {
             [] => PutFlags::empty(),
@@ -119,16 +145,15 @@ impl Reader<'_> {
         };
         result.map_err(|error| Error::BadForm { form: form.to_string(), reason: error.to_string() })
     }
+}
 
-    fn table(&self, form: &Value, name: &str, types: &[Value]) -> Result<DynTable> {
-        let dbi: Dbi = self.env.existing_dbi(name)?;
-        let stored = self.read.dbi_options(&dbi)?;
-        let type_at = |index: usize, stored: Option<&KeyType>| match types.get(index) {
-            Some(Value::Nil) | None => Ok(stored.cloned().unwrap_or_default()),
-            Some(value) => KeyType::from_value(value).map_err(|error| wrong_type(form, &error)),
-        };
-        Ok(Table::new(dbi, type_at(0, stored.key_type())?, type_at(1, stored.value_type())?))
-    }
+/// A table with the types that a form gives, or else those stored with it.
+fn typed(form: &Value, (dbi, stored): (Dbi, DbiOptions), types: &[Value]) -> Result<DynTable> {
+    let type_at = |index: usize, stored: Option<&KeyType>| match types.get(index) {
+        Some(Value::Nil) | None => Ok(stored.cloned().unwrap_or_default()),
+        Some(value) => KeyType::from_value(value).map_err(|error| wrong_type(form, &error)),
+    };
+    Ok(Table::new(dbi, type_at(0, stored.key_type())?, type_at(1, stored.value_type())?))
 }
 
 fn items_of<'v>(form: &Value, values: &'v Value) -> Result<Vec<&'v Value>> {

@@ -121,6 +121,17 @@ impl<K: Codec, V: Codec> Table<K, V> {
         Ok(self.entries_of(Pairs::new(read.cursor(&self.dbi)?, keys, Some(values), &self.dbi)))
     }
 
+    /// How many pairs the keys of a range have; [`Table::range_count`] of a list table.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::list`] and [`Table::range`].
+    #[doc(alias = "key-range-list-count")]
+    pub fn pair_count<'k>(&self, read: &impl Read, keys: impl Into<KeyRange<K::In<'k>>>) -> Result<u64> {
+        self.require_list("counting the values of keys")?;
+        self.range_count(read, keys)
+    }
+
     /// How many pairs have their key in one range and their value in another.
     ///
     /// Without bounds for the values, [`Table::range_count`] is faster.
@@ -128,6 +139,7 @@ impl<K: Codec, V: Codec> Table<K, V> {
     /// # Errors
     ///
     /// As [`Table::list_range`].
+    #[doc(alias = "list-range-count")]
     pub fn list_range_count<'k, 'v>(
         &self,
         read: &impl Read,

@@ -92,8 +92,6 @@ impl<K: Codec, V: Codec> Table<K, V> {
     ///
     /// As [`Table::range`].
     #[doc(alias = "range-count")]
-    #[doc(alias = "key-range-list-count")]
-    #[doc(alias = "list-range-count")]
     pub fn range_count<'k>(&self, read: &impl Read, range: impl Into<KeyRange<K::In<'k>>>) -> Result<u64> {
         let span = self.key_span(range.into())?;
         let (low, high) = span.bounds();
