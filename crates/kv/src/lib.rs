@@ -165,4 +165,4 @@ pub use flags::{DbiFlags, EnvFlags, PutFlags};
 pub use lmdb_pages::{Count, Snapshot, TableStat};
 pub use read::{Cursor, KeyRange, Keys, Pairs, Read, ReadTxn};
 pub use table::{DynTable, Entries, Items, Table, TypedKeys};
-pub use txn::WriteTxn;
+pub use txn::{WriteCursor, WriteTxn};

@@ -446,6 +446,35 @@ impl RawCursor {
         check(unsafe { ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut key, &mut value, flags) })
     }
 
+    /// Stores a value of `len` bytes that `fill` writes where LMDB will keep it; they are zero before. The caller
+    /// makes sure that the table is a plain one, where alone LMDB can do that.
+    pub(crate) fn put_reserved(
+        &mut self,
+        key: &[u8],
+        len: usize,
+        flags: u32,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> CodeResult<()> {
+        let mut key = val(key);
+        let mut value = ffi::MDB_val { mv_size: len, mv_data: ptr::null_mut() };
+        let flags = flags | ffi::MDB_RESERVE;
+        // SAFETY: the cursor's transaction is active, and the key is only read. With this flag LMDB reads the size of
+        // the value and writes the address of its place.
+        check(unsafe { ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut key, &mut value, flags) })?;
+        if len > 0 {
+            // SAFETY: on success the address is that of `len` writable bytes in a dirty page of the transaction, which
+            // stays in place until the transaction's next call; `self` is borrowed until `fill` returns. Zeroing
+            // through a pointer initialises the bytes before a slice is made of them.
+            let bytes = unsafe {
+                let start = value.mv_data.cast::<u8>();
+                ptr::write_bytes(start, 0, len);
+                std::slice::from_raw_parts_mut(start, len)
+            };
+            fill(bytes);
+        }
+        Ok(())
+    }
+
     /// Stores many values of one fixed size, packed in `items`, under one key.
     pub(crate) fn put_packed(&mut self, key: &[u8], items: &[u8], item_size: usize) -> CodeResult<()> {
         let mut key = val(key);

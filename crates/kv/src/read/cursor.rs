@@ -30,7 +30,7 @@ enum Kind<'r> {
 }
 
 /// What a cursor can do, whatever the orders of its table and wherever it reads.
-pub(super) trait Walk<'r>: std::fmt::Debug {
+pub(crate) trait Walk<'r>: std::fmt::Debug {
     fn first(&mut self) -> Result<Option<Pair<'r>>>;
     fn last(&mut self) -> Result<Option<Pair<'r>>>;
     fn seek(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>>;
@@ -356,7 +356,7 @@ impl<'r> Cursor<'r> {
         either!(self, cursor => cursor.seek_dup(key, value))
     }
 
-    /// Moves to exactly this pair.
+    /// Moves to exactly this pair; if it is not there, as [`Cursor::seek_dup`].
     ///
     /// # Errors
     ///

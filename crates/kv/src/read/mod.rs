@@ -19,6 +19,7 @@ use lmdb_pages::{Count, OrderKind, Snapshot};
 
 pub use cursor::Cursor;
 use cursor::Pair;
+pub(crate) use cursor::Walk;
 pub use pairs::{Keys, Pairs};
 pub use range::KeyRange;
 pub(crate) use range::{KeyBytes, Span};

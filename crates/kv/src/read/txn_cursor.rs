@@ -29,6 +29,8 @@ enum At {
     Gap(KeyBytes),
     /// Behind all values of this key.
     Behind(KeyBytes),
+    /// Where this value of this key would be, were it there.
+    Between(KeyBytes, KeyBytes),
     Front,
     End,
 }
@@ -45,6 +47,34 @@ impl<'r> TxnCursor<'r> {
     /// The caller binds `'r` to a borrow of the cursor's transaction.
     pub(crate) fn new(cursor: RawCursor, dbi: Dbi, place: Place) -> Self {
         Self { cursor: Some(cursor), at: At::Nowhere, dbi, place, _txn: PhantomData }
+    }
+
+    /// After the pair that the cursor was on was deleted.
+    pub(crate) fn leave_gap(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let key = KeyBytes::from_slice(key);
+        self.at = match value {
+            Some(value) => At::Between(key, KeyBytes::from_slice(value)),
+            None => At::Gap(key),
+        };
+    }
+
+    /// After a put, which may have settled the sizes that the table holds.
+    pub(crate) fn set_place(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// Moves onto the first value of `key` that is not less than `value`.
+    fn seek_between(&mut self, key: &[u8], value: &[u8]) -> Result<bool> {
+        let found = self.raw().seek_dup(key, value).map(Self::lengthen);
+        Ok(self.arrive(found, At::Nowhere)?.is_some())
+    }
+
+    /// Moves onto the first value of the key behind this one.
+    fn behind(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
+        match self.seek_or_end(key)? {
+            Some((found, _)) if found == key => self.go(Move::NextKey, At::End),
+            other => Ok(other),
+        }
     }
 
     /// Refuses a key that LMDB must not see.
@@ -151,17 +181,29 @@ impl<'r> Walk<'r> for TxnCursor<'r> {
     }
 
     fn next(&mut self) -> Result<Option<Pair<'r>>> {
-        if matches!(self.at, At::On) {
-            return self.go(Move::Next, At::End);
+        match &self.at {
+            At::On => self.go(Move::Next, At::End),
+            At::Between(key, value) => {
+                let (key, value) = (key.clone(), value.clone());
+                if self.seek_between(&key, &value)? { self.current() } else { self.behind(&key) }
+            }
+            _ => self.next_key(),
         }
-        self.next_key()
     }
 
     fn prev(&mut self) -> Result<Option<Pair<'r>>> {
-        if matches!(self.at, At::On) {
-            return self.go(Move::Prev, At::Front);
+        match &self.at {
+            At::On => self.go(Move::Prev, At::Front),
+            At::Between(key, value) => {
+                let (key, value) = (key.clone(), value.clone());
+                if self.seek_between(&key, &value)? {
+                    self.go(Move::Prev, At::Front)
+                } else {
+                    self.seek_le(&key)
+                }
+            }
+            _ => self.prev_key(),
         }
-        self.prev_key()
     }
 
     fn next_key(&mut self) -> Result<Option<Pair<'r>>> {
@@ -169,10 +211,17 @@ impl<'r> Walk<'r> for TxnCursor<'r> {
             At::On => self.go(Move::NextKey, At::End),
             At::Nowhere | At::Front => self.go(Move::First, At::End),
             At::Gap(key) => self.seek_or_end(&key),
-            At::Behind(key) => match self.seek_or_end(&key)? {
-                Some((found, _)) if found == key.as_slice() => self.go(Move::NextKey, At::End),
-                other => Ok(other),
-            },
+            At::Behind(key) => self.behind(&key),
+            At::Between(key, value) => {
+                if self.seek_between(&key, &value)? {
+                    let next = self.current()?;
+                    // In front of all values of the key, the next key is this one.
+                    if self.first_dup()? == next.map(|(_, value)| value) {
+                        return Ok(next);
+                    }
+                }
+                self.behind(&key)
+            }
             At::End => Ok(None),
         }
     }
@@ -183,6 +232,13 @@ impl<'r> Walk<'r> for TxnCursor<'r> {
             At::Nowhere | At::End => self.go(Move::Last, At::Front),
             At::Gap(key) => self.before(&key),
             At::Behind(key) => self.seek_le(&key),
+            At::Between(key, value) => {
+                if self.seek_between(&key, &value)? {
+                    self.go(Move::PrevKey, At::Front)
+                } else {
+                    self.seek_le(&key)
+                }
+            }
             At::Front => Ok(None),
         }
     }

@@ -1,6 +1,7 @@
 //! [`WriteTxn`]: the one transaction that writes.
 
 mod counting;
+mod cursor;
 mod slot;
 mod tables;
 
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::flags::{DbiFlags, PutFlags};
 use crate::read::TxnCursor;
 use crate::sys::{Code, RawCursor, TxnHandle};
+pub use cursor::WriteCursor;
 use slot::Slot;
 pub(crate) use slot::{KEY_MAX, Place};
 use tables::OwnTables;
@@ -257,6 +259,28 @@ impl<'e> WriteTxn<'e> {
     /// Also [`Error::KeyExists`] and [`Error::OutOfOrder`], as the flags say.
     pub fn put_with(&mut self, dbi: &Dbi, key: &[u8], value: &[u8], flags: PutFlags) -> Result<()> {
         let result = self.slot(dbi)?.put_with(key, value, flags);
+        result.map_err(|error| self.explain(error, "storing a pair"))?;
+        self.after_change(dbi)
+    }
+
+    /// Stores a value of `len` bytes that `fill` writes where it will lie, instead of copying it there. The bytes are
+    /// zero before.
+    ///
+    /// # Errors
+    ///
+    /// As [`WriteTxn::put`]; [`Error::IsAList`] on a list table, where LMDB would write past the end.
+    #[doc(alias = "MDB_RESERVE")]
+    pub fn put_reserved(
+        &mut self,
+        dbi: &Dbi,
+        key: &[u8],
+        len: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<()> {
+        if dbi.is_list() {
+            return Err(Error::IsAList { name: dbi.name.to_owned(), operation: "writing a value in place" });
+        }
+        let result = self.slot(dbi)?.put_reserved(key, len, fill);
         result.map_err(|error| self.explain(error, "storing a pair"))?;
         self.after_change(dbi)
     }

@@ -12,6 +12,7 @@
 //! ```
 
 use std::cmp::Ordering;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use lmdb_pages::OrderKind;
 use smallvec::SmallVec;
@@ -191,6 +192,32 @@ impl Slot {
             Err(Code::KEY_EXIST) => self.refuse(Error::KeyExists { name: self.name.to_owned() }),
             Err(code) => Err(code.into()),
         }
+    }
+
+    /// Stores a value that `fill` writes in place.
+    pub(super) fn put_reserved(
+        &mut self,
+        key: &[u8],
+        len: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> SlotResult<()> {
+        self.check_pair(key, &[])?;
+        if len > VALUE_MAX {
+            let name = self.name.to_owned();
+            return self.refuse(Error::TooLong { name, what: "value", len, max: VALUE_MAX });
+        }
+        let beyond = self.compare_to_tail(key, &[])? == Ordering::Greater;
+        let flags = if beyond { PutFlags::APPEND } else { PutFlags::empty() };
+        let mut panicked = None;
+        self.cursor.put_reserved(key, len, flags.bits(), |bytes| {
+            panicked = catch_unwind(AssertUnwindSafe(|| fill(bytes))).err();
+        })?;
+        // The pair is there, even if its value is only half written, so it counts.
+        if beyond {
+            self.remember(key, &[]);
+        }
+        self.count_put(key)?;
+        panicked.map_or(Ok(()), |panic| resume_unwind(panic))
     }
 
     pub(super) fn put_packed(&mut self, key: &[u8], items: &[u8], item_size: usize) -> SlotResult<()> {

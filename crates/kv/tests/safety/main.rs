@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests fail the test")]
 
+mod cursors;
 mod handles;
 mod lifecycle;
 
