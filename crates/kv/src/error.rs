@@ -173,6 +173,26 @@ pub enum Error {
         /// The table.
         name: String,
     },
+    /// A dump holds a table that is here already, and not empty.
+    #[error("table {name:?} is here already and is not empty; say whether to merge or to replace it")]
+    TableExists {
+        /// The table.
+        name: String,
+    },
+    /// A list table cannot become a plain one, because a key has several values.
+    #[error("table {name:?} has several values for a key, of which a plain table would keep only one")]
+    WouldLose {
+        /// The table.
+        name: String,
+    },
+    /// A dump cannot be read.
+    #[error("line {line} of the dump: {reason}")]
+    BadDump {
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The name is reserved or cannot be a table's name.
     #[error("{name:?} cannot be the name of a table: {reason}")]
     BadDbiName {
@@ -411,6 +431,9 @@ impl Error {
             Self::TxnFull => ":kv/transaction-full",
             Self::NoSuchDbi { .. } => ":kv/no-such-dbi",
             Self::StaleDbi { .. } => ":kv/stale-dbi",
+            Self::TableExists { .. } => ":kv/table-exists",
+            Self::WouldLose { .. } => ":kv/would-lose",
+            Self::BadDump { .. } => ":kv/bad-dump",
             Self::BadDbiName { .. } => ":kv/bad-dbi-name",
             Self::DbisFull { .. } => ":kv/dbis-full",
             Self::DbiFlagsConflict { .. } => ":kv/dbi-flags-conflict",

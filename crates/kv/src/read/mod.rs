@@ -190,6 +190,10 @@ impl Env {
 }
 
 impl ReadTxn {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
     /// The snapshot, for reading with `lmdb-pages` itself.
     pub fn snapshot(&self) -> &Snapshot {
         &self.inner.snapshot

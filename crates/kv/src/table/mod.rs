@@ -7,6 +7,7 @@ mod list;
 mod point;
 mod range;
 mod rank;
+mod spill;
 mod write;
 
 use crate::codec::{Buffer, Codec, CodecError, KeyType, Ordered};
@@ -18,6 +19,7 @@ use crate::txn::WriteTxn;
 
 pub use list::Items;
 pub use range::{Entries, TypedKeys};
+pub use spill::{Spilled, SpilledIter};
 
 /// A table with a codec for its keys and one for its values.
 ///

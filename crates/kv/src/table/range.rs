@@ -16,8 +16,8 @@ use crate::read::{KeyRange, Keys, Pairs, Read, Span};
 /// It borrows what is read, and so keeps it alive; a range that nobody iterates costs one search.
 #[derive(Debug)]
 pub struct Entries<'t, 'r, K, V> {
-    table: &'t Table<K, V>,
-    pairs: Pairs<'r>,
+    pub(super) table: &'t Table<K, V>,
+    pub(super) pairs: Pairs<'r>,
 }
 
 /// The keys of a range, each once, decoded one by one.

@@ -7,6 +7,7 @@
 mod cursors;
 mod handles;
 mod lifecycle;
+mod maintenance;
 
 use factum_kv::{Durability, Env, EnvOptions};
 use tempfile::TempDir;

@@ -1,0 +1,190 @@
+//! Large results that are kept: in memory up to a budget of bytes, beyond it in a temporary environment.
+//!
+//! ```text
+//!   push --> [ bytes in memory ] --budget reached--> TempEnv: number of the pair -> length of key | key | value
+//!              the latest pairs                                 all earlier ones
+//! ```
+//!
+//! The budget is given by the caller, in bytes: how much memory the whole process or machine has left says little
+//! about how much one result may take.
+
+use std::path::PathBuf;
+
+use crate::dbi::Dbi;
+use crate::env::{EnvOptions, TempEnv};
+use crate::error::{Error, Result};
+use crate::flags::DbiFlags;
+use crate::read::{Read, ReadTxn};
+
+/// When and where to spill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct SpillOptions {
+    budget: usize,
+    directory: Option<PathBuf>,
+}
+
+impl Default for SpillOptions {
+    fn default() -> Self {
+        Self { budget: 64 << 20, directory: None }
+    }
+}
+
+impl SpillOptions {
+    /// So many bytes stay in memory: those of the pairs, and 16 for each. While a part is being moved to disk, it is
+    /// in memory twice.
+    pub fn budget(bytes: usize) -> Self {
+        Self { budget: bytes, directory: None }
+    }
+
+    /// Spill below this directory instead of the system's directory for temporary files.
+    pub fn directory(mut self, path: impl Into<PathBuf>) -> Self {
+        self.directory = Some(path.into());
+        self
+    }
+}
+
+/// A pair of bytes.
+type Pair<'s> = (&'s [u8], &'s [u8]);
+
+/// Pairs of bytes in the order in which they came.
+#[derive(Debug)]
+pub(crate) struct Spill {
+    options: SpillOptions,
+    /// The latest pairs, one behind the other, and where their keys and values end.
+    bytes: Vec<u8>,
+    ends: Vec<(usize, usize)>,
+    /// The pairs before those.
+    disk: Option<Disk>,
+    on_disk: u64,
+}
+
+#[derive(Debug)]
+struct Disk {
+    /// Absent while writing.
+    read: Option<ReadTxn>,
+    dbi: Dbi,
+    env: TempEnv,
+}
+
+impl Spill {
+    pub(crate) fn new(options: &SpillOptions) -> Self {
+        Self { options: options.clone(), bytes: Vec::new(), ends: Vec::new(), disk: None, on_disk: 0 }
+    }
+
+    pub(crate) fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(key);
+        let key_end = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.ends.push((key_end, self.bytes.len()));
+        if self.bytes.len() + self.ends.len() * size_of::<(usize, usize)>() > self.options.budget {
+            self.move_to_disk()?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn move_to_disk(&mut self) -> Result<()> {
+        let disk = match &mut self.disk {
+            Some(disk) => disk,
+            None => {
+                let options = EnvOptions::new().max_readers(8).max_dbis(1);
+                let env = TempEnv::open(&options, self.options.directory.as_deref())?;
+                let dbi = env.open_dbi("spilled", DbiFlags::empty())?;
+                self.disk.insert(Disk { read: None, dbi, env })
+            }
+        };
+        disk.read = None;
+        let mut txn = disk.env.write()?;
+        let mut start = 0;
+        for (number, (key_end, end)) in (self.on_disk..).zip(&self.ends) {
+            let key_length = u32::try_from(key_end - start)
+                .map_err(|_| Error::Corrupted { reason: "a key of more than 4 GiB".to_owned() })?;
+            let pair = &self.bytes[start..*end];
+            txn.put_reserved(&disk.dbi, &number.to_be_bytes(), 4 + pair.len(), |place| {
+                place[..4].copy_from_slice(&key_length.to_le_bytes());
+                place[4..].copy_from_slice(pair);
+            })?;
+            start = *end;
+        }
+        txn.commit()?;
+        disk.read = Some(disk.env.read()?);
+        self.on_disk += self.ends.len() as u64;
+        self.bytes.clear();
+        self.ends.clear();
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.on_disk + self.ends.len() as u64
+    }
+
+    pub(crate) fn on_disk(&self) -> u64 {
+        self.on_disk
+    }
+
+    pub(crate) fn get(&self, index: u64) -> Result<Option<Pair<'_>>> {
+        if index < self.on_disk {
+            let Some(Disk { read: Some(read), dbi, .. }) = &self.disk else { return Ok(None) };
+            return match read.get(dbi, &index.to_be_bytes())? {
+                Some(bytes) => split(bytes).map(Some),
+                None => Err(missing()),
+            };
+        }
+        let index = usize::try_from(index - self.on_disk).unwrap_or(usize::MAX);
+        Ok(self.in_memory(index))
+    }
+
+    fn in_memory(&self, index: usize) -> Option<Pair<'_>> {
+        let (key_end, end) = *self.ends.get(index)?;
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |(_, end)| *end);
+        Some((&self.bytes[start..key_end], &self.bytes[key_end..end]))
+    }
+
+    /// All pairs, in order.
+    pub(crate) fn iter(&self) -> Result<SpillIter<'_>> {
+        let cursor = match &self.disk {
+            Some(Disk { read: Some(read), dbi, .. }) => Some(read.cursor(dbi)?),
+            _ => None,
+        };
+        Ok(SpillIter { spill: self, cursor, next: 0 })
+    }
+}
+
+/// The pairs in order.
+#[derive(Debug)]
+pub(crate) struct SpillIter<'s> {
+    spill: &'s Spill,
+    /// On the part on disk.
+    cursor: Option<crate::read::Cursor<'s>>,
+    next: u64,
+}
+
+impl<'s> Iterator for SpillIter<'s> {
+    type Item = Result<Pair<'s>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let index = self.next;
+        self.next += 1;
+        if index < self.spill.on_disk {
+            let found = self.cursor.as_mut()?.next();
+            return Some(found.and_then(|pair| split(pair.ok_or_else(missing)?.1)));
+        }
+        self.spill.in_memory(usize::try_from(index - self.spill.on_disk).ok()?).map(Ok)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::try_from(self.spill.len().saturating_sub(self.next)).unwrap_or(usize::MAX);
+        (left, Some(left))
+    }
+}
+
+fn split(bytes: &[u8]) -> Result<Pair<'_>> {
+    let (length, pair) = bytes.split_first_chunk().ok_or_else(missing)?;
+    pair.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(missing)
+}
+
+#[cold]
+fn missing() -> Error {
+    Error::Corrupted { reason: "a spilled pair is missing or damaged".to_owned() }
+}
