@@ -354,6 +354,24 @@ impl Move {
     }
 }
 
+/// Makes the system set aside room for the first `bytes` of a file, without making it longer.
+#[cfg(target_os = "linux")]
+pub(crate) fn reserve(file: &std::fs::File, bytes: u64) -> std::io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let bytes = libc::off_t::try_from(bytes).map_err(std::io::Error::other)?;
+    // SAFETY: the descriptor is open as long as `file` is borrowed; the call touches no memory of ours.
+    match unsafe { libc::fallocate(file.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, 0, bytes) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Other systems cannot.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn reserve(_file: &std::fs::File, _bytes: u64) -> std::io::Result<()> {
+    Ok(())
+}
+
 /// A key and its value, as a cursor returns them.
 pub(crate) type Pair<'t> = (&'t [u8], &'t [u8]);
 
@@ -525,6 +543,48 @@ mod tests {
         assert_eq!(slots.len(), 1);
         assert_eq!(slots[0].pid, std::process::id());
         assert_eq!(slots[0].txn_id, Some(reader.id() as u64));
+    }
+
+    #[test]
+    fn the_child_of_a_fork_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = crate::Env::open(dir.path()).unwrap();
+        let dbi = env.open_dbi("t", crate::DbiFlags::empty()).unwrap();
+        let mut batch = crate::Batch::new();
+        batch.delete_raw(&dbi, b"k").unwrap();
+        // SAFETY: the child only makes calls that are refused before they take locks, and then ends without cleaning
+        // up.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let refused = |result: crate::Result<()>| matches!(result, Err(crate::Error::Forked));
+            let all = refused(env.snapshot().map(drop))
+                && refused(env.read().map(drop))
+                && refused(env.write().map(drop))
+                && refused(env.try_write(std::time::Duration::ZERO).map(drop))
+                && refused(env.submit(batch).map(drop))
+                && refused(env.info().map(drop))
+                && refused(env.sync())
+                && refused(env.set_flags(crate::EnvFlags::NOSYNC, true))
+                && refused(env.clear_stale_readers().map(drop))
+                && refused(env.open_dbi("new", crate::DbiFlags::empty()).map(drop))
+                && refused(env.copy_to("/nowhere", true));
+            // SAFETY: ends the process at once, as a child must that has only one of its threads.
+            unsafe { libc::_exit(i32::from(!all)) }
+        }
+        assert!(child > 0);
+        let mut status = 0;
+        // SAFETY: waits for the child made above.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
+        // The parent is not disturbed.
+        env.write().unwrap().commit().unwrap();
+    }
+
+    #[test]
+    fn a_transaction_that_is_too_large_says_so() {
+        let error = crate::Error::from_code(Code(ffi::MDB_TXN_FULL), "storing a pair");
+        assert_eq!(error.code(), ":kv/transaction-full");
+        assert!(error.ends_transaction() && error.to_string().contains("split it"));
     }
 
     #[test]

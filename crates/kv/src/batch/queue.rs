@@ -192,7 +192,8 @@ impl Env {
     ///
     /// Where many threads write a little each, this is much faster than a transaction for each, since one commit
     /// serves them all; and there is nothing to tune: a batch waits only while another commit is under way. If too
-    /// many batches wait (4098, or 1024 for each processor), submitting waits, too.
+    /// many batches wait (4098, or 1024 for each processor, behind those that are being committed), submitting waits,
+    /// too.
     ///
     /// # Errors
     ///
@@ -313,7 +314,12 @@ impl Queue {
 fn commit_all(env: &Env, requests: Vec<Request>) {
     let mut failed: Vec<Option<Error>> = requests.iter().map(|_| None).collect();
     for restart in 0..=RESTARTS_MAX {
-        match commit_together(env, &requests, &mut failed, restart == RESTARTS_MAX) {
+        let nested = restart == RESTARTS_MAX;
+        if nested && env.shared.options.write_map {
+            // LMDB cannot nest then.
+            break;
+        }
+        match commit_together(env, &requests, &mut failed, nested) {
             Ok(()) => return tell(requests, failed),
             Err(Spoilt::By(culprit, error)) => failed[culprit] = Some(error),
             Err(Spoilt::ForAll) => break,

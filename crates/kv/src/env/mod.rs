@@ -202,6 +202,12 @@ impl Shared {
             Error::MapFull { .. } => Error::MapFull { map_size: self.heed.info().map_size as u64 },
             Error::ReadersFull { .. } => Error::ReadersFull { max: self.heed.max_readers() },
             Error::StillOpen { holders, .. } => Error::StillOpen { path: self.path.clone(), holders },
+            // What LMDB makes of a write that the system cut short.
+            Error::Io { source, .. }
+                if source.raw_os_error() == Some(libc::EIO) && place::is_full(&self.path) =>
+            {
+                Error::DiskFull { source: std::io::Error::from_raw_os_error(libc::ENOSPC) }
+            }
             other => other,
         }
     }

@@ -1,15 +1,16 @@
 //! Looking at a path before LMDB does: what is there, whether it can be a database, and which file it is.
 //!
-//! The data file is read here only while no environment of this process has it open; LMDB's locks are on the
-//! lock file, which is never touched.
+//! The files are touched here only while no environment of this process has them open: LMDB's locks are on the lock
+//! file, and the system would release them when any other handle of the process on it is closed.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::EnvOptions;
 use crate::error::{Error, Result};
+use crate::sys;
 
 const MAGIC: u32 = 0xBEEF_C0DE;
 /// The only version of the data format that LMDB 0.9 has ever had.
@@ -105,6 +106,46 @@ impl Place {
         Ok(self)
     }
 
+    /// Sets room aside for the lock file before LMDB maps it.
+    ///
+    /// LMDB makes the file as long as its reader slots need and writes to it through a mapping. Where the disk is
+    /// full, the system answers such a write by killing the process; here, it answers with an error. Only while no
+    /// environment of this process has the file open: closing it here would release the locks on it.
+    pub(super) fn reserve_lock_file(&self, options: &EnvOptions) -> Result<()> {
+        /// Bytes of a reader slot, and more than enough for what stands before them.
+        const SLOT: u64 = 64;
+        const HEAD: u64 = 4096;
+        let path = if options.single_file {
+            let mut name = self.data.clone().into_os_string();
+            name.push("-lock");
+            PathBuf::from(name)
+        } else {
+            self.path.join("lock.mdb")
+        };
+        let readers = options.max_readers.unwrap_or(EnvOptions::DEFAULT_MAX_READERS);
+        let wanted = HEAD + SLOT * u64::from(readers);
+        let has_room =
+            |found: &fs::Metadata| found.blocks() * 512 >= found.len() && found.blocks() * 512 >= wanted;
+        if fs::metadata(&path).is_ok_and(|found| has_room(&found)) {
+            return Ok(());
+        }
+        let opened =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let reserved = opened.and_then(|file| {
+            let length = file.metadata()?.len();
+            sys::reserve(&file, wanted.max(length))
+        });
+        match reserved {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+            {
+                Err(Error::io("reserving room for the lock file")(error))
+            }
+            // Whatever else there is, such as a file system that cannot do this, LMDB meets it again.
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the data file, if there is one, begins as LMDB's files do.
     pub(crate) fn check_head(&self) -> Result<()> {
         let mut head = Vec::new();
@@ -163,9 +204,8 @@ pub(crate) fn not_writable(path: &Path) -> impl FnOnce(io::Error) -> Error {
     }
 }
 
-/// The kind of the file system, if it is known to be a network one.
-#[cfg(target_os = "linux")]
-fn remote_kind(path: &Path) -> Option<&'static str> {
+/// What the system says about the file system that a path is on.
+fn file_system(path: &Path) -> Option<libc::statfs> {
     use std::ffi::CString;
     use std::os::unix::ffi::OsStrExt;
 
@@ -173,13 +213,24 @@ fn remote_kind(path: &Path) -> Option<&'static str> {
     let mut stat = std::mem::MaybeUninit::<libc::statfs>::uninit();
     #[expect(unsafe_code, reason = "statfs has no safe form in the standard library")]
     // SAFETY: the path is NUL-terminated, and the record is read only if the call filled it in.
-    let kind = unsafe {
-        if libc::statfs(path.as_ptr(), stat.as_mut_ptr()) != 0 {
-            return None;
-        }
-        stat.assume_init().f_type
-    };
-    remote_name(kind as u32)
+    unsafe {
+        (libc::statfs(path.as_ptr(), stat.as_mut_ptr()) == 0).then(|| stat.assume_init())
+    }
+}
+
+/// Whether there is no room left on the file system of a path.
+pub(super) fn is_full(path: &Path) -> bool {
+    /// What is left of a page or so cannot be used.
+    const LEAST: u64 = 1 << 16;
+    #[allow(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
+    let left = |stat: libc::statfs| (stat.f_bavail as u64).saturating_mul(stat.f_bsize as u64);
+    file_system(path).is_some_and(|stat| left(stat) < LEAST)
+}
+
+/// The kind of the file system, if it is known to be a network one.
+#[cfg(target_os = "linux")]
+fn remote_kind(path: &Path) -> Option<&'static str> {
+    remote_name(file_system(path)?.f_type as u32)
 }
 
 #[cfg(not(target_os = "linux"))]

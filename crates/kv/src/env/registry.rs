@@ -44,7 +44,11 @@ fn open_once(options: &EnvOptions, path: &Path) -> Result<Env> {
         shared.agree_with(options, &place)?;
         return Ok(Env::from(shared));
     }
+    if heed::env_closing_event(&place.path).is_some() {
+        return Err(Error::StillOpen { path: place.path, holders: Holders::default() });
+    }
     place.check_head()?;
+    place.reserve_lock_file(options)?;
     let heed = open_heed(options, &place)?;
     let shared = Arc::new(Shared::new(heed, options, &place)?);
     let id = FileId::of(&place.data).map_err(Error::io("identifying the data file"))?;

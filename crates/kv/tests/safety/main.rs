@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests fail the test")]
 
 mod cursors;
+mod faults;
 mod handles;
 mod lifecycle;
 mod maintenance;
+mod queue;
 
 use factum_kv::{Durability, Env, EnvOptions};
 use tempfile::TempDir;
