@@ -15,6 +15,9 @@
 //! fails if a future heed words its `Debug` text differently.
 #![expect(unsafe_code, reason = "calls into LMDB's C interface; every block argues its safety")]
 
+mod leases;
+mod process;
+
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +25,9 @@ use std::ptr::{self, NonNull};
 
 use heed::{CommitOrAbort, WithoutTls};
 use lmdb_master_sys as ffi;
+
+pub(crate) use leases::Leases;
+pub(crate) use process::Process;
 
 /// A return code of LMDB that is not success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -556,3 +556,59 @@ proptest! {
         run(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED, &steps);
     }
 }
+
+/// What is remembered from one transaction to the next about which tables are counted must follow every change.
+#[test]
+fn counting_begins_and_ends_whatever_was_remembered() {
+    let (_dir, env) = env();
+    let plain = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    let write = |key: &[u8]| {
+        let mut txn = env.write().unwrap();
+        txn.put(&plain, key, b"v").unwrap();
+        txn.commit().unwrap();
+    };
+    let counted = || {
+        let read = env.read().unwrap();
+        read.rank(&plain, b"z").map(|count| count.keys).ok()
+    };
+    write(b"a");
+    write(b"b");
+    assert_eq!(counted(), None);
+
+    // Begun and taken back: it is as it was.
+    let mut txn = env.write().unwrap();
+    txn.start_counting(&plain).unwrap();
+    txn.put(&plain, b"c", b"v").unwrap();
+    txn.abort();
+    write(b"c");
+    assert_eq!(counted(), None);
+
+    // Begun in a nested transaction.
+    let mut txn = env.write().unwrap();
+    txn.put(&plain, b"d", b"v").unwrap();
+    let mut nested = txn.nested().unwrap();
+    nested.start_counting(&plain).unwrap();
+    nested.commit().unwrap();
+    txn.put(&plain, b"e", b"v").unwrap();
+    txn.commit().unwrap();
+    write(b"f");
+    write(b"g");
+    assert_eq!(counted(), Some(7));
+    env.read().unwrap().verify_counts(&plain).unwrap();
+
+    // Another writer comes in between, by heed's own API, and then somebody without counts.
+    let heed_txn = env.heed().write_txn().unwrap();
+    heed_txn.commit().unwrap();
+    write(b"h");
+    assert_eq!(counted(), Some(8));
+
+    // The table is dropped and comes back without counting.
+    let mut txn = env.write().unwrap();
+    txn.drop_dbi(&plain).unwrap();
+    txn.commit().unwrap();
+    let again = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(&again, b"a", b"v").unwrap();
+    txn.commit().unwrap();
+    assert!(env.read().unwrap().rank(&again, b"z").is_err());
+}

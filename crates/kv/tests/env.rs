@@ -200,6 +200,31 @@ fn readers_are_listed_with_their_age() {
     assert_eq!(env.readers().unwrap(), []);
 }
 
+/// Reader slots are used again, but hold no state meanwhile.
+#[test]
+fn a_snapshot_that_is_gone_holds_nothing() {
+    let dir = dir();
+    let env = Env::open(dir.path()).unwrap();
+    put_one(&env, b"1");
+    for round in 0..20 {
+        let snapshots: Vec<_> = (0..6)
+            .map(|_| {
+                put_one(&env, b"1");
+                env.snapshot().unwrap()
+            })
+            .collect();
+        let ids: Vec<_> = snapshots.iter().map(factum_kv::Snapshot::txn_id).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "round {round}: each is newer: {ids:?}");
+        assert_eq!(env.readers().unwrap().len(), 6);
+        drop(snapshots);
+        assert_eq!(env.readers().unwrap(), []);
+    }
+    // Pages are reused as if nobody had ever read.
+    let used = env.info().unwrap().used_size;
+    (0..50).for_each(|_| put_one(&env, b"1"));
+    assert_eq!(env.info().unwrap().used_size, used);
+}
+
 #[test]
 fn too_many_readers_is_an_error_of_its_own() {
     let dir = dir();

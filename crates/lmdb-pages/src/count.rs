@@ -46,6 +46,10 @@ pub fn count_range<K: Order>(
     };
     let last_page = high.leaf.page();
     let mut walk = low;
+    if !with_dups && walk.leaf.page() != last_page {
+        let entries = walk.entries_to_leaf(last_page)?.saturating_add(high.leaf.index as u64);
+        return Ok(Count { keys: entries, pairs: entries });
+    }
     let mut from = walk.leaf.index;
     let mut visited = 0;
     while walk.leaf.page() != last_page {

@@ -1,14 +1,16 @@
 //! The reader of an environment's file: one mapping, from which snapshots are taken.
 
 use std::fs::File;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
-use heed::{Env, RoTxn, WithoutTls};
+use heed::{Env, WithoutTls};
 
 use crate::error::{Error, Result};
 use crate::format::Meta;
+use crate::lease::{Lease, Leases};
 use crate::map::{Mapping, Pages};
 use crate::snapshot::{Snapshot, SnapshotInner, next_reader_id};
 
@@ -28,6 +30,7 @@ pub struct Reader {
 struct ReaderInner {
     id: u64,
     env: Env<WithoutTls>,
+    leases: Leases,
     file: File,
     page_size: usize,
     mapping: RwLock<Arc<Mapping>>,
@@ -80,6 +83,23 @@ impl Reader {
     ///
     /// [`Error::Io`] if the data file cannot be mapped, [`Error::NotLmdb`] if its meta page is foreign.
     pub fn new(env: &Env<WithoutTls>) -> Result<Reader> {
+        Self::open(env, Leases::of_heed(env))
+    }
+
+    /// As [`Reader::new`], with leases from elsewhere: `take` begins, or renews, a read transaction on the same
+    /// environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::new`].
+    pub fn with_leases(
+        env: &Env<WithoutTls>,
+        take: impl Fn() -> Result<Box<dyn Lease>> + Send + Sync + UnwindSafe + RefUnwindSafe + 'static,
+    ) -> Result<Reader> {
+        Self::open(env, Leases(Arc::new(take)))
+    }
+
+    fn open(env: &Env<WithoutTls>, leases: Leases) -> Result<Reader> {
         let file = env.try_clone_inner_file()?;
         let length = file.metadata()?.len();
         // The page size is not known yet; any size finds the first meta page.
@@ -90,6 +110,7 @@ impl Reader {
             inner: Arc::new(ReaderInner {
                 id: next_reader_id(),
                 env: env.clone(),
+                leases,
                 file,
                 page_size,
                 mapping: RwLock::new(Arc::new(mapping)),
@@ -142,15 +163,15 @@ impl ReaderInner {
     /// not begun to write it when we finished copying. That is certain if by then *t + 1* was not committed: if the
     /// other meta page was still older than *t*, or else if a second lease still got *t* (LMDB hands out *t + 1*
     /// before *t + 2* can begin, but only after the sync of the meta page, which may take milliseconds).
-    fn lease(&self, mapping: &Mapping) -> Result<(RoTxn<'static, WithoutTls>, Meta)> {
-        let mut lease = self.env.clone().static_read_txn()?;
+    fn lease(&self, mapping: &Mapping) -> Result<(Box<dyn Lease>, Meta)> {
+        let mut lease = self.leases.take()?;
         for _ in 0..ATTEMPTS_MAX {
-            let txn_id = lease.id() as u64;
+            let txn_id = lease.txn_id();
             let slot = (txn_id % 2) as usize;
             let bytes = mapping.meta_bytes(slot);
             if mapping.meta_txn_id(1 - slot) > txn_id {
-                let second = self.env.clone().static_read_txn()?;
-                if second.id() != lease.id() {
+                let second = self.leases.take()?;
+                if second.txn_id() != txn_id {
                     lease = second;
                     continue;
                 }

@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use heed::{RoTxn, WithoutTls};
-
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::format::{F_DUPDATA, F_SUBDATA, Meta, Record};
+use crate::lease::Lease;
 use crate::map::Pages;
 use crate::order::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes};
 use crate::table::{Table, TableFlags};
@@ -36,7 +35,7 @@ pub(crate) struct SnapshotInner {
     pub(crate) last_page: u64,
     pub(crate) pages: Pages,
     /// Never used, only kept: it stops LMDB from reusing the pages. (The mutex, never locked, makes it `Sync`.)
-    _lease: Option<Mutex<RoTxn<'static, WithoutTls>>>,
+    _lease: Option<Mutex<Box<dyn Lease>>>,
 }
 
 impl std::fmt::Debug for SnapshotInner {
@@ -46,12 +45,7 @@ impl std::fmt::Debug for SnapshotInner {
 }
 
 impl SnapshotInner {
-    pub(crate) fn new(
-        reader: u64,
-        meta: Meta,
-        pages: Pages,
-        lease: Option<RoTxn<'static, WithoutTls>>,
-    ) -> Self {
+    pub(crate) fn new(reader: u64, meta: Meta, pages: Pages, lease: Option<Box<dyn Lease>>) -> Self {
         let Meta { main, free, last_page, txn_id } = meta;
         SnapshotInner { txn_id, reader, main, free, last_page, pages, _lease: lease.map(Mutex::new) }
     }

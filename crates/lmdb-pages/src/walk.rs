@@ -13,6 +13,8 @@
 //! A damaged tree cannot trap the walk: a path has at most [`MAX_DEPTH`] levels, and a step to a neighbouring leaf
 //! must find greater (going back: smaller) keys there.
 
+mod find;
+mod heads;
 mod leaf;
 mod prefetch;
 
@@ -22,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::format::{Header, MAX_DEPTH, NO_PAGE, Node, P_BRANCH, P_LEAF, number_of};
 use crate::map::Pages;
 use crate::order::Order;
+pub(crate) use find::find;
 pub(crate) use leaf::Leaf;
 use prefetch::{prefetch_contents, prefetch_for_search, prefetch_head};
 

@@ -69,6 +69,7 @@ fn exercise<K: Order, D: Order>(snapshot: &Snapshot, name: &str, steps: &mut u64
         let (key, value) = (shape.key.make(key * 3), shape.value.make(key));
         // Errors here do not end the loop: a cursor must be usable after one.
         let _ = cursor.seek(&key);
+        let _ = lmdb_pages::get::<K>(snapshot, &table, &key);
         let _ = cursor.dup_count();
         let _ = cursor.next_dup();
         let _ = cursor.prev_key();

@@ -172,6 +172,11 @@ fn check<K: Order, D: Order>(
     let mut cursor = Cursor::<K, D>::new(snapshot, &table).unwrap();
     for movement in moves {
         compare_move(&twin.shape, movement, &mut cursor, &mut naive);
+        if let Move::Seek(seed) | Move::SeekExact(seed) = movement {
+            let key = twin.shape.key.make(*seed);
+            let expected = pairs.iter().find(|pair| pair.0 == key).map(|pair| &pair.1[..]);
+            assert_eq!(lmdb_pages::get::<K>(snapshot, &table, &key).unwrap(), expected);
+        }
     }
 
     for (from, to) in ranges {

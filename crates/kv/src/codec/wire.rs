@@ -33,12 +33,14 @@ type Result<T> = std::result::Result<T, CodecError>;
 const SIGN: u64 = 1 << 63;
 
 /// Takes `N` bytes from the front.
+#[inline]
 pub(super) fn take<const N: usize>(input: &mut &[u8], type_name: &'static str) -> Result<[u8; N]> {
     let (head, rest) = input.split_first_chunk().ok_or(CodecError::bytes(type_name, "too short"))?;
     *input = rest;
     Ok(*head)
 }
 
+#[inline]
 pub(super) fn take_header(input: &mut &[u8], header: u8, type_name: &'static str) -> Result<()> {
     match take::<1>(input, type_name)? {
         [found] if found == header => Ok(()),
@@ -47,16 +49,19 @@ pub(super) fn take_header(input: &mut &[u8], header: u8, type_name: &'static str
 }
 
 /// Nothing may be left.
+#[inline]
 pub(super) fn end(input: &[u8], type_name: &'static str) -> Result<()> {
     if input.is_empty() { Ok(()) } else { Err(CodecError::bytes(type_name, "too long")) }
 }
 
+#[inline]
 pub(super) fn put_long(value: i64, buffer: &mut Buffer) {
     let mut bytes = [if value < 0 { LONG_NEGATIVE } else { LONG }; 9];
     bytes[1..].copy_from_slice(&value.to_be_bytes());
     buffer.extend_from_slice(&bytes);
 }
 
+#[inline]
 pub(super) fn take_long(input: &mut &[u8]) -> Result<i64> {
     let [header, payload @ ..] = take::<9>(input, "long")?;
     let value = i64::from_be_bytes(payload);
@@ -67,14 +72,17 @@ pub(super) fn take_long(input: &mut &[u8]) -> Result<i64> {
     }
 }
 
+#[inline]
 pub(super) fn put_id(value: i64, buffer: &mut Buffer) {
     buffer.extend_from_slice(&(value as u64 ^ SIGN).to_be_bytes());
 }
 
+#[inline]
 pub(super) fn take_id(input: &mut &[u8]) -> Result<i64> {
     Ok((u64::from_be_bytes(take(input, "id")?) ^ SIGN) as i64)
 }
 
+#[inline]
 pub(super) fn put_float(value: f32, buffer: &mut Buffer) -> Result<()> {
     if value.is_nan() {
         return Err(CodecError::Nan);
@@ -86,12 +94,14 @@ pub(super) fn put_float(value: f32, buffer: &mut Buffer) -> Result<()> {
     Ok(())
 }
 
+#[inline]
 pub(super) fn take_float(input: &mut &[u8]) -> Result<f32> {
     take_header(input, FLOAT, "float")?;
     let ordered = u32::from_be_bytes(take(input, "float")?);
     Ok(f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered }))
 }
 
+#[inline]
 pub(super) fn put_double(value: f64, buffer: &mut Buffer) -> Result<()> {
     if value.is_nan() {
         return Err(CodecError::Nan);
@@ -104,36 +114,43 @@ pub(super) fn put_double(value: f64, buffer: &mut Buffer) -> Result<()> {
     Ok(())
 }
 
+#[inline]
 pub(super) fn take_double(input: &mut &[u8]) -> Result<f64> {
     take_header(input, DOUBLE, "double")?;
     let ordered = u64::from_be_bytes(take(input, "double")?);
     Ok(f64::from_bits(if ordered & SIGN != 0 { ordered & !SIGN } else { !ordered }))
 }
 
+#[inline]
 pub(super) fn put_instant(millis: i64, buffer: &mut Buffer) {
     buffer.push(INSTANT);
     put_id(millis, buffer);
 }
 
+#[inline]
 pub(super) fn take_instant(input: &mut &[u8]) -> Result<i64> {
     take_header(input, INSTANT, "instant")?;
     Ok((u64::from_be_bytes(take(input, "instant")?) ^ SIGN) as i64)
 }
 
+#[inline]
 pub(super) fn put_uuid(value: uuid::Uuid, buffer: &mut Buffer) {
     buffer.push(UUID);
     buffer.extend_from_slice(value.as_bytes());
 }
 
+#[inline]
 pub(super) fn take_uuid(input: &mut &[u8]) -> Result<uuid::Uuid> {
     take_header(input, UUID, "uuid")?;
     Ok(uuid::Uuid::from_bytes(take(input, "uuid")?))
 }
 
+#[inline]
 pub(super) fn put_boolean(value: bool, buffer: &mut Buffer) {
     buffer.extend_from_slice(&[BOOLEAN, if value { 2 } else { 1 }]);
 }
 
+#[inline]
 pub(super) fn take_boolean(input: &mut &[u8]) -> Result<bool> {
     take_header(input, BOOLEAN, "boolean")?;
     match take::<1>(input, "boolean")? {
@@ -144,17 +161,20 @@ pub(super) fn take_boolean(input: &mut &[u8]) -> Result<bool> {
 }
 
 /// A header and bytes to the end.
+#[inline]
 pub(super) fn put_rest(header: u8, bytes: &[u8], buffer: &mut Buffer) {
     buffer.reserve(bytes.len() + 1);
     buffer.push(header);
     buffer.extend_from_slice(bytes);
 }
 
+#[inline]
 pub(super) fn rest<'b>(mut input: &'b [u8], header: u8, type_name: &'static str) -> Result<&'b [u8]> {
     take_header(&mut input, header, type_name)?;
     Ok(input)
 }
 
+#[inline]
 pub(super) fn utf8<'b>(bytes: &'b [u8], type_name: &'static str) -> Result<&'b str> {
     std::str::from_utf8(bytes).map_err(|_| CodecError::bytes(type_name, "not UTF-8"))
 }

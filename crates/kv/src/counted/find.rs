@@ -62,20 +62,18 @@ pub(crate) struct Ranks<C> {
 }
 
 impl<'r, C: Counted<'r>> Ranks<C> {
-    /// Also compares the sum of the counts with the number of pairs that LMDB has counted.
-    pub(crate) fn new(
-        source: C,
-        tree: TreeId,
-        order: OrderKind,
-        name: &'static str,
-        entries: u64,
-    ) -> Result<Self> {
-        let mut ranks = Self { source, tree, order, name };
-        let total = match ranks.node(ROOT)? {
-            Some(root) => root.total(),
-            None => Tally::default(),
-        };
-        if total.pairs == entries { Ok(ranks) } else { Err(Error::CountsOutdated { name: name.to_owned() }) }
+    /// Not to be trusted before [`Ranks::check`].
+    pub(crate) fn new(source: C, tree: TreeId, order: OrderKind, name: &'static str) -> Self {
+        Self { source, tree, order, name }
+    }
+
+    /// Compares the sum of the counts with the number of pairs that LMDB has counted.
+    pub(crate) fn check(&mut self, entries: u64) -> Result<()> {
+        if self.total()?.pairs == entries {
+            Ok(())
+        } else {
+            Err(Error::CountsOutdated { name: self.name.to_owned() })
+        }
     }
 
     fn node(&mut self, id: u32) -> Result<Option<Node<'r>>> {

@@ -13,7 +13,7 @@ mod turn;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use heed::WithoutTls;
@@ -25,10 +25,11 @@ pub use options::{Durability, EnvOptions};
 pub use temp::TempEnv;
 
 use crate::batch::Queue;
+use crate::counted::TreeId;
 use crate::dbi::DbiEntry;
 use crate::error::{Error, Result};
-use crate::read::ReadInner;
-use crate::sys::{EnvHandle, TxnHandle};
+use crate::read::Learnt;
+use crate::sys::{EnvHandle, Leases, Process, TxnHandle};
 use crate::txn::WriteTxn;
 use place::Place;
 use turn::Turn;
@@ -70,19 +71,52 @@ pub(crate) struct Shared {
     pub(crate) reader: lmdb_pages::Reader,
     /// Up to this transaction, the file surely had no table of options.
     pub(crate) no_options_until: AtomicU64,
+    /// The write transaction that has last changed the table of options, committed or not.
+    pub(crate) options_changed_in: AtomicU64,
+    /// Which tables are counted.
+    pub(crate) known_trees: Mutex<KnownTrees>,
     /// Whether heed's own API may be reading through LMDB's mapping.
     heed_lent: AtomicBool,
     /// Where LMDB keeps the write transaction, learnt by the first one.
     pub(crate) writer_place: OnceLock<TxnHandle>,
     pub(crate) options: EnvOptions,
     path: PathBuf,
-    opened_by: u32,
+    opened_by: Process,
     turn: Turn,
     pub(crate) dbis: RwLock<Dbis>,
     /// What waits to be written asynchronously.
     pub(crate) queue: OnceLock<Arc<Queue>>,
-    /// The newest state that somebody reads, shared with those who ask for it again.
-    pub(crate) latest: Mutex<Weak<ReadInner>>,
+    /// What was learnt about the tables of the state that was read last.
+    pub(crate) learnt: Mutex<Option<Arc<Learnt>>>,
+}
+
+/// Which tables are counted, as far as it was looked up, so that not every write transaction has to.
+#[derive(Debug, Default)]
+pub(crate) struct KnownTrees {
+    /// The newest committed transaction for which this is known to hold.
+    until: u64,
+    /// By the numbers of handles.
+    trees: HashMap<u32, Option<TreeId>>,
+}
+
+impl KnownTrees {
+    /// What is known at the beginning of write transaction `id`: nothing, if somebody else has written since.
+    pub(crate) fn before(&mut self, id: u64) -> &mut HashMap<u32, Option<TreeId>> {
+        if self.until + 1 != id {
+            self.trees.clear();
+            self.until = id.saturating_sub(1);
+        }
+        &mut self.trees
+    }
+
+    /// To be called after transaction `id` was committed.
+    pub(crate) fn commit(&mut self, id: u64, changed: bool) {
+        if changed {
+            self.trees.clear();
+        }
+        self.before(id);
+        self.until = id;
+    }
 }
 
 /// The tables that handles exist for, by the number in the handle.
@@ -108,7 +142,8 @@ impl Shared {
         let handle = EnvHandle::of(&heed)
             .map_err(|error| Error::from_heed(error, "reading the environment's handle"))?
             .ok_or(Error::HeedChanged)?;
-        let reader = lmdb_pages::Reader::new(&heed)?;
+        let leases = Leases::new(&heed, handle);
+        let reader = lmdb_pages::Reader::with_leases(&heed, move || leases.take())?;
         static NEXT_ID: AtomicU32 = AtomicU32::new(0);
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -116,15 +151,17 @@ impl Shared {
             handle,
             reader,
             no_options_until: AtomicU64::new(u64::MAX - 1),
+            options_changed_in: AtomicU64::new(u64::MAX),
+            known_trees: Mutex::default(),
             heed_lent: AtomicBool::new(false),
             writer_place: OnceLock::new(),
             options: options.clone(),
             path: place.path.clone(),
-            opened_by: std::process::id(),
+            opened_by: Process::this().map_err(Error::io("watching for forks"))?,
             turn: Turn::default(),
             dbis: RwLock::default(),
             queue: OnceLock::new(),
-            latest: Mutex::default(),
+            learnt: Mutex::default(),
         })
     }
 
@@ -173,7 +210,7 @@ impl Shared {
 
     /// An error in the child of a fork: locks and reader slots belong to the parent.
     pub(crate) fn check_process(&self) -> Result<()> {
-        if self.opened_by == std::process::id() { Ok(()) } else { Err(Error::Forked) }
+        if self.opened_by.is_this() { Ok(()) } else { Err(Error::Forked) }
     }
 
     /// An error if this thread has the write transaction, and so must not wait for another.

@@ -11,8 +11,15 @@ use crate::error::{Error, Result};
 /// The queue of one environment.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    holder: Mutex<Option<(ThreadId, Instant)>>,
+    state: Mutex<State>,
     free: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    holder: Option<(ThreadId, Instant)>,
+    /// How many threads wait: to wake nobody is a system call, too.
+    waiting: usize,
 }
 
 /// The right to write; given up when dropped.
@@ -21,47 +28,53 @@ pub(crate) struct TurnGuard<'e>(&'e Turn);
 
 impl Drop for TurnGuard<'_> {
     fn drop(&mut self) {
-        *self.0.lock() = None;
-        self.0.free.notify_one();
+        let mut state = self.0.lock();
+        state.holder = None;
+        let anyone = state.waiting > 0;
+        drop(state);
+        if anyone {
+            self.0.free.notify_one();
+        }
     }
 }
 
 impl Turn {
-    fn lock(&self) -> MutexGuard<'_, Option<(ThreadId, Instant)>> {
-        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until it is this thread's turn, but no longer than `patience`.
     pub(super) fn take(&self, patience: Option<Duration>) -> Result<TurnGuard<'_>> {
         let me = std::thread::current().id();
         let started = Instant::now();
-        let mut holder = self.lock();
-        while let Some((thread, _)) = *holder {
+        let mut state = self.lock();
+        while let Some((thread, _)) = state.holder {
             if thread == me {
                 return Err(Error::WouldDeadlock);
             }
-            holder = match patience {
-                None => self.free.wait(holder).unwrap_or_else(PoisonError::into_inner),
-                Some(patience) => {
-                    let Some(left) = patience.checked_sub(started.elapsed()).filter(|left| !left.is_zero())
-                    else {
-                        return Err(Error::WriterBusy { waited: patience });
-                    };
-                    self.free.wait_timeout(holder, left).unwrap_or_else(PoisonError::into_inner).0
-                }
+            let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
+            if let (Some(Duration::ZERO), Some(waited)) = (left, patience) {
+                return Err(Error::WriterBusy { waited });
+            }
+            state.waiting += 1;
+            state = match left {
+                None => self.free.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.free.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
             };
+            state.waiting -= 1;
         }
-        *holder = Some((me, Instant::now()));
+        state.holder = Some((me, Instant::now()));
+        drop(state);
         Ok(TurnGuard(self))
     }
 
     /// Whether this thread has the turn.
     pub(super) fn is_mine(&self) -> bool {
-        self.lock().is_some_and(|(thread, _)| thread == std::thread::current().id())
+        self.lock().holder.is_some_and(|(thread, _)| thread == std::thread::current().id())
     }
 
     /// For how long somebody has had the turn.
     pub(super) fn taken_for(&self) -> Option<Duration> {
-        self.lock().map(|(_, since)| since.elapsed())
+        self.lock().holder.map(|(_, since)| since.elapsed())
     }
 }

@@ -15,7 +15,7 @@ mod txn_cursor;
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use lmdb_pages::{Count, OrderKind, Snapshot};
+use lmdb_pages::{Count, Lexicographic, NativeInteger, OrderKind, ReverseBytes, Snapshot};
 
 pub use cursor::Cursor;
 use cursor::Pair;
@@ -148,20 +148,30 @@ pub(crate) mod sealed {
 /// **While it lives, pages that later transactions free cannot be reused**, so the file may grow.
 #[derive(Clone, Debug)]
 pub struct ReadTxn {
-    inner: Arc<ReadInner>,
-}
-
-#[derive(Debug)]
-pub(crate) struct ReadInner {
     snapshot: Snapshot,
-    /// By the numbers of handles, as far as they existed when this began.
-    tables: Box<[OnceLock<Option<lmdb_pages::Table>>]>,
-    /// Likewise; of counted tables.
-    trees: Box<[OnceLock<Option<TreeId>>]>,
-    /// The table of all trees of counts.
-    counts: OnceLock<Option<lmdb_pages::Table>>,
+    learnt: Arc<Learnt>,
     /// Declared last, so that the environment is closed after the snapshot has ended.
     shared: Arc<Shared>,
+}
+
+/// What was learnt about the tables of one state. It outlives the snapshots of the state, so that reading it again
+/// begins where reading it before has ended.
+#[derive(Debug)]
+pub(crate) struct Learnt {
+    txn_id: u64,
+    /// By the numbers of handles, as far as they existed when this began.
+    tables: Box<[LearntTable]>,
+    /// The table of all trees of counts.
+    counts: OnceLock<Option<lmdb_pages::Table>>,
+}
+
+#[derive(Debug, Default)]
+struct LearntTable {
+    root: OnceLock<Option<lmdb_pages::Table>>,
+    /// Of a counted table.
+    tree: OnceLock<Option<TreeId>>,
+    /// Its counts add up to the number of its pairs.
+    counts_agree: OnceLock<()>,
 }
 
 impl Env {
@@ -172,36 +182,47 @@ impl Env {
     /// As [`Env::snapshot`].
     pub fn read(&self) -> Result<ReadTxn> {
         let snapshot = self.snapshot()?;
-        let mut latest = self.shared.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let handles = self.shared.dbis.read().unwrap_or_else(PoisonError::into_inner).entries.len();
-        if let Some(inner) = latest.upgrade()
-            && inner.snapshot.txn_id() == snapshot.txn_id()
-            && inner.tables.len() >= handles
-        {
-            return Ok(ReadTxn { inner });
-        }
-        let tables = (0..handles).map(|_| OnceLock::new()).collect();
-        let trees = (0..handles).map(|_| OnceLock::new()).collect();
-        let counts = OnceLock::new();
-        let inner = Arc::new(ReadInner { snapshot, tables, trees, counts, shared: Arc::clone(&self.shared) });
-        *latest = Arc::downgrade(&inner);
-        Ok(ReadTxn { inner })
+        let shared = Arc::clone(&self.shared);
+        let txn_id = snapshot.txn_id();
+        let mut latest = shared.learnt.lock().unwrap_or_else(PoisonError::into_inner);
+        let handles = shared.dbis.read().unwrap_or_else(PoisonError::into_inner).entries.len();
+        let learnt = match &*latest {
+            Some(learnt) if learnt.txn_id == txn_id && learnt.tables.len() >= handles => Arc::clone(learnt),
+            _ => {
+                let tables = (0..handles).map(|_| LearntTable::default()).collect();
+                let learnt = Arc::new(Learnt { txn_id, tables, counts: OnceLock::new() });
+                *latest = Some(Arc::clone(&learnt));
+                learnt
+            }
+        };
+        drop(latest);
+        Ok(ReadTxn { snapshot, learnt, shared })
+    }
+}
+
+/// What a place holds, which is found out once.
+#[inline]
+fn learn<T: Copy>(place: Option<&OnceLock<T>>, find: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Some(place) = place else { return find() };
+    match place.get() {
+        Some(found) => Ok(*found),
+        None => find().map(|found| *place.get_or_init(|| found)),
     }
 }
 
 impl ReadTxn {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.inner.shared
+        &self.shared
     }
 
     /// The snapshot, for reading with `lmdb-pages` itself.
     pub fn snapshot(&self) -> &Snapshot {
-        &self.inner.snapshot
+        &self.snapshot
     }
 
     /// The number of the transaction whose state this is.
     pub fn txn_id(&self) -> u64 {
-        self.inner.snapshot.txn_id()
+        self.snapshot.txn_id()
     }
 
     /// The shape of a table's tree.
@@ -221,18 +242,9 @@ impl ReadTxn {
     /// [`Error::NoSuchDbi`], [`Error::StaleDbi`]; [`Error::DbiFlagsConflict`] if the handle is of a table of that name in another
     /// state of the database; [`Error::ForeignDbi`].
     pub fn table(&self, dbi: &Dbi) -> Result<lmdb_pages::Table> {
-        let inner = &*self.inner;
-        inner.shared.check_handle(dbi)?;
-        let found = match inner.tables.get(dbi.index as usize) {
-            Some(place) => match place.get() {
-                Some(found) => *found,
-                None => {
-                    let found = self.find_table(dbi)?;
-                    *place.get_or_init(|| found)
-                }
-            },
-            None => self.find_table(dbi)?,
-        };
+        self.shared.check_handle(dbi)?;
+        let place = self.learnt.tables.get(dbi.index as usize).map(|table| &table.root);
+        let found = learn(place, || self.find_table(dbi))?;
         match found {
             Some(table) if table.flags().bits() == dbi.flags.bits() => Ok(table),
             Some(table) => Err(Error::DbiFlagsConflict {
@@ -240,18 +252,17 @@ impl ReadTxn {
                 stored: DbiFlags::from_raw(u32::from(table.flags().bits())),
                 requested: dbi.flags,
             }),
-            None => Err(match inner.snapshot.table(dbi.name)? {
+            None => Err(match self.snapshot.table(dbi.name)? {
                 Some(_) => Error::StaleDbi { name: dbi.name.to_owned() },
-                None => inner.shared.no_such_dbi(dbi.name),
+                None => self.shared.no_such_dbi(dbi.name),
             }),
         }
     }
 
     /// The handle's own table, not another of its name.
     fn find_table(&self, dbi: &Dbi) -> Result<Option<lmdb_pages::Table>> {
-        let inner = &*self.inner;
-        if inner.shared.entry(dbi)?.is_of(inner.snapshot.txn_id()) {
-            Ok(inner.snapshot.table(dbi.name)?)
+        if self.shared.entry(dbi)?.is_of(self.snapshot.txn_id()) {
+            Ok(self.snapshot.table(dbi.name)?)
         } else {
             Ok(None)
         }
@@ -261,25 +272,15 @@ impl ReadTxn {
 impl Read for ReadTxn {
     fn cursor(&self, dbi: &Dbi) -> Result<Cursor<'_>> {
         let table = self.table(dbi)?;
-        Ok(Cursor::of_snapshot(&self.inner.snapshot, &table)?)
+        Ok(Cursor::of_snapshot(&self.snapshot, &table)?)
     }
 
     fn get(&self, dbi: &Dbi, key: &[u8]) -> Result<Option<&[u8]>> {
-        use lmdb_pages::{Cursor as PagesCursor, Lexicographic, NativeInteger, ReverseBytes};
         let table = self.table(dbi)?;
-        let snapshot = &self.inner.snapshot;
-        // A cursor is large, so for the usual orders it is made where it is used.
-        Ok(match (dbi.flags.key_order(), dbi.flags.value_order()) {
-            (OrderKind::Lexicographic, OrderKind::Lexicographic) => {
-                PagesCursor::<Lexicographic, Lexicographic>::new(snapshot, &table)?.get(key)?
-            }
-            (OrderKind::NativeInteger, OrderKind::Lexicographic) => {
-                PagesCursor::<NativeInteger, Lexicographic>::new(snapshot, &table)?.get(key)?
-            }
-            (OrderKind::ReverseBytes, OrderKind::Lexicographic) => {
-                PagesCursor::<ReverseBytes, Lexicographic>::new(snapshot, &table)?.get(key)?
-            }
-            _ => self.cursor(dbi)?.get(key)?,
+        Ok(match dbi.flags.key_order() {
+            OrderKind::Lexicographic => lmdb_pages::get::<Lexicographic>(&self.snapshot, &table, key)?,
+            OrderKind::NativeInteger => lmdb_pages::get::<NativeInteger>(&self.snapshot, &table, key)?,
+            OrderKind::ReverseBytes => lmdb_pages::get::<ReverseBytes>(&self.snapshot, &table, key)?,
         })
     }
 
@@ -290,7 +291,7 @@ impl Read for ReadTxn {
     fn count(&self, dbi: &Dbi, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Count> {
         match self.ranks(dbi)? {
             Some(mut ranks) => ranks.count(low, high).map(count_of),
-            None => count_leaves(&self.inner.snapshot, &self.table(dbi)?, low, high),
+            None => count_leaves(&self.snapshot, &self.table(dbi)?, low, high),
         }
     }
 
@@ -327,29 +328,17 @@ impl ReadTxn {
     /// A counted table's tree of counts.
     fn ranks(&self, dbi: &Dbi) -> Result<Option<Ranks<SnapshotSource<'_>>>> {
         let table = self.table(dbi)?;
-        let inner = &*self.inner;
-        let tree = match inner.trees.get(dbi.index as usize) {
-            Some(place) => match place.get() {
-                Some(tree) => *tree,
-                None => {
-                    let tree = self.stored_options(dbi.name)?.counted;
-                    *place.get_or_init(|| tree)
-                }
-            },
-            None => self.stored_options(dbi.name)?.counted,
-        };
+        let place = self.learnt.tables.get(dbi.index as usize).map(|table| &table.tree);
+        let tree = learn(place, || Ok(self.stored_options(dbi.name)?.counted))?;
         let Some(tree) = tree else { return Ok(None) };
-        let counts = match inner.counts.get() {
-            Some(counts) => *counts,
-            None => {
-                let counts = inner.snapshot.table(COUNTS)?;
-                *inner.counts.get_or_init(|| counts)
-            }
-        };
-        let snapshot = &inner.snapshot;
+        let counts = learn(Some(&self.learnt.counts), || Ok(self.snapshot.table(COUNTS)?))?;
+        let snapshot = &self.snapshot;
         let counts = counts.map(|counts| lmdb_pages::Cursor::new(snapshot, &counts)).transpose()?;
         let source = SnapshotSource { snapshot, table, counts };
-        Ranks::new(source, tree, dbi.flags.key_order(), dbi.name, table.entries()).map(Some)
+        let mut ranks = Ranks::new(source, tree, dbi.flags.key_order(), dbi.name);
+        let checked = self.learnt.tables.get(dbi.index as usize).map(|table| &table.counts_agree);
+        learn(checked, || ranks.check(table.entries()))?;
+        Ok(Some(ranks))
     }
 
     fn select(&self, dbi: &Dbi, rank: u64, measure: Measure) -> Result<Option<Pair<'_>>> {
@@ -361,7 +350,7 @@ impl ReadTxn {
     }
 
     pub(crate) fn stored_options(&self, name: &str) -> Result<StoredOptions> {
-        let snapshot = &self.inner.snapshot;
+        let snapshot = &self.snapshot;
         let Some(table) = snapshot.table(OPTIONS)? else { return Ok(StoredOptions::default()) };
         let mut cursor: lmdb_pages::Cursor<'_> = lmdb_pages::Cursor::new(snapshot, &table)?;
         match cursor.get(name.as_bytes())? {
@@ -440,7 +429,9 @@ fn txn_ranks<'r, 'e>(txn: &'r WriteTxn<'e>, dbi: &Dbi) -> Result<TxnRanks<'r, 'e
         (Some(_), false) => Ok(TxnRanks::Unsettled),
         (Some(tree), true) => {
             let (order, entries) = (dbi.flags.key_order(), txn.entries(dbi)?);
-            Ranks::new(TxnSource { txn, dbi: *dbi }, tree, order, dbi.name, entries).map(TxnRanks::Settled)
+            let mut ranks = Ranks::new(TxnSource { txn, dbi: *dbi }, tree, order, dbi.name);
+            ranks.check(entries)?;
+            Ok(TxnRanks::Settled(ranks))
         }
     }
 }

@@ -72,32 +72,34 @@ impl<'r> Pairs<'r> {
     /// [`Error::Pages`](crate::Error::Pages) if the file is damaged; the walk is over then.
     #[inline]
     pub fn step(&mut self) -> Result<Option<Pair<'r>>> {
-        let found = match self.state {
-            State::In(_) if self.straight => self.step_straight(),
-            State::Done => return Ok(None),
-            _ => self.step_by_keys(),
-        };
+        if self.straight
+            && let State::In(last) = self.state
+        {
+            let found = if self.keys.back { self.cursor.prev() } else { self.cursor.next() };
+            // The values of one key share its bytes, so those are looked at once.
+            if let Ok(Some((key, value))) = found
+                && (std::ptr::eq(last, key) || self.keys.reaches(key, self.key_order))
+            {
+                self.state = State::In(key);
+                return Ok(Some((key, value)));
+            }
+            self.state = State::Done;
+            return found.map(|_| None);
+        }
+        self.step_aside()
+    }
+
+    /// The first step, and every step that does not just go on to the next pair.
+    #[inline(never)]
+    fn step_aside(&mut self) -> Result<Option<Pair<'r>>> {
+        if self.state == State::Done {
+            return Ok(None);
+        }
+        let found = self.step_by_keys();
         if !matches!(found, Ok(Some(_))) {
             self.state = State::Done;
         }
         found
-    }
-
-    #[inline]
-    fn step_straight(&mut self) -> Result<Option<Pair<'r>>> {
-        let pair = if self.keys.back { self.cursor.prev()? } else { self.cursor.next()? };
-        let Some((key, value)) = pair else { return Ok(None) };
-        // The values of one key share its bytes, so those are looked at once.
-        if let State::In(last) = self.state
-            && std::ptr::eq(last, key)
-        {
-            return Ok(Some((key, value)));
-        }
-        if !self.keys.reaches(key, self.key_order) {
-            return Ok(None);
-        }
-        self.state = State::In(key);
-        Ok(Some((key, value)))
     }
 
     fn step_by_keys(&mut self) -> Result<Option<Pair<'r>>> {

@@ -24,6 +24,7 @@ impl<K: Codec, V: Codec> Table<K, V> {
     /// # Errors
     ///
     /// [`Error::Unencodable`](crate::Error::Unencodable).
+    #[inline]
     pub fn contains_key(&self, read: &impl Read, key: K::In<'_>) -> Result<bool> {
         let mut buffer = Buffer::new();
         let key = self.key(key, &mut buffer)?;
@@ -36,6 +37,7 @@ impl<K: Codec, V: Codec> Table<K, V> {
     ///
     /// As [`Table::get`].
     #[doc(alias = "multi-get")]
+    #[inline]
     pub fn get_many<'r, 'k>(
         &self,
         read: &'r impl Read,

@@ -12,6 +12,7 @@ impl<K: Codec, V: Codec> Table<K, V> {
     /// # Errors
     ///
     /// [`Error::Unencodable`](crate::Error::Unencodable), and as [`WriteTxn::put`].
+    #[inline]
     pub fn put(&self, txn: &mut WriteTxn<'_>, key: K::In<'_>, value: V::In<'_>) -> Result<()> {
         let (mut key_buffer, mut value_buffer) = (Buffer::new(), Buffer::new());
         let key = self.key(key, &mut key_buffer)?;
@@ -24,6 +25,7 @@ impl<K: Codec, V: Codec> Table<K, V> {
     /// # Errors
     ///
     /// Also as [`WriteTxn::put_with`].
+    #[inline]
     pub fn put_with(
         &self,
         txn: &mut WriteTxn<'_>,
@@ -42,6 +44,7 @@ impl<K: Codec, V: Codec> Table<K, V> {
     /// # Errors
     ///
     /// As [`WriteTxn::delete`].
+    #[inline]
     pub fn delete(&self, txn: &mut WriteTxn<'_>, key: K::In<'_>) -> Result<bool> {
         let mut buffer = Buffer::new();
         let key = self.key(key, &mut buffer)?;

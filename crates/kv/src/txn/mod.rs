@@ -143,6 +143,7 @@ impl<'e> WriteTxn<'e> {
             });
         }
         self.forget_slots()?;
+        self.options.forget_absent();
         let handle = self
             .handle
             .nested(self.shared.handle)
@@ -232,6 +233,8 @@ impl<'e> WriteTxn<'e> {
     pub fn heed(&mut self) -> Result<&mut heed::RwTxn<'e>> {
         self.check_active()?;
         self.forget_slots()?;
+        // With heed's own API anything may happen to the tables.
+        self.note_options_changed();
         self.shared.note_heed_lent();
         match &mut self.owner {
             Owner::Top(txn, _) => Ok(txn.as_mut().expect("only commit takes it")),
@@ -396,7 +399,7 @@ impl<'e> WriteTxn<'e> {
         if stored != dbi.flags {
             return Err(Error::DbiFlagsConflict { name: dbi.name.to_owned(), stored, requested: dbi.flags });
         }
-        let tree = self.stored_options(dbi.name)?.counted;
+        let tree = self.counted_tree(dbi)?;
         Slot::open(self.handle, number, dbi, tree).map_err(|code| self.fail(code, "opening a cursor"))
     }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::rc::Rc;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::WriteTxn;
@@ -31,11 +32,22 @@ enum Lookup {
 }
 
 impl OwnTables {
+    /// Before a nested transaction, which may make those that are not there.
+    pub(super) fn forget_absent(&self) {
+        for place in [&self.options, &self.counts] {
+            if place.get() == Lookup::Absent {
+                place.set(Lookup::NotYet);
+            }
+        }
+    }
+
     /// Spares the next transaction the search for options, if nobody else writes in between.
     pub(super) fn note_committed(&self, shared: &Shared, id: u64) {
         if self.options.get() == Lookup::Absent {
             shared.no_options_until.store(id, Ordering::Relaxed);
         }
+        let changed = shared.options_changed_in.load(Ordering::Relaxed) == id;
+        shared.known_trees.lock().unwrap_or_else(PoisonError::into_inner).commit(id, changed);
     }
 }
 
@@ -113,6 +125,7 @@ impl WriteTxn<'_> {
         }
         let number = self.number(dbi)?;
         self.remove_counts(dbi)?;
+        self.note_options_changed();
         if let Some(options) = self.own_table(OPTIONS_C, false)? {
             let mut cursor = self.own_cursor(options)?;
             let result = match cursor.seek_exact(dbi.name.as_bytes()) {
@@ -193,7 +206,10 @@ impl WriteTxn<'_> {
     }
 
     fn has_surely_no_options(&self) -> bool {
-        !self.is_nested() && self.shared.no_options_until.load(Ordering::Relaxed) + 1 == self.handle.id()
+        let id = self.handle.id();
+        !self.is_nested()
+            && self.shared.no_options_until.load(Ordering::Relaxed) + 1 == id
+            && self.shared.options_changed_in.load(Ordering::Relaxed) != id
     }
 
     pub(super) fn own_cursor(&self, number: u32) -> Result<RawCursor> {
@@ -204,11 +220,32 @@ impl WriteTxn<'_> {
         self.handle.get(number, key).map_err(|code| self.fail(code, "reading a table's options"))
     }
 
+    /// To be called before anything is done that may change which tables there are, with which options.
+    pub(super) fn note_options_changed(&self) {
+        self.shared.options_changed_in.store(self.handle.id(), Ordering::Relaxed);
+    }
+
     fn put_own(&self, number: u32, key: &[u8], value: &[u8]) -> Result<()> {
+        self.note_options_changed();
         let mut cursor = self.own_cursor(number)?;
         let result = cursor.put(key, value, 0);
         cursor.close();
         result.map_err(|code| self.fail(code, "storing a table's options"))
+    }
+
+    /// The tree of counts of a table, if it is counted.
+    pub(super) fn counted_tree(&self, dbi: &Dbi) -> Result<Option<TreeId>> {
+        let id = self.handle.id();
+        let changed = self.is_nested() || self.shared.options_changed_in.load(Ordering::Relaxed) == id;
+        let known = || self.shared.known_trees.lock().unwrap_or_else(PoisonError::into_inner);
+        if !changed && let Some(tree) = known().before(id).get(&dbi.index) {
+            return Ok(*tree);
+        }
+        let tree = self.stored_options(dbi.name)?.counted;
+        if !changed {
+            known().before(id).insert(dbi.index, tree);
+        }
+        Ok(tree)
     }
 
     pub(super) fn stored_options(&self, name: &str) -> Result<StoredOptions> {

@@ -19,18 +19,20 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
         if self.place != Place::On {
             return Ok(None);
         }
-        let mut left = count;
-        loop {
-            let here = (self.keys.leaf.count - self.keys.leaf.index) as u64;
-            if left < here {
-                self.keys.leaf.index += left as usize;
-                return self.arrive_first();
-            }
-            left -= here;
-            if !self.next_leaf_for_skip()? {
-                return Ok(None);
-            }
+        let here = (self.keys.leaf.count - self.keys.leaf.index) as u64;
+        if count < here {
+            self.keys.leaf.index += count as usize;
+            return self.arrive_first();
         }
+        let mut left = count - here;
+        self.dup_place = DupPlace::Single;
+        self.place = Place::Nowhere;
+        if self.keys.pass_leaves(&mut left)? {
+            self.keys.leaf.index = left as usize;
+            return self.arrive_first();
+        }
+        self.place = Place::Gap;
+        Ok(None)
     }
 
     /// Moves on by `count` pairs, counted from the first value of the current key.

@@ -14,6 +14,12 @@ pub(super) fn prefetch_head(bytes: &[u8]) {
     prefetch(bytes, LINE);
 }
 
+/// Fetches the header of a page.
+#[inline(always)]
+pub(super) fn prefetch_head_line(bytes: &[u8]) {
+    prefetch(bytes, 0);
+}
+
 /// Fetches what a binary search is likely to touch: nodes lie at the page's end, and pages are two thirds full. All
 /// lines at once cost little more than one, whereas the search would wait for one after the other.
 #[inline(always)]
