@@ -174,7 +174,7 @@ fn later_formats_are_left_alone() {
         let store = conn.store().expect("open");
         let env = store.env().expect("a file");
         let mut txn = env.write().expect("a transaction");
-        let meta = env.existing_dbi("meta").expect("the table of versions");
+        let meta = env.open_reserved("meta", factum::kv::DbiOptions::new()).expect("the table of versions");
         txn.put(&meta, b"format", &[99_u32.to_le_bytes(), 99_u32.to_le_bytes()].concat()).expect("a pair");
         txn.commit().expect("a commit");
     }

@@ -278,3 +278,46 @@ fn answers_come_before_the_next_form_is_sent() {
     drop(input);
     assert!(child.wait().expect("the program ends").success());
 }
+
+#[test]
+fn transactions_in_a_scope_and_on_the_side() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().display();
+    let answers = Case::new().exec(&format!(
+        r#"(def conn (get-conn "{path}" {{:name {{:db/unique :db.unique/identity}}}}))
+        (listen! conn :all)
+        (with-transaction [tx conn]
+          (transact! tx [{{:name "Ann" :n 1}}])
+          (transact! tx [{{:name "Ann" :n 2}}])
+          (q [:find ?n . :where [_ :n ?n]] tx))
+        (count (heard :all))
+        (with-transaction [tx conn] (transact! tx [{{:name "Bob"}}]) (abort-transact tx) 5)
+        (with-transaction [tx conn] (transact! tx [{{:name "Cy"}}]) (transact! tx [[:db/add "x" :n nil]]))
+        (q [:find [?n ...] :where [_ :name ?n]] (db conn))
+        (with-transaction [tx conn {{:timeout-ms 60000}}] (def kept tx) (transact-ack! tx [{{:n 3}}]))
+        (transact! kept [{{:n 4}}])
+        (def p (transact-async conn [{{:name "Dee"}}]))
+        (:tempids (deref p))
+        (deref (transact-async conn [[:db/add [:name "Nobody"] :n 1]]))
+        (q [:find [?n ...] :where [_ :name ?n]] (deref conn))
+        (count (heard :all))
+        (unlisten! conn :all)
+        (with-transaction [tx] 1)
+        (search-datoms (db conn) nil :n 2)
+        (:revision (schema-snapshot conn))
+        (update-schema-if-revision conn 0 {{:n {{:db/doc "a number"}}}})
+        (analyze (db conn))"#
+    ));
+    let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
+    assert_eq!(answers[2..5], ["2", "1", "5"]);
+    assert!(answers[5].contains(":transact/syntax"), "{}", answers[5]);
+    assert_eq!(answers[6..8], [r#"["Ann"]"#, ":transacted"]);
+    assert!(answers[8].contains(":transaction/ended"), "{}", answers[8]);
+    assert!(answers[10].contains(":db/current-tx"), "{}", answers[10]);
+    assert!(answers[11].contains(":entity-id/missing"), "{}", answers[11]);
+    assert_eq!(answers[12..15], [r#"["Ann" "Dee"]"#, "2", "true"]);
+    assert!(answers[15].contains("with-transaction begins with"), "{}", answers[15]);
+    assert_eq!(answers[16], "[[1 :n 2]]");
+    assert!(answers[18].contains(":schema/revision-conflict"), "{}", answers[18]);
+    assert_eq!(answers[19], ":done");
+}

@@ -5,11 +5,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use edn::Value;
+use edn::{Keyword, Value};
 use storage::{Schema, SchemaPatch, Store};
 
 use crate::db::Runtime;
+use crate::queue::{Done, PendingTx, Progress, Queue, Request};
 use crate::text::{SchemaInput, TxInput};
+use crate::transaction::Transaction;
 use crate::{Db, Error, Options, Result, TxReport};
 
 /// A database in a file or in memory, to read from and to write to.
@@ -42,6 +44,16 @@ struct Inner {
     store: RwLock<Option<Store>>,
     runtime: Arc<Runtime>,
     listeners: Mutex<BTreeMap<String, Listener>>,
+    /// Asynchronous transactions; the thread starts with the first.
+    queue: Mutex<Option<Arc<Queue>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            queue.close();
+        }
+    }
 }
 
 type Listener = Arc<dyn Fn(&TxReport) + Send + Sync>;
@@ -87,6 +99,7 @@ impl Connection {
             store: RwLock::new(Some(store)),
             runtime: Arc::new(runtime),
             listeners: Mutex::default(),
+            queue: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -137,6 +150,166 @@ impl Connection {
         Ok(report)
     }
 
+    /// Begins an explicit transaction: everything done through it becomes one commit, or nothing. Waits for the writer
+    /// before; see [`Transaction`].
+    ///
+    /// # Errors
+    ///
+    /// If the connection is closed or read-only, or this thread has a transaction already.
+    pub fn begin(&self) -> Result<Transaction> {
+        Transaction::begin(self.clone())
+    }
+
+    /// Runs `work` in an explicit transaction and commits it, unless `work` fails or [aborts](Transaction::abort):
+    /// then everything is taken back.
+    ///
+    /// ```
+    /// # use factum::{Connection, Error};
+    /// let conn = Connection::memory_with("{:seat {:db/unique :db.unique/identity}}")?;
+    /// conn.transact("[{:seat 1} {:seat 2 :guest \"Ann\"}]")?;
+    ///
+    /// let free = "[:find (min ?s) . :where [?e :seat ?s] (not [?e :guest])]";
+    /// let seat = conn.with_transaction(|tx| {
+    ///     let Some(seat) = tx.query(free)?.scalar::<Option<i64>>()? else { return Ok(None) };
+    ///     tx.transact(&format!("[{{:seat {seat} :guest \"Bob\"}}]"))?;
+    ///     Ok::<_, Error>(Some(seat))
+    /// })?;
+    /// assert_eq!(seat, Some(1));
+    /// assert!(conn.db()?.query("[:find ?s . :where [?e :seat ?s] (not [?e :guest])]")?.is_empty());
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// That of `work`, or of beginning and committing.
+    pub fn with_transaction<R, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&mut Transaction) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let mut tx = self.begin()?;
+        let result = work(&mut tx)?;
+        if !tx.is_ended() {
+            tx.commit()?;
+        }
+        Ok(result)
+    }
+
+    /// Hands transaction data to the connection's writer thread and returns at once.
+    ///
+    /// The thread commits everything that has come together, in the order in which it was submitted; each submitted
+    /// transaction still happens whole or not at all, and is refused alone. Where many small transactions come, one
+    /// commit, and so one wait for the disk, serves hundreds of them; there is nothing to tune. If too many wait
+    /// (8192), submitting waits, too.
+    ///
+    /// ```
+    /// # use factum::Connection;
+    /// let conn = Connection::memory()?;
+    /// let pending: Vec<_> =
+    ///     (0..100).map(|n| conn.transact_async(&format!("[{{:n {n}}}]"))).collect::<Result<_, _>>()?;
+    /// for (n, pending) in pending.into_iter().enumerate() {
+    ///     let report = pending.wait()?; // or .await
+    ///     assert_eq!(report.tx_data()[0].v, (n as i64).into());
+    /// }
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the connection is closed, or the data is text that is not EDN; everything else the promise tells.
+    #[doc(alias = "transact-async")]
+    pub fn transact_async<'a>(&self, data: impl Into<TxInput<'a>>) -> Result<PendingTx> {
+        self.transact_async_meta(data, Value::Nil)
+    }
+
+    /// [`transact_async`](Self::transact_async) with something to say about the transaction.
+    ///
+    /// # Errors
+    ///
+    /// As [`transact_async`](Self::transact_async).
+    pub fn transact_async_meta<'a>(
+        &self,
+        data: impl Into<TxInput<'a>>,
+        meta: impl Into<Value>,
+    ) -> Result<PendingTx> {
+        let progress = Arc::new(Progress::default());
+        let queue = self.submit(data.into(), meta.into(), Done::Promise(progress.clone()))?;
+        Ok(PendingTx::new(progress, queue, self.clone()))
+    }
+
+    /// [`transact_async`](Self::transact_async) with something to say about the transaction, and with a function that is
+    /// called at the end, on the writer's thread and so in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`transact_async`](Self::transact_async); the function is not called then.
+    pub fn transact_async_with<'a>(
+        &self,
+        data: impl Into<TxInput<'a>>,
+        meta: impl Into<Value>,
+        callback: impl FnOnce(Result<TxReport>) + Send + 'static,
+    ) -> Result<()> {
+        self.submit(data.into(), meta.into(), Done::Callback(Box::new(callback))).map(drop)
+    }
+
+    fn submit(&self, data: TxInput<'_>, meta: Value, done: Done) -> Result<Arc<Queue>> {
+        let (store, data) = (self.store()?, data.into_owned()?);
+        let queue = self.queue()?;
+        queue.push(Request { conn: self.clone(), store, data, meta, done })?;
+        Ok(queue)
+    }
+
+    fn queue(&self) -> Result<Arc<Queue>> {
+        let mut queue = self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = &*queue {
+            return Ok(queue.clone());
+        }
+        Ok(queue.insert(Queue::start()?).clone())
+    }
+
+    /// [`transact`](Self::transact) for those who need no report: it tells only the listeners.
+    #[doc(alias = "transact-ack!")]
+    pub fn transact_ack<'a>(&self, data: impl Into<TxInput<'a>>) -> Result<()> {
+        self.transact(data).map(drop)
+    }
+
+    /// [`update_schema`](Self::update_schema), refused with `:schema/revision-conflict` if the schema is no longer at
+    /// `revision` (see [`Schema::revision`]), so that two programs do not undo each other's changes.
+    pub fn update_schema_if_revision(
+        &self,
+        revision: u64,
+        patch: impl Into<SchemaInput>,
+    ) -> Result<Arc<Schema>> {
+        let patch: SchemaPatch = patch.into().to_patch()?;
+        self.change(|db| storage::transact::update_schema_if_revision(db, revision, &patch))
+    }
+
+    /// Puts an attribute that was kept out of the index by value, by `:db/noindex`, into it.
+    ///
+    /// ```
+    /// # use factum::{Connection, Index, values, Keyword};
+    /// let conn = Connection::memory_with("{:note {:db/noindex true}}")?;
+    /// conn.transact(r#"[{:note "a"} {:note "b"}]"#)?;
+    /// assert!(conn.db()?.datoms(Index::Ave, &values![Keyword::from(":note")]).is_err());
+    /// conn.index_attribute(":note")?;
+    /// assert_eq!(conn.db()?.datoms(Index::Ave, &values![Keyword::from(":note")])?.count(), 2);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    #[doc(alias = "index-attr")]
+    pub fn index_attribute(&self, attribute: impl Into<Keyword>) -> Result<Arc<Schema>> {
+        let attribute = attribute.into();
+        self.change(|db| storage::transact::index_attribute(db, &attribute))
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&storage::Db) -> Result<storage::Db, storage::TransactError>,
+    ) -> Result<Arc<Schema>> {
+        let mut writer = self.store()?.write()?;
+        let next = change(writer.db())?;
+        writer.set_db(next);
+        Ok(writer.commit()?.schema().clone())
+    }
+
     /// Merges properties into the schema: an EDN map, or a [`SchemaPatch`] that also deletes and renames.
     ///
     /// ```
@@ -178,7 +351,7 @@ impl Connection {
     }
 
     /// Listeners run without any lock held, so that they may use the connection.
-    fn notify(&self, report: &TxReport) {
+    pub(crate) fn notify(&self, report: &TxReport) {
         let listeners: Vec<Listener> = self.listeners().values().cloned().collect();
         listeners.iter().for_each(|listener| listener(report));
     }
@@ -187,14 +360,21 @@ impl Connection {
         self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connection and all its clones. Databases that came from it stay readable; the file itself is closed
-    /// with the last of them.
+    /// Closes the connection and all its clones, after the asynchronous transactions that were submitted before.
+    /// Databases that came from it stay readable; the file itself is closed with the last of them.
     ///
     /// # Errors
     ///
     /// [`Error::Closed`] if it was closed before.
     pub fn close(&self) -> Result<()> {
         let store = self.inner.store.write().unwrap_or_else(PoisonError::into_inner).take();
+        let queue = self.inner.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Inside an explicit transaction, which they wait for, they come after it.
+        if let Some(queue) = queue
+            && store.as_ref().is_some_and(|store| !store.is_writing())
+        {
+            queue.drain();
+        }
         store.map(drop).ok_or_else(|| self.closed())
     }
 
@@ -207,6 +387,15 @@ impl Connection {
     pub fn store(&self) -> Result<Store> {
         let store = self.inner.store.read().unwrap_or_else(PoisonError::into_inner);
         store.clone().ok_or_else(|| self.closed())
+    }
+
+    /// Whether this thread has the writer's turn.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.store().is_ok_and(|store| store.is_writing())
+    }
+
+    pub(crate) fn runtime(&self) -> &Arc<Runtime> {
+        &self.inner.runtime
     }
 
     fn closed(&self) -> Error {

@@ -9,7 +9,7 @@ use query::pull::{PullOptions, Puller};
 use query::{Query, QueryOptions};
 use serde::de::DeserializeOwned;
 use storage::transact::{TxFunctions, TxReport as StorageReport, transact};
-use storage::{Datoms, EntityId, Index, Schema};
+use storage::{Datom, Datoms, EntityId, Index, Schema};
 
 use crate::inputs::IntoInputs;
 use crate::text::{AsPattern, AsQuery, EntityRef, TxInput};
@@ -222,6 +222,35 @@ impl Db {
             (Some(value), None) => Some(storage::encode(value)),
         };
         Ok(self.inner.count(entity, attribute.map(|attribute| attribute.id), value.as_deref())?)
+    }
+
+    /// All datoms that match, by the index that suits; `None` stands for any.
+    ///
+    /// ```
+    /// # use factum::Db;
+    /// # let db = Db::empty(())?.with(r#"[{:name "Ann" :age 38} {:name "Bob" :age 38}]"#)?.db_after();
+    /// assert_eq!(db.search(None, Some(":age".into()), Some(&38.into()))?.len(), 2);
+    /// assert_eq!(db.search(Some(factum::EntityId(1)), None, Some(&38.into()))?.len(), 1);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    #[doc(alias = "search-datoms")]
+    pub fn search(
+        &self,
+        entity: Option<EntityId>,
+        attribute: Option<Keyword>,
+        value: Option<&Value>,
+    ) -> Result<Vec<Datom>> {
+        let e = entity.map_or(Value::Nil, Value::from);
+        let a = attribute.clone().map_or(Value::Nil, Value::Keyword);
+        let v = value.cloned().unwrap_or_default();
+        let is_indexed = |name: &Keyword| self.schema().attribute(name).is_none_or(|a| !a.no_index);
+        let (index, components) = match (&entity, &attribute) {
+            (None, Some(name)) if is_indexed(name) => (Index::Ave, vec![a, v]),
+            (Some(_), _) => (Index::Eav, vec![e, a, v]),
+            (None, _) => (Index::Eav, vec![Value::Nil, a, v]),
+        };
+        let datoms = self.datoms(index, &components)?;
+        datoms.map(|datom| datom.map_err(Error::from)).collect()
     }
 
     /// How many distinct values an attribute has.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use edn::{Span, render_snippet};
 
@@ -86,6 +87,24 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// An explicit transaction was used after it had been aborted.
+    #[error("the transaction has ended")]
+    TransactionEnded,
+    /// An explicit transaction took too long; nothing of it is kept.
+    #[error("the transaction took longer than {limit:?} and was taken back")]
+    TransactionTimeout {
+        /// How long it might take.
+        limit: Duration,
+    },
+    /// Something that only a file has was asked of a database in memory.
+    #[error("a database in memory has no key-value tables")]
+    InMemory,
+    /// A listener or a callback waits for a transaction that this very thread must carry out.
+    #[error("the thread that commits cannot wait for a later commit")]
+    WouldWaitForItself,
+    /// A transaction function panicked in an asynchronous transaction.
+    #[error("a function of the transaction panicked")]
+    FunctionPanicked,
     /// The connection was closed.
     #[error("the connection{} is closed", place(path))]
     Closed {
@@ -110,6 +129,12 @@ impl From<query::pull::PullError> for Error {
     }
 }
 
+impl From<kv::Error> for Error {
+    fn from(source: kv::Error) -> Self {
+        Self::Storage(source.into())
+    }
+}
+
 impl Error {
     /// An error of reading `text`, for data that was read by the caller.
     pub fn read(source: edn::Error, text: &str) -> Self {
@@ -128,6 +153,11 @@ impl Error {
             Self::Function { source } => source.code(),
             Self::Exists { .. } => ":store/exists",
             Self::Option { .. } => ":options/invalid",
+            Self::TransactionEnded => ":transaction/ended",
+            Self::TransactionTimeout { .. } => ":transaction/timeout",
+            Self::InMemory => ":connection/in-memory",
+            Self::WouldWaitForItself => ":transaction/deadlock",
+            Self::FunctionPanicked => ":transact/function",
             Self::Closed { .. } => ":connection/closed",
         }
     }
@@ -144,6 +174,11 @@ impl Error {
             Self::Function { source } => source.class(),
             Self::Exists { .. } => "exists",
             Self::Option { .. } => "bad-option",
+            Self::TransactionEnded => "transaction-ended",
+            Self::TransactionTimeout { .. } => "transaction-timeout",
+            Self::InMemory => "in-memory",
+            Self::WouldWaitForItself => "would-deadlock",
+            Self::FunctionPanicked => "function-panicked",
             Self::Closed { .. } => "connection-closed",
         }
     }
@@ -179,6 +214,9 @@ impl Error {
             Self::Read { source, .. } => source.hint().map(str::to_owned),
             Self::Transact { source, .. } => source.hint().map(str::to_owned),
             Self::Query(error) => error.help(),
+            Self::TransactionEnded => Some("begin another one".to_owned()),
+            Self::InMemory => Some("open the connection on a path".to_owned()),
+            Self::WouldWaitForItself => Some("use a callback, or wait on another thread".to_owned()),
             _ => None,
         }
     }

@@ -125,16 +125,18 @@ mod db;
 mod error;
 mod inputs;
 mod options;
+mod queue;
 mod report;
 mod result;
 mod stat;
 mod text;
+mod transaction;
 
 /// What most programs use, for `use factum::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        Connection, Db, EntityBuilder, EntityId, Input, Keyword, Options, QueryResult, Tx, TxReport, Value,
-        inputs, lookup, values,
+        Connection, Db, EntityBuilder, EntityId, Input, Keyword, Options, QueryResult, Transaction, Tx,
+        TxReport, Value, inputs, lookup, values,
     };
 }
 
@@ -144,10 +146,12 @@ pub use db::Db;
 pub use error::{Error, Result};
 pub use inputs::{Input, IntoInputs, ToValue};
 pub use options::Options;
+pub use queue::PendingTx;
 pub use report::TxReport;
 pub use result::QueryResult;
 pub use stat::Stat;
 pub use text::{AsPattern, AsQuery, EntityRef, SchemaInput, TxInput};
+pub use transaction::Transaction;
 
 pub use edn::{self, Form, Keyword, Span, Symbol, Value};
 pub use kv::{self, Durability};

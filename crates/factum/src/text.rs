@@ -34,7 +34,51 @@ enum Shape<'a> {
     Tx(Cow<'a, Tx>),
 }
 
+/// Transaction data that borrows nothing, read already where it was text.
+pub(crate) enum OwnedTxInput {
+    Forms { forms: Vec<Form>, text: Arc<str> },
+    Data(TxInput<'static>),
+}
+
+impl OwnedTxInput {
+    /// As [`TxInput::apply`].
+    pub(crate) fn apply<R>(
+        &self,
+        apply: impl FnOnce(TxData<'_>) -> Result<R, storage::transact::TransactError>,
+    ) -> Result<R> {
+        match self {
+            Self::Forms { forms, text } => {
+                apply(data_of(forms)).map_err(|source| Error::Transact { source, text: Some(text.clone()) })
+            }
+            Self::Data(input) => input.apply(apply),
+        }
+    }
+}
+
+/// Text holds either one sequence of items or the items themselves.
+fn data_of(forms: &[Form]) -> TxData<'_> {
+    match forms {
+        [form] if form.as_sequence().is_some() || form.as_atom().is_some() => TxData::Form(form),
+        forms => TxData::Forms(forms),
+    }
+}
+
 impl TxInput<'_> {
+    /// The same data without borrowing, and read, so that another thread need not do it.
+    pub(crate) fn into_owned(self) -> Result<OwnedTxInput> {
+        let no_text = || Arc::from("");
+        Ok(match self.0 {
+            Shape::Text(text) => {
+                let forms = edn::read_all(&text).map_err(|source| Error::read(source, &text))?;
+                OwnedTxInput::Forms { forms, text: Arc::from(&*text) }
+            }
+            Shape::Form(form) => OwnedTxInput::Data(TxInput(Shape::Value(Cow::Owned(form.to_value())))),
+            Shape::Forms(forms) => OwnedTxInput::Forms { forms: forms.to_vec(), text: no_text() },
+            Shape::Value(value) => OwnedTxInput::Data(TxInput(Shape::Value(Cow::Owned(value.into_owned())))),
+            Shape::Tx(tx) => OwnedTxInput::Data(TxInput(Shape::Tx(Cow::Owned(tx.into_owned())))),
+        })
+    }
+
     /// Runs `apply` on the data; its errors get the text that they point into.
     pub(crate) fn apply<R>(
         &self,
@@ -43,11 +87,8 @@ impl TxInput<'_> {
         match &self.0 {
             Shape::Text(text) => {
                 let forms = edn::read_all(text).map_err(|source| Error::read(source, text))?;
-                let data = match forms.as_slice() {
-                    [form] if form.as_sequence().is_some() || form.as_atom().is_some() => TxData::Form(form),
-                    forms => TxData::Forms(forms),
-                };
-                apply(data).map_err(|source| Error::Transact { source, text: Some(Arc::from(&**text)) })
+                apply(data_of(&forms))
+                    .map_err(|source| Error::Transact { source, text: Some(Arc::from(&**text)) })
             }
             Shape::Form(form) => apply(TxData::Form(form)).map_err(Error::from),
             Shape::Forms(forms) => apply(TxData::Forms(forms)).map_err(Error::from),

@@ -263,7 +263,37 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Refuses names that no table can have, and those that [`Env::reserve`] took.
+    pub(crate) fn check_free_name(&self, name: &str) -> Result<()> {
+        check_name(name)?;
+        if self.dbis.read().unwrap_or_else(PoisonError::into_inner).reserved.contains(name) {
+            let reason = "the database keeps its own facts in this table";
+            return Err(Error::BadDbiName { name: name.to_owned(), reason });
+        }
+        Ok(())
+    }
+}
+
 impl Env {
+    /// Takes names for tables that only their owner may change: from here on they are opened by
+    /// [`open_reserved`](Self::open_reserved) alone. It holds for this process, as long as the environment is open.
+    ///
+    /// A store that keeps its own tables in a file of user tables protects them so against a slip of the pen.
+    pub fn reserve(&self, names: &[&str]) {
+        let mut dbis = self.shared.dbis.write().unwrap_or_else(PoisonError::into_inner);
+        dbis.reserved.extend(names.iter().map(|name| (*name).to_owned()));
+    }
+
+    /// As [`open_dbi`](Self::open_dbi), also for a name that was [reserved](Self::reserve).
+    ///
+    /// # Errors
+    ///
+    /// As [`open_dbi`](Self::open_dbi).
+    pub fn open_reserved(&self, name: &str, options: impl Into<DbiOptions>) -> Result<Dbi> {
+        self.open_checked(name, options.into())
+    }
+
     /// Opens a table, creating it in a transaction of its own if it does not exist.
     ///
     /// # Errors
@@ -272,15 +302,19 @@ impl Env {
     /// must be created and may not, [`Error::WouldDeadlock`] if that happens while this thread has a write
     /// transaction (use [`WriteTxn::open_dbi`](crate::WriteTxn::open_dbi) there).
     pub fn open_dbi(&self, name: &str, options: impl Into<DbiOptions>) -> Result<Dbi> {
+        self.shared.check_free_name(name)?;
+        self.open_checked(name, options.into())
+    }
+
+    fn open_checked(&self, name: &str, options: DbiOptions) -> Result<Dbi> {
         check_name(name)?;
-        let options = options.into();
         if let Some(table) = self.snapshot()?.table(name)? {
             let stored = DbiFlags::from_raw(u32::from(table.flags().bits()));
             agree(name, stored, &self.read()?.stored_options(name)?, &options)?;
             return self.shared.register(name, stored);
         }
         let mut txn = self.write()?;
-        let dbi = txn.open_dbi(name, options)?;
+        let dbi = txn.open_checked(name, options)?;
         txn.commit()?;
         Ok(dbi)
     }
@@ -291,7 +325,7 @@ impl Env {
     ///
     /// [`Error::NoSuchDbi`] if it does not exist.
     pub fn existing_dbi(&self, name: &str) -> Result<Dbi> {
-        check_name(name)?;
+        self.shared.check_free_name(name)?;
         match self.snapshot()?.table(name)? {
             Some(table) => self.shared.register(name, DbiFlags::from_raw(u32::from(table.flags().bits()))),
             None => Err(self.shared.no_such_dbi(name)),

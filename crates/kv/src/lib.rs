@@ -171,4 +171,4 @@ pub use read::{Cursor, KeyRange, Keys, Pairs, Read, ReadTxn};
 pub use reindex::ReIndex;
 pub use spill::SpillOptions;
 pub use table::{DynTable, Entries, Items, Spilled, SpilledIter, Table, TypedKeys};
-pub use txn::{WriteCursor, WriteTxn};
+pub use txn::{OwnedWriteTxn, WriteCursor, WriteTxn};

@@ -22,12 +22,16 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use heed::{CommitOrAbort, WithoutTls};
 use lmdb_master_sys as ffi;
 
 pub(crate) use leases::Leases;
 pub(crate) use process::Process;
+
+use crate::env::Shared;
+use crate::txn::WriteTxn;
 
 /// A return code of LMDB that is not success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -598,5 +602,38 @@ mod tests {
         assert_eq!(reader_slot("    pid     thread     txnid"), None);
         assert_eq!(reader_slot("  12 7fa0 -"), Some(ReaderSlot { pid: 12, thread: 0x7fa0, txn_id: None }));
         assert_eq!(reader_slot("  12 7fa0 9"), Some(ReaderSlot { pid: 12, thread: 0x7fa0, txn_id: Some(9) }));
+    }
+}
+
+/// A write transaction together with what it borrows from.
+#[derive(Debug)]
+pub(crate) struct Held {
+    // Declared first, so that it ends before `shared` may.
+    txn: WriteTxn<'static>,
+    shared: Arc<Shared>,
+}
+
+impl Held {
+    /// Lets `begin` begin a transaction of `shared`.
+    pub(crate) fn begin(
+        shared: Arc<Shared>,
+        begin: impl for<'s> FnOnce(&'s Shared) -> crate::Result<WriteTxn<'s>>,
+    ) -> crate::Result<Self> {
+        // SAFETY: the value lives as long as `shared`, a counted handle on it, which lies in the same struct as the
+        // transaction and is dropped after it; what an `Arc` points to does not move. The lifetime is not seen
+        // outside: `with` lends the transaction to code that must accept any lifetime, and `commit` consumes it.
+        let longer: &'static Shared = unsafe { &*Arc::as_ptr(&shared) };
+        Ok(Self { txn: begin(longer)?, shared })
+    }
+
+    pub(crate) fn with<R>(&mut self, work: impl for<'e> FnOnce(&mut WriteTxn<'e>) -> R) -> R {
+        work(&mut self.txn)
+    }
+
+    pub(crate) fn commit(self) -> crate::Result<()> {
+        let Self { txn, shared } = self;
+        let result = txn.commit();
+        drop(shared);
+        result
     }
 }

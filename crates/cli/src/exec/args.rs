@@ -4,7 +4,15 @@ use edn::{Form, Keyword, Span, Value};
 use factum::{Connection, Db, EntityId};
 
 use super::error::EvalError;
-use super::item::Item;
+use super::item::{Item, OpenTransaction};
+
+/// A connection, or an explicit transaction of one.
+pub enum Target {
+    /// Each transaction is committed.
+    Conn(Connection),
+    /// Each transaction is staged.
+    Transaction(OpenTransaction),
+}
 
 /// The arguments of one call; each can be taken once, by position.
 pub struct Args {
@@ -63,6 +71,10 @@ impl Args {
         match self.item(at) {
             Item::Db(db) => Ok(db),
             Item::Conn(conn) => conn.db().map_err(|error| self.fail(&error)),
+            Item::Transaction(tx) => match &*tx.borrow() {
+                Some(tx) => tx.db().map_err(|error| self.fail(&error)),
+                None => Err(self.fail(&factum::Error::TransactionEnded)),
+            },
             other => Err(self.unfit(at, "a database", &other)),
         }
     }
@@ -71,6 +83,15 @@ impl Args {
     pub fn conn(&mut self, at: usize) -> Result<Connection, EvalError> {
         match self.item(at) {
             Item::Conn(conn) => Ok(conn),
+            other => Err(self.unfit(at, "a connection", &other)),
+        }
+    }
+
+    /// What transactions go to.
+    pub fn target(&mut self, at: usize) -> Result<Target, EvalError> {
+        match self.item(at) {
+            Item::Conn(conn) => Ok(Target::Conn(conn)),
+            Item::Transaction(tx) => Ok(Target::Transaction(tx)),
             other => Err(self.unfit(at, "a connection", &other)),
         }
     }

@@ -1,10 +1,14 @@
 //! [`Item`]: what a form evaluates to.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use edn::{Form, Symbol, Value};
-use factum::{Connection, Datom, Db, Entity, Schema, TxReport};
+use factum::{Connection, Datom, Db, Entity, PendingTx, Schema, Transaction, TxReport};
+
+use super::error::EvalError;
 
 /// Data, or a thing that data cannot be.
 #[derive(Clone)]
@@ -21,8 +25,23 @@ pub enum Item {
     Report(Arc<TxReport>),
     /// An entity of a database.
     Entity(Entity),
+    /// An explicit transaction; nothing once its form is left.
+    Transaction(OpenTransaction),
+    /// The promise of an asynchronous transaction.
+    Pending(Rc<RefCell<Promise>>),
     /// A function by its name, to be passed to a query.
     Function(Symbol),
+}
+
+/// The transaction of a `with-transaction`.
+pub type OpenTransaction = Rc<RefCell<Option<Transaction>>>;
+
+/// An asynchronous transaction: on its way, or done. Its answer can be asked for any number of times.
+pub enum Promise {
+    /// Not asked for yet.
+    Open(PendingTx),
+    /// What it gave.
+    Kept(Result<Arc<TxReport>, EvalError>),
 }
 
 impl Item {
@@ -38,6 +57,8 @@ impl Item {
             Self::Db(_) => "database",
             Self::Report(_) => "transaction report",
             Self::Entity(_) => "entity",
+            Self::Transaction(_) => "transaction",
+            Self::Pending(_) => "promise of a transaction",
             Self::Function(_) => "function",
         }
     }
@@ -69,6 +90,17 @@ impl Item {
             Self::Db(db) => database(db)?,
             Self::Report(report) => report_map(report)?,
             Self::Entity(entity) => entity.touch()?,
+            Self::Transaction(tx) => {
+                let open = tx.borrow().as_ref().is_some_and(|tx| !tx.is_ended());
+                tagged("factum/transaction", map([("open", Value::Bool(open))]))
+            }
+            Self::Pending(promise) => {
+                let done = match &*promise.borrow() {
+                    Promise::Open(pending) => pending.is_done(),
+                    Promise::Kept(_) => true,
+                };
+                tagged("factum/pending", map([("done", Value::Bool(done))]))
+            }
             Self::Function(name) => tagged("factum/function", Value::Symbol(name.clone())),
         })
     }

@@ -1,9 +1,13 @@
 //! [`Session`]: evaluating forms one after the other, with the names that `def` gave.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use edn::{Form, FormKind, Keyword, Span, Symbol, Value};
-use factum::EntityValue;
+use factum::{EntityValue, TxReport};
 
 use super::args::Args;
 use super::error::EvalError;
@@ -18,7 +22,11 @@ pub struct Session {
     names: HashMap<Symbol, Item>,
     /// Messages for the person at the terminal, such as the warnings of queries.
     warnings: Vec<String>,
+    /// The reports that `listen!` keeps, by key.
+    heard: HashMap<Value, Reports>,
 }
+
+type Reports = Arc<Mutex<Vec<TxReport>>>;
 
 impl Session {
     /// Where text goes in and forms come out.
@@ -48,6 +56,17 @@ impl Session {
 
     pub(super) fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
+    }
+
+    pub(super) fn hear(&mut self, key: Value, reports: Reports) {
+        self.heard.insert(key, reports);
+    }
+
+    pub(super) fn take_heard(&mut self, key: &Value) -> Vec<TxReport> {
+        let reports = self.heard.get(key);
+        let take =
+            |reports: &Reports| std::mem::take(&mut *reports.lock().unwrap_or_else(PoisonError::into_inner));
+        reports.map(take).unwrap_or_default()
     }
 
     /// The value of a form.
@@ -124,6 +143,9 @@ impl Session {
             ("do", _) => return args.iter().try_fold(Item::NIL, |_, form| self.eval(form)),
             ("def", [name, value]) => return self.eval_def(name, value),
             ("comment", _) => return Ok(Item::NIL),
+            ("with-transaction", [binding, body @ ..]) => {
+                return self.eval_transaction(form, binding, body);
+            }
             _ => {}
         }
         match forms::find(name.as_str()) {
@@ -143,6 +165,59 @@ impl Session {
         let item = self.eval(value)?;
         self.names.insert(symbol.clone(), item.clone());
         Ok(item)
+    }
+
+    /// `(with-transaction [tx conn opts?] body ..)`: the body's value, after everything done through `tx` was committed.
+    fn eval_transaction(&mut self, form: &Form, binding: &Form, body: &[Form]) -> Result<Item, EvalError> {
+        let (name, conn, options) = match binding.as_sequence() {
+            Some([name, conn, options @ ..]) if name.as_symbol().is_some() && options.len() < 2 => {
+                (name, conn, options.first())
+            }
+            _ => {
+                let message = "with-transaction begins with [name conn], or [name conn {:timeout-ms n}]";
+                return Err(EvalError::new(":exec/argument", message, binding.span));
+            }
+        };
+        let fail = |error: &factum::Error| EvalError::from_factum(error, form.span);
+        let Item::Conn(conn) = self.eval(conn)? else {
+            let message = "a transaction is begun on a connection";
+            return Err(EvalError::new(":exec/argument", message, conn.span));
+        };
+        let limit = options.map(|options| self.timeout_of(options)).transpose()?;
+        let mut tx = conn.begin().map_err(|error| fail(&error))?;
+        if let Some(limit) = limit {
+            tx.set_timeout(limit);
+        }
+        let open = Rc::new(RefCell::new(Some(tx)));
+        let symbol = Symbol::parse(name.as_symbol().map_or("", Symbol::as_str));
+        let shadowed = self.names.insert(symbol.clone(), Item::Transaction(open.clone()));
+        let result = body.iter().try_fold(Item::NIL, |_, form| self.eval(form));
+        match shadowed {
+            Some(item) => self.names.insert(symbol, item),
+            None => self.names.remove(&symbol),
+        };
+        // Whatever still refers to the transaction finds it ended.
+        let tx = open.borrow_mut().take();
+        let result = result?;
+        match tx {
+            Some(tx) if !tx.is_ended() => tx.commit().map_err(|error| fail(&error))?,
+            _ => return Ok(result),
+        };
+        Ok(result)
+    }
+
+    /// `{:timeout-ms n}`
+    fn timeout_of(&mut self, options: &Form) -> Result<Duration, EvalError> {
+        let value = self.eval_data(options)?.to_value();
+        match value.as_map().map(|map| map.iter().collect::<Vec<_>>()).as_deref() {
+            Some([(key, Value::Int(limit @ 1..))]) if **key == Value::keyword("timeout-ms") => {
+                Ok(Duration::from_millis(*limit as u64))
+            }
+            _ => {
+                let message = "the options of with-transaction are {:timeout-ms n}";
+                Err(EvalError::new(":exec/argument", message, options.span))
+            }
+        }
     }
 
     fn eval_form(&mut self, spec: &'static FormSpec, form: &Form, args: &[Form]) -> Result<Item, EvalError> {
@@ -191,7 +266,7 @@ impl Session {
     }
 }
 
-const FORMS_AND_SPECIAL: [&str; 4] = ["def", "do", "quote", "comment"];
+const FORMS_AND_SPECIAL: [&str; 5] = ["def", "do", "quote", "comment", "with-transaction"];
 
 /// What a keyword finds in a report, an entity or a map.
 fn lookup(thing: &Item, key: &Keyword) -> Result<Option<Item>, factum::Error> {

@@ -10,7 +10,7 @@ mod settings;
 mod temp;
 mod turn;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -29,8 +29,8 @@ use crate::counted::TreeId;
 use crate::dbi::DbiEntry;
 use crate::error::{Error, Result};
 use crate::read::Learnt;
-use crate::sys::{EnvHandle, Leases, Process, TxnHandle};
-use crate::txn::WriteTxn;
+use crate::sys::{EnvHandle, Held, Leases, Process, TxnHandle};
+use crate::txn::{OwnedWriteTxn, WriteTxn};
 use place::Place;
 use turn::Turn;
 pub(crate) use turn::TurnGuard;
@@ -124,6 +124,8 @@ impl KnownTrees {
 pub(crate) struct Dbis {
     pub(crate) entries: Vec<Arc<DbiEntry>>,
     pub(crate) by_name: HashMap<&'static str, u32>,
+    /// Names that only [`Env::open_reserved`] opens.
+    pub(crate) reserved: HashSet<String>,
 }
 
 impl Dbis {
@@ -327,6 +329,28 @@ impl Env {
     /// [`Error::WriterBusy`] after that time.
     pub fn try_write(&self, patience: Duration) -> Result<WriteTxn<'_>> {
         self.begin(Some(patience))
+    }
+
+    /// As [`Env::write`], as a value that keeps the environment open itself and so borrows nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Env::write`].
+    pub fn write_owned(&self) -> Result<OwnedWriteTxn> {
+        self.shared.check_process()?;
+        if self.shared.options.read_only {
+            return Err(Error::ReadOnly);
+        }
+        let held = Held::begin(Arc::clone(&self.shared), |shared| {
+            let turn = shared.turn.take(None)?;
+            WriteTxn::begin(shared, turn)
+        });
+        held.map(OwnedWriteTxn)
+    }
+
+    /// Whether this thread has the write transaction, and so must not wait for anybody else's.
+    pub fn is_writing(&self) -> bool {
+        self.shared.check_turn().is_err()
     }
 
     fn begin(&self, patience: Option<Duration>) -> Result<WriteTxn<'_>> {

@@ -2,6 +2,7 @@
 
 mod counting;
 mod cursor;
+mod owned;
 mod slot;
 mod tables;
 
@@ -16,6 +17,7 @@ use crate::flags::{DbiFlags, PutFlags};
 use crate::read::TxnCursor;
 use crate::sys::{Code, RawCursor, TxnHandle};
 pub use cursor::WriteCursor;
+pub use owned::OwnedWriteTxn;
 use slot::Slot;
 pub(crate) use slot::{KEY_MAX, Place};
 use tables::OwnTables;

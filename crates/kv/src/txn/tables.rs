@@ -58,9 +58,14 @@ impl WriteTxn<'_> {
     ///
     /// [`Error::DbiFlagsConflict`], [`Error::DbiOptionsConflict`], [`Error::BadDbiName`], [`Error::DbisFull`].
     pub fn open_dbi(&mut self, name: &str, options: impl Into<DbiOptions>) -> Result<Dbi> {
+        self.shared.check_free_name(name)?;
+        self.open_checked(name, options.into())
+    }
+
+    /// [`open_dbi`](Self::open_dbi) for reserved names, too.
+    pub(crate) fn open_checked(&mut self, name: &str, options: DbiOptions) -> Result<Dbi> {
         check_name(name)?;
         self.check_active()?;
-        let options = options.into();
         let dbi = self.register(name, options.flags)?;
         let entry = self.shared.entry(&dbi)?;
         let fail = |code| self.fail_on_open(code, name);
@@ -91,7 +96,7 @@ impl WriteTxn<'_> {
     ///
     /// [`Error::NoSuchDbi`] if it does not exist.
     pub fn existing_dbi(&mut self, name: &str) -> Result<Dbi> {
-        check_name(name)?;
+        self.shared.check_free_name(name)?;
         self.check_active()?;
         let dbi = self.register(name, DbiFlags::empty())?;
         let entry = self.shared.entry(&dbi)?;

@@ -1,6 +1,6 @@
 //! A database in memory: the newest value, and whose turn it is to write.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::ThreadId;
 
 use crate::db::{Db, DbOptions};
@@ -28,8 +28,15 @@ impl MemoryStore {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = db;
     }
 
-    pub fn take_turn(&self) -> Result<TurnGuard<'_>> {
-        self.turn.take()
+    /// Whether this thread has the writer's turn.
+    pub fn is_writing(&self) -> bool {
+        let holder = self.turn.holder.lock().unwrap_or_else(PoisonError::into_inner);
+        *holder == Some(std::thread::current().id())
+    }
+
+    pub fn take_turn(memory: Arc<Self>) -> Result<TurnGuard> {
+        memory.turn.take()?;
+        Ok(TurnGuard { memory })
     }
 }
 
@@ -41,7 +48,7 @@ struct Turn {
 }
 
 impl Turn {
-    fn take(&self) -> Result<TurnGuard<'_>> {
+    fn take(&self) -> Result<()> {
         let me = std::thread::current().id();
         let mut holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(other) = *holder {
@@ -51,18 +58,25 @@ impl Turn {
             holder = self.free.wait(holder).unwrap_or_else(PoisonError::into_inner);
         }
         *holder = Some(me);
-        Ok(TurnGuard { turn: self })
+        Ok(())
     }
 }
 
 /// The right to write; given up when dropped.
-pub(super) struct TurnGuard<'s> {
-    turn: &'s Turn,
+pub(super) struct TurnGuard {
+    memory: Arc<MemoryStore>,
 }
 
-impl Drop for TurnGuard<'_> {
+impl TurnGuard {
+    pub fn memory(&self) -> &MemoryStore {
+        &self.memory
+    }
+}
+
+impl Drop for TurnGuard {
     fn drop(&mut self) {
-        *self.turn.holder.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.turn.free.notify_one();
+        let turn = &self.memory.turn;
+        *turn.holder.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        turn.free.notify_one();
     }
 }

@@ -21,7 +21,7 @@ pub(crate) mod tables;
 pub(crate) mod tests;
 mod writer;
 
-pub use bulk::{BulkBatch, BulkLoader, BulkReport, BulkStage};
+pub use bulk::{BulkBatch, BulkLoader, BulkReport, BulkStage, EntityLoader};
 pub use options::StoreOptions;
 pub use writer::Writer;
 
@@ -102,10 +102,18 @@ impl Store {
     }
 
     /// Waits for the writer's turn; nobody else writes until the writer commits or is dropped.
-    pub fn write(&self) -> Result<Writer<'_>> {
+    pub fn write(&self) -> Result<Writer> {
         match &self.kind {
-            Kind::File(file) => Writer::of_file(file),
-            Kind::Memory(memory) => Writer::of_memory(memory),
+            Kind::File(file) => Writer::of_file(file.clone()),
+            Kind::Memory(memory) => Writer::of_memory(memory.clone()),
+        }
+    }
+
+    /// Whether this thread has a [`Writer`], and so must not wait for anybody else who writes.
+    pub fn is_writing(&self) -> bool {
+        match &self.kind {
+            Kind::File(file) => file.env().is_writing(),
+            Kind::Memory(memory) => memory.is_writing(),
         }
     }
 

@@ -74,12 +74,13 @@ impl Tables {
         Ok(Self { eav, ave, giants, schema, idents, counts, meta })
     }
 
-    /// Handles on tables that exist, without the writer's turn.
+    /// Handles on tables that exist, without the writer's turn; nobody else opens them for writing from here on.
     pub fn existing(env: &Env) -> Result<Self> {
-        let plain = |name: &str| env.open_dbi(name, DbiOptions::new());
+        env.reserve(&NAMES);
+        let plain = |name: &str| env.open_reserved(name, DbiOptions::new());
         let (giants, schema, idents) = (plain(GIANTS)?, plain(SCHEMA)?, plain(IDENTS)?);
         let (counts, meta) = (plain(COUNTS)?, plain(META)?);
-        let (eav, ave) = (env.open_dbi(EAV, eav_flags())?, env.open_dbi(AVE, ave_flags())?);
+        let (eav, ave) = (env.open_reserved(EAV, eav_flags())?, env.open_reserved(AVE, ave_flags())?);
         Ok(Self { eav, ave, giants, schema, idents, counts, meta })
     }
 }

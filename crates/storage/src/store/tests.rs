@@ -467,7 +467,7 @@ fn missing_foreign_and_newer_files_are_refused() {
     let newer = tempfile::tempdir().expect("a directory");
     let store = StoreOptions::new().open(newer.path()).expect("opens");
     let env = store.env().expect("a file").clone();
-    let meta = env.existing_dbi("meta").expect("there");
+    let meta = env.open_reserved("meta", kv::DbiOptions::new()).expect("there");
     let mut txn = env.write().expect("free");
     txn.put(&meta, b"format", &[9, 0, 0, 0, 9, 0, 0, 0]).expect("writes");
     txn.commit().expect("commits");
@@ -509,7 +509,9 @@ fn damage_is_noticed() {
     writer.set_db(db);
     assert!(writer.commit().expect("commits").check().expect("readable").is_sound());
     let env = store.env().expect("a file");
-    let (ave, giants) = (env.existing_dbi("ave").expect("there"), env.existing_dbi("giants").expect("there"));
+    assert!(env.existing_dbi("ave").is_err(), "not for everybody");
+    let ave = env.open_reserved("ave", super::tables::ave_flags()).expect("there");
+    let giants = env.open_reserved("giants", kv::DbiOptions::new()).expect("there");
     let mut txn = env.write().expect("free");
     let key = [&[ATTRS[0].0 as u8][..], &encode(&"short".into())].concat();
     assert!(txn.delete_dup(&ave, &key, &2u64.to_ne_bytes()).expect("deletes"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use edn::Value;
-use kv::WriteTxn;
+use kv::{OwnedWriteTxn, WriteTxn};
 
 use super::commit;
 use super::file::FileStore;
@@ -16,19 +16,21 @@ use crate::transact::{TransactError, TxData, TxFunctions, TxReport, transact};
 
 /// The exclusive right to write. Transactions are staged one after another, each seeing the ones before, and become
 /// visible and durable together with [`commit`](Self::commit); dropping the writer forgets them.
-pub struct Writer<'s> {
-    target: Target<'s>,
+///
+/// It owns what it needs, but stays on the thread that made it, as LMDB demands.
+pub struct Writer {
+    target: Target,
     db: Db,
 }
 
-enum Target<'s> {
-    File { file: &'s FileStore, txn: WriteTxn<'s>, base: Arc<Base>, schema: Arc<Schema> },
-    Memory { memory: &'s MemoryStore, _turn: TurnGuard<'s> },
+enum Target {
+    File { file: Arc<FileStore>, txn: OwnedWriteTxn, base: Arc<Base>, schema: Arc<Schema> },
+    Memory { turn: TurnGuard },
 }
 
-impl<'s> Writer<'s> {
-    pub(super) fn of_file(file: &'s FileStore) -> Result<Self> {
-        let txn = file.env().write()?;
+impl Writer {
+    pub(super) fn of_file(file: Arc<FileStore>) -> Result<Self> {
+        let txn = file.env().write_owned()?;
         // Taken inside the turn: nobody can commit after it.
         let db = file.db()?;
         let base = db.base.clone().expect("a database of a file has a base");
@@ -36,10 +38,9 @@ impl<'s> Writer<'s> {
         Ok(Self { target: Target::File { file, txn, base, schema }, db })
     }
 
-    pub(super) fn of_memory(memory: &'s MemoryStore) -> Result<Self> {
-        let turn = memory.take_turn()?;
-        let db = memory.db();
-        Ok(Self { target: Target::Memory { memory, _turn: turn }, db })
+    pub(super) fn of_memory(memory: Arc<MemoryStore>) -> Result<Self> {
+        let turn = MemoryStore::take_turn(memory)?;
+        Ok(Self { db: turn.memory().db(), target: Target::Memory { turn } })
     }
 
     /// The state with everything staged so far.
@@ -64,16 +65,17 @@ impl<'s> Writer<'s> {
         self.db = db;
     }
 
-    /// The file's write transaction, for writes to user tables in the same commit; nothing in memory.
-    pub fn txn(&mut self) -> Option<&mut WriteTxn<'s>> {
+    /// Lends the file's write transaction to `work`, for writes to user tables in the same commit; nothing happens
+    /// in memory, where there are none.
+    pub fn with_txn<R>(&mut self, work: impl for<'e> FnOnce(&mut WriteTxn<'e>) -> R) -> Option<R> {
         match &mut self.target {
-            Target::File { txn, .. } => Some(txn),
+            Target::File { txn, .. } => Some(txn.with(work)),
             Target::Memory { .. } => None,
         }
     }
 
     /// Forgets what was staged and gives up the file's transaction, to be written to directly.
-    pub(super) fn into_txn(self) -> WriteTxn<'s> {
+    pub(super) fn into_txn(self) -> OwnedWriteTxn {
         match self.target {
             Target::File { txn, .. } => txn,
             Target::Memory { .. } => unreachable!("only writers of files have a transaction"),
@@ -86,14 +88,14 @@ impl<'s> Writer<'s> {
             Target::File { file, mut txn, base, schema } => {
                 let same_base = self.db.base.as_ref().is_some_and(|own| Arc::ptr_eq(own, &base));
                 assert!(same_base, "only what was made from the writer's own database can be committed");
-                commit::write(&mut txn, file.tables(), &base, &schema, &self.db)?;
+                txn.with(|txn| commit::write(txn, file.tables(), &base, &schema, &self.db))?;
                 let next_schema = self.db.schema().clone();
                 txn.commit()?;
                 file.remember_schema(next_schema);
                 file.db()
             }
-            Target::Memory { memory, _turn } => {
-                memory.set(self.db.clone());
+            Target::Memory { turn } => {
+                turn.memory().set(self.db.clone());
                 Ok(self.db)
             }
         }

@@ -3,9 +3,9 @@
 use edn::Value;
 use factum::{Connection, Db, Options, SchemaPatch};
 
-use super::super::args::Args;
+use super::super::args::{Args, Target};
 use super::super::error::EvalError;
-use super::super::item::Item;
+use super::super::item::{Item, map};
 use super::super::session::Session;
 
 /// Options out of the arguments for schema and options.
@@ -55,12 +55,49 @@ pub(super) fn schema(_: &mut Session, mut args: Args) -> Result<Item, EvalError>
     Ok(Item::Value(db.schema().to_value()))
 }
 
+/// The patch in the arguments from `at` on: properties, deletions, renames.
+fn patch(args: &mut Args, at: usize) -> Result<SchemaPatch, EvalError> {
+    let (patch, deletions, renames) = (args.value(at)?, args.value(at + 1)?, args.value(at + 2)?);
+    SchemaPatch::from_values(&patch, &deletions, &renames)
+        .map_err(|error| args.fail(&factum::storage::Error::from(error).into()))
+}
+
 pub(super) fn update_schema(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let target = args.target(0)?;
+    let patch = patch(&mut args, 1)?;
+    let schema = match target {
+        Target::Conn(conn) => conn.update_schema(patch),
+        Target::Transaction(tx) => match &mut *tx.borrow_mut() {
+            Some(tx) => tx.update_schema(patch),
+            None => Err(factum::Error::TransactionEnded),
+        },
+    };
+    Ok(Item::Value(schema.map_err(|error| args.fail(&error))?.to_value()))
+}
+
+pub(super) fn schema_snapshot(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let db = args.db(0)?;
+    let revision = Value::Int(db.schema().revision() as i64);
+    Ok(Item::Value(map([("schema", db.schema().to_value()), ("revision", revision)])))
+}
+
+pub(super) fn update_schema_if_revision(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let conn = args.conn(0)?;
-    let (patch, deletions, renames) = (args.value(1)?, args.value(2)?, args.value(3)?);
-    let patch = SchemaPatch::from_values(&patch, &deletions, &renames)
-        .map_err(|error| args.fail(&factum::storage::Error::from(error).into()))?;
-    let schema = conn.update_schema(patch).map_err(|error| args.fail(&error))?;
+    let revision = match args.value(1)? {
+        Value::Int(revision @ 0..) => revision as u64,
+        _ => {
+            let message = "the revision is a number, as schema-snapshot gives it";
+            return Err(EvalError::new(":exec/argument", message, args.span_of(1)));
+        }
+    };
+    let patch = patch(&mut args, 2)?;
+    let schema = conn.update_schema_if_revision(revision, patch).map_err(|error| args.fail(&error))?;
+    Ok(Item::Value(schema.to_value()))
+}
+
+pub(super) fn index_attr(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let (conn, attribute) = (args.conn(0)?, args.keyword(1)?);
+    let schema = conn.index_attribute(attribute).map_err(|error| args.fail(&error))?;
     Ok(Item::Value(schema.to_value()))
 }
 

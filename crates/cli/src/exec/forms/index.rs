@@ -63,6 +63,30 @@ pub(super) fn count_datoms(_: &mut Session, mut args: Args) -> Result<Item, Eval
     Ok(Item::Value(Value::Int(count as i64)))
 }
 
+pub(super) fn search_datoms(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let db = args.db(0)?;
+    let entity = match args.has(1) {
+        true => match args.entity(1, &db)? {
+            Some(entity) => Some(entity),
+            None => return Ok(Item::Value(Value::Vector(Vec::new()))),
+        },
+        false => None,
+    };
+    let attribute: Option<Keyword> = if args.has(2) { Some(args.keyword(2)?) } else { None };
+    let value = if args.has(3) { Some(args.value(3)?) } else { None };
+    let datoms = db.search(entity, attribute, value.as_ref()).map_err(|error| args.fail(&error))?;
+    let datoms = datoms.iter().map(|datom| datom_vector(datom, db.schema())).collect();
+    Ok(Item::Value(Value::Vector(datoms)))
+}
+
+pub(super) fn analyze(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    args.db(0)?;
+    if args.has(1) {
+        args.keyword(1)?;
+    }
+    Ok(Item::Value(Value::keyword("done")))
+}
+
 pub(super) fn cardinality(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let db = args.db(0)?;
     let attribute = args.keyword(1)?;

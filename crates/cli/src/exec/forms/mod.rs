@@ -58,10 +58,21 @@ forms! {
     "(db conn)" (1, 1), None, connect::db, "the current database value";
     "(schema db)" (1, 1), None, connect::schema, "the schema as a map";
     "(update-schema conn patch deletions? renames?)" (2, 4), None, connect::update_schema, "changes the schema of a connection";
+    "(schema-snapshot conn)" (1, 1), None, connect::schema_snapshot, "the schema with its revision";
+    "(update-schema-if-revision conn revision patch deletions? renames?)" (3, 5), None, connect::update_schema_if_revision, "changes the schema if nobody else did since";
+    "(index-attr conn attr)" (2, 2), None, connect::index_attr, "indexes an attribute that had :db/noindex";
     "(close conn)" (1, 1), None, connect::close, "closes a connection";
     "(closed? conn)" (1, 1), None, connect::is_closed, "whether a connection was closed";
     "(transact! conn tx-data tx-meta?)" (2, 3), None, transact::transact, "commits a transaction; gives its report";
     "(transact conn tx-data tx-meta?)" (2, 3), None, transact::transact, "the same as transact!";
+    "(transact-ack! conn tx-data tx-meta?)" (2, 3), None, transact::transact_ack, "commits a transaction; gives :transacted";
+    "(transact-async conn tx-data tx-meta?)" (2, 3), None, transact::transact_async, "commits together with others; gives a promise for deref";
+    "(deref promise)" (1, 1), None, transact::deref, "waits for the report of transact-async; the database of a connection";
+    "(abort-transact tx)" (1, 1), None, transact::abort, "takes back everything that with-transaction did";
+    "(listen! conn key)" (2, 2), None, transact::listen, "keeps the reports of later transactions under a key";
+    "(unlisten! conn key)" (2, 2), None, transact::unlisten, "stops keeping reports";
+    "(heard key)" (1, 1), None, transact::heard, "the reports since listen! or the last heard";
+    "(tx-data->simulated-report db tx-data tx-meta?)" (2, 3), None, transact::with, "the same as with";
     "(with db tx-data tx-meta?)" (2, 3), None, transact::with, "the report of a transaction that is not committed";
     "(db-with db tx-data)" (2, 2), None, transact::db_with, "the database as a transaction would leave it";
     "(q query db & inputs)" (1, MANY), Some(0), query::q, "answers a query";
@@ -75,8 +86,10 @@ forms! {
     "(seek-datoms db index & components)" (2, 5), None, index::seek_datoms, "the datoms from a place on";
     "(rseek-datoms db index & components)" (2, 5), None, index::rseek_datoms, "the datoms from a place back";
     "(index-range db attr start end)" (4, 4), None, index::index_range, "the datoms of an attribute between two values";
+    "(search-datoms db e a v)" (4, 4), None, index::search_datoms, "the datoms that match, nil being any";
     "(count-datoms db e a v)" (4, 4), None, index::count_datoms, "how many datoms match, nil being any";
     "(cardinality db attr)" (2, 2), None, index::cardinality, "how many distinct values an attribute has";
+    "(analyze db attr?)" (1, 2), None, index::analyze, "nothing to do: counts are exact at any time";
     "(max-eid db)" (1, 1), None, index::max_eid, "the largest entity id";
 }
 

@@ -235,37 +235,43 @@ impl Sink for OpenTable<'_, '_> {
 }
 
 /// Loads into an open file, in the transaction of `writer`.
-pub(super) fn to_file(writer: Writer<'_>, file: &FileStore, mut parts: Parts) -> Result<BulkReport> {
+pub(super) fn to_file(writer: Writer, file: &FileStore, mut parts: Parts) -> Result<BulkReport> {
     let base = writer.db().base.clone().expect("a database of a file has a base");
-    let (given, tables, schema) = (parts.given, file.tables(), parts.schema.clone());
+    let given = parts.given;
+    let mut txn = writer.into_txn();
+    let added = txn.with(|txn| write_all(txn, file.tables(), &base, &mut parts))?;
+    drop(base);
+    (parts.progress)(BulkStage::Commit, given, given);
+    txn.commit()?;
+    Ok(BulkReport { added, given })
+}
+
+fn write_all(txn: &mut WriteTxn<'_>, tables: &Tables, base: &Base, parts: &mut Parts) -> Result<u64> {
+    let schema = parts.schema.clone();
     let meta = Meta {
         max_eid: base.meta.max_eid.max(parts.max_eid),
         basis_tx: base.meta.basis_tx.max(parts.max_tx),
         ..base.meta.clone()
     };
-    let mut txn = writer.into_txn();
     let mut written = Written::default();
     let mut values = BTreeMap::new();
     parts.each_stream(|stream, order, progress| {
         match order {
             Order::Entity => {
-                let mut sink = OpenTable { txn: &mut txn, dbi: &tables.eav };
-                written = write_entities(stream, Some(&base), &schema, &mut sink, progress)?;
+                let mut sink = OpenTable { txn, dbi: &tables.eav };
+                written = write_entities(stream, Some(base), &schema, &mut sink, progress)?;
             }
             Order::Value => {
-                let mut sink = OpenTable { txn: &mut txn, dbi: &tables.ave };
-                values = write_values(stream, Some(&base), &schema, &mut sink, progress)?;
+                let mut sink = OpenTable { txn, dbi: &tables.ave };
+                values = write_values(stream, Some(base), &schema, &mut sink, progress)?;
             }
         }
         Ok(())
     })?;
-    add_giants(&mut txn, tables, &written, &mut parts)?;
-    add_counts(&mut txn, tables, &base, &written, &values)?;
-    meta.write(&mut txn, tables, Some(&base.meta))?;
-    drop(base);
-    (parts.progress)(BulkStage::Commit, given, given);
-    txn.commit()?;
-    Ok(BulkReport { added: written.added, given })
+    add_giants(txn, tables, &written, parts)?;
+    add_counts(txn, tables, base, &written, &values)?;
+    meta.write(txn, tables, Some(&base.meta))?;
+    Ok(written.added)
 }
 
 impl Parts {

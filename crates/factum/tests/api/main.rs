@@ -1,11 +1,14 @@
 //! The facade from outside: threads, typed rows, inputs, values, closing, errors.
 
+mod model;
+mod transactions;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use factum::prelude::*;
 use factum::{
-    Entity, Error, Index, PullPattern, Query, Schema, SchemaPatch, TxInput, TxReport, ValueType,
+    Entity, Error, Index, PendingTx, PullPattern, Query, Schema, SchemaPatch, TxInput, TxReport, ValueType,
     call_function, edn,
 };
 use serde::Deserialize;
@@ -37,6 +40,7 @@ fn everything_is_shared_between_threads() {
     sent::<QueryResult>();
     sent::<Error>();
     sent::<TxInput<'static>>();
+    sent::<PendingTx>();
 }
 
 #[test]

@@ -1,0 +1,299 @@
+//! Explicit and asynchronous transactions.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+use factum::kv::codec::{Long, Str};
+use factum::kv::{DbiOptions, Table};
+use factum::prelude::*;
+use factum::{Error, TxFunctions};
+
+const SCHEMA: &str = "{:name {:db/unique :db.unique/identity} :tag {:db/cardinality :db.cardinality/many}}";
+
+fn on_disk() -> (tempfile::TempDir, Connection) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let conn = Connection::open_with(dir.path(), SCHEMA).expect("a database");
+    (dir, conn)
+}
+
+fn names(db: &Db) -> Vec<String> {
+    db.query("[:find [?n ...] :where [_ :name ?n] :order-by [?n]]").expect("names").column().expect("strings")
+}
+
+/// Runs a test on a file and in memory.
+fn on_both(test: impl Fn(&Connection)) {
+    test(&on_disk().1);
+    test(&Connection::memory_with(SCHEMA).expect("a database"));
+}
+
+#[test]
+fn an_explicit_transaction_sees_its_own_writes_and_commits_once() {
+    on_both(|conn| {
+        let (sender, receiver) = mpsc::channel();
+        conn.listen("all", move |report| sender.send(report.clone()).expect("the test listens"));
+        conn.transact(r#"[{:name "Ann" :age 1}]"#).expect("commits");
+        receiver.try_recv().expect("the first report");
+
+        let mut tx = conn.begin().expect("the writer's turn");
+        tx.transact(r#"[{:name "Ann" :age 2} {:name "Bob" :tag "x"}]"#).expect("staged");
+        tx.transact(r#"[{:name "Ann" :age 3} [:db/retract [:name "Bob"] :tag "x"]]"#).expect("staged");
+        assert!(tx.transact(r#"[[:db/add [:name "Nobody"] :age 1]]"#).is_err());
+        let age = |tx: &Transaction| tx.query("[:find ?a . :where [?e :name \"Ann\"] [?e :age ?a]]");
+        assert_eq!(age(&tx).expect("an answer").scalar::<i64>().expect("a number"), 3);
+        assert_eq!(
+            tx.pull("[:name :age]", (":name", "Bob")).expect("pulled").expect("there").to_string(),
+            r#"{:name "Bob"}"#
+        );
+        assert_eq!(names(&conn.db().expect("a database")), ["Ann"], "nobody else sees it");
+        assert!(receiver.try_recv().is_err(), "no report before the commit");
+
+        let report = tx.commit().expect("commits");
+        let heard = receiver.try_recv().expect("one report");
+        assert!(receiver.try_recv().is_err(), "and no other");
+        assert_eq!(heard.tx_data(), report.tx_data());
+        let effects: Vec<(String, bool)> =
+            report.tx_data().iter().map(|datom| (datom.v.to_string(), datom.added)).collect();
+        let effects: Vec<(&str, bool)> = effects.iter().map(|(v, added)| (v.as_str(), *added)).collect();
+        // :age 2 and :tag "x" came and went.
+        assert_eq!(effects, [("1", false), ("\"Bob\"", true), ("3", true)]);
+        assert_eq!(names(&report.db_before()), ["Ann"]);
+        assert_eq!(names(&report.db_after()), ["Ann", "Bob"]);
+        assert_eq!(names(&conn.db().expect("a database")), ["Ann", "Bob"]);
+    });
+}
+
+#[test]
+fn what_is_aborted_dropped_or_failed_leaves_nothing() {
+    on_both(|conn| {
+        let add = |tx: &mut Transaction| tx.transact(r#"[{:name "Ann" :fresh/attribute 1}]"#).map(drop);
+        let mut tx = conn.begin().expect("the writer's turn");
+        add(&mut tx).expect("staged");
+        tx.abort();
+        assert!(matches!(add(&mut tx), Err(Error::TransactionEnded)));
+        assert!(matches!(tx.db(), Err(Error::TransactionEnded)));
+        assert!(matches!(tx.commit(), Err(Error::TransactionEnded)));
+
+        let failed: Result<(), Error> = conn.with_transaction(|tx| {
+            add(tx)?;
+            tx.query("[:find").map(drop)
+        });
+        assert_eq!(failed.expect_err("a query that ends too early").code(), ":edn/unexpected-end");
+
+        let aborted: Result<i32, Error> = conn.with_transaction(|tx| {
+            add(tx)?;
+            tx.abort();
+            Ok(7)
+        });
+        assert_eq!(aborted.expect("an answer all the same"), 7);
+
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _: Result<(), Error> = conn.with_transaction(|tx| {
+                add(tx)?;
+                panic!("in the middle");
+            });
+        }));
+        assert!(panicked.is_err());
+
+        let mut tx = conn.begin().expect("the turn came back").timeout(Duration::from_millis(1));
+        add(&mut tx).ok();
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(tx.commit().expect_err("too late").code(), ":transaction/timeout");
+
+        let db = conn.db().expect("a database");
+        assert_eq!(db.count(None, None, None).expect("a count"), 0);
+        assert!(db.schema().attribute(&":fresh/attribute".into()).is_none());
+        conn.transact(r#"[{:name "Ann"}]"#).expect("the writer is free");
+    });
+}
+
+#[test]
+fn a_thread_does_not_wait_for_its_own_transaction() {
+    on_both(|conn| {
+        let tx = conn.begin().expect("the writer's turn");
+        let error = conn.transact("[{:age 1}]").expect_err("it would wait for itself");
+        assert!(error.code().ends_with("deadlock"), "{}", error.code());
+        assert!(conn.begin().is_err());
+        let pending = conn.transact_async("[{:age 1}]").expect("queued");
+        assert!(matches!(pending.wait(), Err(Error::WouldWaitForItself)));
+        drop(tx);
+        conn.close().expect("open, and what was queued is done first");
+    });
+}
+
+#[test]
+fn user_tables_of_the_file_join_the_commit() {
+    let (_dir, conn) = on_disk();
+    let env = conn.store().expect("open").env().expect("a file").clone();
+    let visits: Table<Str, Long> = env.open_table("visits").expect("a table");
+    let visit = |tx: &mut Transaction| {
+        tx.transact(r#"[{:name "Ann"}]"#)?;
+        tx.kv(|txn| visits.put(txn, "Ann", 1))?;
+        tx.kv(|txn| visits.get(txn, "Ann").map(|seen| assert_eq!(seen, Some(1))))
+    };
+    let mut tx = conn.begin().expect("the writer's turn");
+    visit(&mut tx).expect("staged");
+    tx.abort();
+    let seen = || visits.get(&env.read().expect("a snapshot"), "Ann").expect("readable");
+    assert_eq!((seen(), names(&conn.db().expect("a database")).len()), (None, 0));
+    conn.with_transaction(visit).expect("commits");
+    assert_eq!((seen(), names(&conn.db().expect("a database")).len()), (Some(1), 1));
+
+    // The database's own tables are nobody else's.
+    let refused = conn.with_transaction(|tx| {
+        tx.kv(|txn| txn.open_dbi("eav", DbiOptions::list()).map(drop))?;
+        Ok::<_, Error>(())
+    });
+    assert_eq!(refused.expect_err("reserved").code(), ":kv/bad-dbi-name");
+    assert!(env.existing_dbi("meta").is_err());
+    let mut tx = Connection::memory().expect("a database").begin().expect("the writer's turn");
+    assert!(matches!(tx.kv(|_| Ok(())), Err(Error::InMemory)));
+}
+
+#[test]
+fn schemas_change_inside_a_transaction() {
+    on_both(|conn| {
+        let mut tx = conn.begin().expect("the writer's turn");
+        tx.transact("[{:age 4}]").expect("staged");
+        tx.update_schema("{:age {:db/valueType :db.type/long}}").expect("it converts");
+        assert!(tx.transact("[{:age \"four\"}]").is_err());
+        tx.commit().expect("commits");
+        assert!(conn.transact("[{:age \"four\"}]").is_err());
+
+        let revision = conn.schema().expect("a schema").revision();
+        conn.update_schema_if_revision(revision, "{:age {:db/doc \"years\"}}")
+            .expect("nobody else changed it");
+        let error = conn.update_schema_if_revision(revision, "{:age {:db/doc \"days\"}}").expect_err("stale");
+        assert_eq!(error.code(), ":schema/revision-conflict");
+    });
+}
+
+#[test]
+fn asynchronous_transactions_keep_their_order_and_their_errors() {
+    on_both(|conn| {
+        conn.transact(r#"[{:db/id 1 :name "counter" :n 0}]"#).expect("commits");
+        let heard: Arc<Mutex<Vec<i64>>> = Arc::default();
+        let by_listener = heard.clone();
+        conn.listen("order", move |report| {
+            let n = report.tx_data().iter().find(|datom| datom.added).and_then(|datom| datom.v.as_int());
+            by_listener.lock().expect("no panic").extend(n);
+        });
+        let pending: Vec<PendingOr> = (0..300)
+            .map(|n| match n % 10 {
+                // Each depends on the one before; every tenth is refused and must not disturb the others.
+                9 => (n, conn.transact_async("[[:db/cas 1 :n -1 5]]").expect("queued")),
+                _ => {
+                    let from = (n / 10) * 9 + n % 10;
+                    let data = format!("[[:db/cas 1 :n {from} {}]]", from + 1);
+                    (n, conn.transact_async(&data).expect("queued"))
+                }
+            })
+            .collect();
+        for (n, pending) in pending {
+            match (n % 10, pending.wait()) {
+                (9, Err(error)) => assert_eq!(error.code(), ":transact/cas"),
+                (9, Ok(_)) => panic!("a comparison with -1 held"),
+                (_, result) => {
+                    let report = result.expect("in order");
+                    let after = report.db_after();
+                    let n_after = after.query("[:find ?n . :where [1 :n ?n]]").expect("an answer");
+                    let added = report.tx_data().iter().find(|datom| datom.added).expect("one").v.as_int();
+                    assert_eq!(n_after.scalar::<Option<i64>>().expect("a number"), added);
+                }
+            }
+        }
+        assert_eq!(*heard.lock().expect("no panic"), (1..=270).collect::<Vec<i64>>());
+        let db = conn.db().expect("a database");
+        assert_eq!(db.count(Some(EntityId(1)), Some(":n".into()), Some(&270.into())).expect("a count"), 1);
+        assert_eq!(conn.transact_async("[{").expect_err("not EDN").code(), ":edn/unexpected-end");
+    });
+}
+
+type PendingOr = (i64, factum::PendingTx);
+
+#[test]
+fn many_asynchronous_transactions_share_a_commit() {
+    let (_dir, conn) = on_disk();
+    let env = conn.store().expect("open").env().expect("a file").clone();
+    let before = env.snapshot().expect("a snapshot").txn_id();
+    let tx = conn.begin().expect("the writer's turn");
+    let done = Arc::new(AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (conn, done) = (conn.clone(), done.clone());
+            scope.spawn(move || {
+                for n in 0..50 {
+                    let done = done.clone();
+                    conn.transact_async_with(
+                        &format!("[{{:name \"{thread}-{n}\"}}]"),
+                        Value::Nil,
+                        move |result| {
+                            result.expect("commits");
+                            done.fetch_add(1, Ordering::Relaxed);
+                        },
+                    )
+                    .expect("queued");
+                }
+            });
+        }
+    });
+    assert_eq!(done.load(Ordering::Relaxed), 0, "nothing is promised before it is durable");
+    drop(tx);
+    conn.transact_async("[]").expect("queued").wait().expect("commits");
+    assert_eq!(done.load(Ordering::Relaxed), 200);
+    assert_eq!(names(&conn.db().expect("a database")).len(), 200);
+    let commits = env.snapshot().expect("a snapshot").txn_id() - before;
+    assert!(commits <= 4, "200 transactions took {commits} commits");
+}
+
+#[test]
+fn a_promise_is_a_future() {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    on_both(|conn| {
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let mut pending = pin!(conn.transact_async(r#"[{:name "Ann"}]"#).expect("queued"));
+        let report = loop {
+            match pending.as_mut().poll(&mut context) {
+                Poll::Ready(result) => break result.expect("commits"),
+                Poll::Pending => std::thread::park(),
+            }
+        };
+        assert_eq!(names(&report.db_after()), ["Ann"]);
+        let late = conn.transact_async("[]").expect("queued").wait_timeout(Duration::from_secs(20));
+        assert!(late.expect("in time").is_ok());
+    });
+}
+
+#[test]
+fn functions_and_listeners_that_panic_hurt_nobody_else() {
+    let functions = TxFunctions::new().function("my/panic", |_, _| -> Result<Tx, _> { panic!("a bug") });
+    let conn = Connection::memory_with(Options::new().tx_functions(functions)).expect("a database");
+    conn.listen("bad", |_| panic!("another bug"));
+    let bad = conn.transact_async("[[:db.fn/call my/panic]]").expect("queued");
+    let good = conn.transact_async("[{:age 1}]").expect("queued");
+    assert_eq!(bad.wait().expect_err("it panicked").class(), "function-panicked");
+    assert_eq!(good.wait().expect("it is not concerned").tx_data().len(), 1);
+}
+
+#[test]
+fn closing_carries_out_what_was_submitted() {
+    let (dir, conn) = on_disk();
+    for n in 0..50 {
+        let _ = conn.transact_async(&format!("[{{:name \"{n}\"}}]")).expect("queued");
+    }
+    conn.close().expect("open");
+    assert!(matches!(conn.transact_async("[]"), Err(Error::Closed { .. })));
+    assert!(matches!(conn.begin(), Err(Error::Closed { .. })));
+    let again = Connection::open(dir.path()).expect("the file is free");
+    assert_eq!(names(&again.db().expect("a database")).len(), 50);
+}
