@@ -2,4 +2,7 @@
 
 pub mod debian;
 pub mod kv;
+pub mod load;
+pub mod people;
 pub mod report;
+pub mod write;

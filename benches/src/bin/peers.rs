@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use benches::report::{Effort, Report};
-use benches::{debian, kv};
+use benches::{debian, kv, load, write};
 use clap::{Parser, ValueEnum};
 
 /// Runs one suite of side-by-side measurements.
@@ -31,6 +31,10 @@ enum Suite {
     Kv,
     /// Counts, ranks and selections in ten million entries, beside LMDB's C API.
     Counts,
+    /// Loading many entities at once, beside SQLite.
+    Load,
+    /// Transactions of 1 to 1000 entities beside SQLite, durable and not.
+    Write,
 }
 
 /// The figures, and which systems make up each of the tables to be printed.
@@ -59,6 +63,14 @@ fn measure(arguments: &Arguments) -> Result<Outcome, Box<dyn Error>> {
             let sizes = if quick { kv::suite::Sizes::QUICK } else { kv::suite::Sizes::FULL };
             let report = kv::suite::run(sizes, arguments.only.as_deref());
             (report, vec![kv::suite::SYSTEMS, kv::typed::SYSTEMS])
+        }
+        Suite::Load => {
+            let entities = if quick { load::QUICK } else { load::FULL };
+            (load::run(entities)?, vec![load::SYSTEMS])
+        }
+        Suite::Write => {
+            let effort = if quick { write::Effort::QUICK } else { write::Effort::FULL };
+            (write::run(effort)?, vec![write::SYSTEMS])
         }
         Suite::Counts => {
             let entries = if quick { 100_000 } else { 10_000_000 };

@@ -88,5 +88,5 @@ pub use ids::{AttrId, EntityId, TX_BASE};
 pub use schema::{
     Attribute, Cardinality, Schema, SchemaChange, SchemaError, SchemaPatch, TupleSpec, Unique, ValueType,
 };
-pub use store::{BulkBatch, BulkLoader, BulkReport, BulkStage, Store, StoreOptions, Writer};
+pub use store::{BulkBatch, BulkLoader, BulkReport, BulkStage, EntityLoader, Store, StoreOptions, Writer};
 pub use transact::{TransactError, TransactErrorKind, TxData, TxFunctions, TxReport};

@@ -20,12 +20,14 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 mod build;
+mod entities;
 mod rows;
 mod spill;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use self::entities::EntityLoader;
 use self::rows::{Order, Rows};
 use self::spill::{GiantFile, Run};
 use super::{Kind, Store};

@@ -1,0 +1,298 @@
+//! [`EntityLoader`]: entities in any order, as a bulk load takes them.
+//!
+//! ```text
+//! entities --number (one pass)--> ids, also of tempids --encode (all cores)--> batches of datoms --> BulkLoader
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use edn::{Keyword, Value};
+use foldhash::fast::FixedState;
+use rayon::prelude::*;
+
+use super::{BulkBatch, BulkLoader, BulkReport, Store};
+use crate::db::Db;
+use crate::encode::EncodedValue;
+use crate::ids::EntityId;
+use crate::schema::{Attribute, Cardinality, SchemaError, ValueType};
+use crate::store::StoreOptions;
+use crate::transact::{EntityBuilder, TransactError, TransactErrorKind as Kind, TxValue};
+
+/// How many entities are encoded by one thread at a time.
+const CHUNK_LEN: usize = 4096;
+
+/// Gathers entities for a [bulk load](BulkLoader), giving ids to those that have none.
+///
+/// Tempids (strings and negative numbers) mean the same entity in all that one loader is given; one that stands as a
+/// value must have been given as an entity in the same call or an earlier one. Nested entities become entities of their
+/// own. Attributes must be declared, and nothing is checked or looked up that a bulk load does not: no upsert by
+/// identity, no uniqueness, no composite tuples, and an entity that is given twice keeps both values of an attribute.
+///
+/// ```
+/// use factum_storage::transact::EntityBuilder;
+/// use factum_storage::{Db, DbOptions, EntityLoader, Schema, StoreOptions};
+///
+/// # let dir = tempfile::tempdir()?;
+/// let schema = Schema::from_value(&edn::read("{:name {:db/valueType :db.type/string} :boss {:db/valueType :db.type/ref}}")?)?;
+/// let mut loader = EntityLoader::new(Db::empty(schema, DbOptions::default()));
+/// loader.add(&[
+///     EntityBuilder::with_id("ann").set(":name", "Ann"),
+///     EntityBuilder::new().set(":name", "Bob").set(":boss", "ann"),
+/// ])?;
+/// let (store, report) = loader.build(StoreOptions::new(), dir.path())?;
+/// assert_eq!((report.added, store.db()?.max_eid().0), (3, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct EntityLoader {
+    db: Db,
+    loader: BulkLoader,
+    tempids: HashMap<Value, u64, FixedState>,
+    next: u64,
+}
+
+impl EntityLoader {
+    /// A loader for entities of this database: with its schema, its options, and ids after its own.
+    pub fn new(db: Db) -> Self {
+        let loader = BulkLoader::new(db.schema());
+        let next = db.max_eid().0 + 1;
+        Self { db, loader, tempids: HashMap::default(), next }
+    }
+
+    /// Changes how the datoms are loaded: memory, progress.
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(BulkLoader) -> BulkLoader) -> Self {
+        self.loader = change(self.loader);
+        self
+    }
+
+    /// The entity that a tempid was given.
+    pub fn tempid(&self, tempid: impl Into<Value>) -> Option<EntityId> {
+        self.tempids.get(&tempid.into()).copied().map(EntityId)
+    }
+
+    /// Adds entities. Large slices are encoded on all cores.
+    ///
+    /// # Errors
+    ///
+    /// With the number of the entity in the slice: an attribute that is not declared, a value that does not suit its
+    /// attribute, a tempid that stands for nothing. Nothing of the slice is kept then, but its tempids are.
+    pub fn add(&mut self, entities: &[EntityBuilder]) -> Result<(), TransactError> {
+        // Where each chunk's ids begin; in the order in which encoding meets the entities.
+        let (mut ids, mut starts) = (Vec::with_capacity(entities.len()), Vec::new());
+        for chunk in entities.chunks(CHUNK_LEN) {
+            starts.push(ids.len());
+            chunk.iter().for_each(|entity| self.number(entity, &mut ids));
+        }
+        let encoder = Encoder { db: &self.db, tempids: &self.tempids };
+        let chunks = entities.par_chunks(CHUNK_LEN).zip(&starts).enumerate();
+        let batches: Result<Vec<BulkBatch>, TransactError> =
+            chunks.map(|(at, (chunk, start))| encoder.chunk(chunk, &ids[*start..], at * CHUNK_LEN)).collect();
+        for batch in batches? {
+            self.loader.add_batch(batch)?;
+        }
+        Ok(())
+    }
+
+    /// Gives an entity and those nested in it their ids.
+    fn number(&mut self, entity: &EntityBuilder, ids: &mut Vec<u64>) {
+        let id = match entity.entries().iter().find(|(key, _)| is_id(key)) {
+            None => self.new_id(),
+            Some((_, TxValue::Value(Value::Int(id @ 1..)))) => {
+                self.next = self.next.max(*id as u64 + 1);
+                *id as u64
+            }
+            Some((_, TxValue::Value(tempid))) => match self.tempids.get(tempid) {
+                Some(id) => *id,
+                None => {
+                    let id = self.new_id();
+                    *self.tempids.entry(tempid.clone()).or_insert(id)
+                }
+            },
+            // Encoding refuses it.
+            Some(_) => 0,
+        };
+        ids.push(id);
+        for (_, value) in entity.entries() {
+            self.number_value(value, ids);
+        }
+    }
+
+    fn number_value(&mut self, value: &TxValue, ids: &mut Vec<u64>) {
+        match value {
+            TxValue::Value(_) => {}
+            TxValue::Entity(entity) => self.number(entity, ids),
+            TxValue::Many(items) => items.iter().for_each(|item| self.number_value(item, ids)),
+        }
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// How many datoms were given so far.
+    pub fn given(&self) -> u64 {
+        self.loader.given()
+    }
+
+    /// Loads everything into a database that is open, in one commit; see [`Store::bulk_load`].
+    pub fn load(self, store: &Store) -> Result<BulkReport, TransactError> {
+        Ok(store.bulk_load(self.loader)?)
+    }
+
+    /// Makes a new database of everything; see [`StoreOptions::build`].
+    pub fn build(
+        self,
+        options: StoreOptions,
+        path: impl AsRef<std::path::Path>,
+    ) -> Result<(Store, BulkReport), TransactError> {
+        options.build(path, self.loader)
+    }
+}
+
+fn is_id(key: &Value) -> bool {
+    key.as_keyword().is_some_and(|key| key.as_str() == "db/id")
+}
+
+struct Encoder<'l> {
+    db: &'l Db,
+    tempids: &'l HashMap<Value, u64, FixedState>,
+}
+
+/// What encoding one chunk needs beside the entities.
+struct Work<'l> {
+    ids: std::slice::Iter<'l, u64>,
+    batch: BulkBatch,
+    /// The attributes of the entity before, which mostly are those of the next one, in the same order.
+    known: Vec<(Keyword, Arc<Attribute>)>,
+}
+
+impl Encoder<'_> {
+    fn chunk(
+        &self,
+        entities: &[EntityBuilder],
+        ids: &[u64],
+        first: usize,
+    ) -> Result<BulkBatch, TransactError> {
+        let mut work = Work { ids: ids.iter(), batch: BulkBatch::new(), known: Vec::new() };
+        for (at, entity) in entities.iter().enumerate() {
+            self.entity(entity, &mut work).map_err(|error| error.in_item(first + at))?;
+        }
+        Ok(work.batch)
+    }
+
+    fn entity(&self, entity: &EntityBuilder, work: &mut Work<'_>) -> Result<u64, TransactError> {
+        let id = work.ids.next().copied().unwrap_or_default();
+        for (at, (key, value)) in entity.entries().iter().enumerate() {
+            if is_id(key) {
+                let is_tempid = |value: &Value| matches!(value, Value::Str(_) | Value::Int(..=-1));
+                match value {
+                    TxValue::Value(Value::Int(1..)) => {}
+                    TxValue::Value(value) if is_tempid(value) => {}
+                    other => {
+                        return Err(crate::Error::EntityIdSyntax { given: other.to_value() }.into());
+                    }
+                }
+                continue;
+            }
+            let attribute = self.attribute(key, at, &mut work.known)?;
+            self.value(id, &attribute, value, true, work)?;
+        }
+        Ok(id)
+    }
+
+    fn attribute(
+        &self,
+        key: &Value,
+        at: usize,
+        known: &mut Vec<(Keyword, Arc<Attribute>)>,
+    ) -> Result<Arc<Attribute>, TransactError> {
+        let Some(key) = key.as_keyword() else {
+            let reason = "an attribute is a keyword";
+            return Err(Kind::BadAttribute { attribute: key.clone(), reason }.into());
+        };
+        if let Some((_, attribute)) = known.get(at).filter(|(name, _)| name == key) {
+            return Ok(attribute.clone());
+        }
+        let Some(attribute) = self.db.schema().attribute(key) else {
+            let (attribute, nearest) = (key.clone(), self.db.schema().nearest(key.as_str()));
+            return Err(SchemaError::MissingAttribute { attribute, nearest }.into());
+        };
+        if let Some(sources) = attribute.composite() {
+            let names = sources.iter().filter_map(|id| self.db.schema().by_id(*id));
+            let sources = names.map(|attribute| attribute.ident.clone()).collect();
+            return Err(Kind::CompositeWritten { attribute: key.clone(), sources }.into());
+        }
+        known.truncate(at);
+        if known.len() == at {
+            known.push((key.clone(), attribute.clone()));
+        }
+        Ok(attribute.clone())
+    }
+
+    /// Adds a value, or the values that a collection of a many-valued attribute holds.
+    fn value(
+        &self,
+        id: u64,
+        attribute: &Attribute,
+        value: &TxValue,
+        expand: bool,
+        work: &mut Work<'_>,
+    ) -> Result<(), TransactError> {
+        let is_many = attribute.cardinality == Cardinality::Many;
+        let is_ref = attribute.value_type == Some(ValueType::Ref);
+        let encoded = match value {
+            TxValue::Many(items) if expand && is_many => {
+                return items.iter().try_for_each(|item| self.value(id, attribute, item, false, work));
+            }
+            TxValue::Entity(entity) if is_ref => {
+                // Only its own attributes are cached by position.
+                let known = std::mem::take(&mut work.known);
+                let target = self.entity(entity, work)?;
+                work.known = known;
+                EncodedValue::int(target as i64)
+            }
+            TxValue::Value(Value::Set(items)) if expand && is_many => {
+                return items
+                    .iter()
+                    .try_for_each(|item| self.plain(id, attribute, item, is_ref, &mut work.batch));
+            }
+            TxValue::Value(Value::Vector(items) | Value::List(items))
+                if expand && is_many && !self.is_lookup(is_ref, items) =>
+            {
+                return items
+                    .iter()
+                    .try_for_each(|item| self.plain(id, attribute, item, is_ref, &mut work.batch));
+            }
+            TxValue::Value(value) => return self.plain(id, attribute, value, is_ref, &mut work.batch),
+            other => self.db.encode_for(attribute, &other.to_value())?,
+        };
+        Ok(work.batch.add(EntityId(id), attribute.id, encoded.as_bytes())?)
+    }
+
+    /// `[:email "x"]` under a many-valued reference is one lookup ref, not two values.
+    fn is_lookup(&self, is_ref: bool, items: &[Value]) -> bool {
+        let [Value::Keyword(name), _] = items else { return false };
+        is_ref && self.db.schema().attribute(name).is_some_and(|attribute| attribute.is_unique())
+    }
+
+    fn plain(
+        &self,
+        id: u64,
+        attribute: &Attribute,
+        value: &Value,
+        is_ref: bool,
+        batch: &mut BulkBatch,
+    ) -> Result<(), TransactError> {
+        let encoded = match value {
+            Value::Nil => return Err(crate::Error::NilValue { attribute: attribute.ident.clone() }.into()),
+            Value::Str(_) | Value::Int(..=-1) if is_ref => match self.tempids.get(value) {
+                Some(target) => EncodedValue::int(*target as i64),
+                None => return Err(Kind::DanglingTempid { tempid: value.clone() }.into()),
+            },
+            value => self.db.encode_for(attribute, value)?,
+        };
+        Ok(batch.add(EntityId(id), attribute.id, encoded.as_bytes())?)
+    }
+}
