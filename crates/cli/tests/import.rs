@@ -216,3 +216,76 @@ fn the_bundled_set_has_its_known_numbers() {
     assert_eq!(count(":package/tags"), tags.to_string());
     assert!(case.ok("check db").starts_with("ok: "));
 }
+
+/// Records for an import that can be interrupted.
+fn many(count: usize) -> String {
+    (0..count)
+        .map(|n| format!("{{\"name\":\"n{n}\",\"age\":{},\"tags\":[\"a{n}\",\"b\"]}}\n", n % 90))
+        .collect()
+}
+
+#[test]
+fn a_killed_import_goes_on_where_it_stopped() {
+    const COUNT: usize = 20_000;
+    let case = Case::new();
+    case.file("one.jsonl", "{\"name\":\"first\",\"age\":1}\n");
+    case.ok("import db one.jsonl --entity p --id name");
+    case.file("many.jsonl", many(COUNT));
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_factum"))
+        .args(["import", "db", "many.jsonl", "--entity", "p", "--id", "name", "--batch", "50"])
+        .current_dir(case.path(""))
+        .spawn()
+        .expect("the program");
+    let names = |db: &factum::Db| db.count(None, Some(":p/name".into()), None).expect("a count") as usize;
+    {
+        let options = factum::Options::new().read_only(true);
+        let conn = factum::Connection::open_with(case.path("db"), options).expect("a database");
+        while names(&conn.db().expect("a database")) < 500 && child.try_wait().expect("a child").is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    let stopped =
+        query(&case, "[:find (count ?e) . :where [?e :p/name]]").parse::<usize>().expect("a number");
+    assert!((500..COUNT + 1).contains(&stopped), "{stopped}");
+
+    let error = case.fails("import db many.jsonl --entity p --id name --batch 50");
+    assert!(error.contains(&format!("stopped after {} records", stopped - 1)), "{error}");
+    // The same file in another way is another import.
+    let report = case.ok("import db many.jsonl --entity p --id name --batch 50 --resume");
+    let report = edn::read(&report).expect("readable");
+    let records = &report.as_map().expect("a map")[&edn::Value::keyword("records")];
+    assert_eq!(*records, ((COUNT + 1 - stopped) as i64).into());
+    assert_eq!(query(&case, "[:find (count ?e) . :where [?e :p/name]]"), (COUNT + 1).to_string());
+    assert_eq!(query(&case, "[:find (count ?t) . :with ?e :where [?e :p/tags ?t]]"), (2 * COUNT).to_string());
+    // Done is done: nothing is left to resume, and importing again changes nothing.
+    let again = case.ok("import db many.jsonl --entity p --id name");
+    assert!(again.contains(":facts 0"), "{again}");
+    case.ok("check db");
+}
+
+#[test]
+fn an_import_into_a_new_database_is_all_or_nothing() {
+    let case = Case::new();
+    case.file("many.jsonl", many(60_000));
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_factum"))
+        .args(["import", "db", "many.jsonl", "--entity", "p", "--id", "name"])
+        .current_dir(case.path(""))
+        .spawn()
+        .expect("the program");
+    // As soon as there is a file, loading is about to begin or under way.
+    while !case.path("db/data.mdb").exists() && child.try_wait().expect("a child").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    let conn = factum::Connection::open(case.path("db")).expect("a database, empty or whole");
+    let datoms = conn.stat().expect("readable").datoms;
+    assert!(datoms == 0 || datoms == 240_000, "{datoms}");
+    conn.close().expect("open");
+    case.ok("import db many.jsonl --entity p --id name");
+    assert_eq!(query(&case, "[:find (count ?e) . :where [?e :p/name]]"), "60000");
+    case.ok("check db");
+}

@@ -9,6 +9,14 @@ use edn::{Keyword, Span, Value, render_snippet};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
+    /// An earlier import of the same file was stopped, and nobody said what to do about it.
+    #[error("{}: an earlier import of this file was stopped after {committed} records; --resume goes on from there, --restart begins again", path.display())]
+    Unfinished {
+        /// The input.
+        path: PathBuf,
+        /// How many records it had committed.
+        committed: usize,
+    },
     /// No such file, no permission, a damaged archive, ..
     #[error("{}: cannot be read: {source}", path.display())]
     Unreadable {

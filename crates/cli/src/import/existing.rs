@@ -9,18 +9,26 @@ use indicatif::ProgressBar;
 
 use super::infer::{Plan, PlannedAttribute, Role, leaves};
 use super::record::{Record, Records};
-use super::{Counts, ImportError};
+use super::resume::Journal;
+use super::{Counts, ImportArgs, ImportError};
 use crate::error::CliError;
 
-/// Commits the records, `batch` at a time.
+/// Commits the records, a batch at a time, each with a note of how far the import is.
 pub fn load(
     conn: &Connection,
     blocks: &[Records],
     plan: &Plan,
-    path: &Path,
-    batch: usize,
+    args: &ImportArgs,
     progress: &ProgressBar,
 ) -> Result<Counts, CliError> {
+    let (path, batch) = (args.file.as_path(), args.batch as usize);
+    let journal = Journal::open(conn, args)?;
+    let mut committed = journal.as_ref().map_or(Ok(0), |journal| journal.committed(conn))?;
+    if args.restart {
+        committed = 0;
+    } else if committed > 0 && !args.resume {
+        return Err(ImportError::Unfinished { path: path.to_owned(), committed }.into());
+    }
     conn.update_schema(new_attributes(conn, plan)?)?;
     let single = single_valued(conn, plan)?;
     check_cardinality(&single, blocks, plan, path)?;
@@ -29,24 +37,30 @@ pub fn load(
         blocks.iter().zip(&plan.keys).flat_map(|(block, keys)| block.records.iter().map(move |r| (r, keys)))
     };
     progress.set_length(all().count() as u64);
-    progress.set_position(0);
-    let (mut items, mut lines, mut committed) = (Vec::with_capacity(batch), Vec::with_capacity(batch), 0);
-    let mut records = all().peekable();
+    progress.set_position(committed as u64);
+    let (mut items, mut lines) = (Vec::with_capacity(batch), Vec::with_capacity(batch));
+    let skipped = committed;
+    let mut records = all().skip(skipped).peekable();
     while let Some((record, keys)) = records.next() {
         items.push(entity_map(record, keys, plan, &single));
         lines.push(record.line);
         if items.len() < batch && records.peek().is_some() {
             continue;
         }
-        conn.transact(std::mem::take(&mut items))
-            .map_err(|error| refused(&error, &lines, path, committed))?;
+        let is_last = records.peek().is_none();
+        let commit = conn.with_transaction(|tx| {
+            tx.transact(std::mem::take(&mut items))?;
+            let done = (!is_last).then_some(committed + lines.len());
+            journal.as_ref().map_or(Ok(()), |journal| journal.note(tx, done))
+        });
+        commit.map_err(|error| refused(&error, &lines, path, committed))?;
         committed += lines.len();
         progress.set_position(committed as u64);
         lines.clear();
     }
     let after = conn.stat()?;
     Ok(Counts {
-        records: committed as u64,
+        records: (committed - skipped) as u64,
         entities: after.max_eid.saturating_sub(before.max_eid),
         facts: after.datoms.saturating_sub(before.datoms),
     })

@@ -17,6 +17,7 @@ mod fresh;
 mod infer;
 mod json;
 mod record;
+mod resume;
 mod source;
 
 use std::collections::BTreeMap;
@@ -60,6 +61,12 @@ pub struct ImportArgs {
     /// Records per transaction, where the database exists already
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
+    /// Go on where an earlier import of the same file, the same way, was stopped
+    #[arg(long, conflicts_with = "restart")]
+    resume: bool,
+    /// Begin again from the first record, although an earlier import of the same file was stopped
+    #[arg(long)]
+    restart: bool,
     /// Print nothing but errors
     #[arg(long, short)]
     quiet: bool,
@@ -86,10 +93,9 @@ pub fn run(args: &ImportArgs) -> Result<(), CliError> {
     let plan = Plan::new(&blocks, &mapping)?;
     check_ids(args, &blocks, &plan)?;
     let conn = Connection::open_with(&args.dir, Options::new())?;
-    let stat = conn.stat()?;
-    let counts = match stat.datoms == 0 && stat.attributes == 0 {
+    let counts = match is_fresh(&conn, &plan)? {
         true => fresh::load(&conn, &blocks, &plan, &args.file, &progress)?,
-        false => existing::load(&conn, &blocks, &plan, &args.file, args.batch as usize, &progress)?,
+        false => existing::load(&conn, &blocks, &plan, args, &progress)?,
     };
     conn.close()?;
     progress.finish_and_clear();
@@ -97,6 +103,21 @@ pub fn run(args: &ImportArgs) -> Result<(), CliError> {
         return Ok(());
     }
     report(args, &plan, counts, start.elapsed())
+}
+
+/// Whether the records can be loaded in bulk: no facts yet, and no attributes but those that an import of the same
+/// records declared before it was stopped.
+fn is_fresh(conn: &Connection, plan: &Plan) -> Result<bool, CliError> {
+    let stat = conn.stat()?;
+    if stat.datoms > 0 || stat.max_eid > 0 {
+        return Ok(false);
+    }
+    let patch = factum::SchemaPatch::from_value(&plan.schema())
+        .map_err(|error| factum::Error::from(factum::storage::Error::from(error)))?;
+    let planned = factum::Schema::built_in()
+        .with_changes(&patch)
+        .map_err(|error| factum::Error::from(factum::storage::Error::from(error)))?;
+    Ok(stat.attributes == 0 || conn.schema()?.to_value() == planned.to_value())
 }
 
 impl ImportArgs {
