@@ -321,3 +321,17 @@ fn transactions_in_a_scope_and_on_the_side() {
     assert!(answers[18].contains(":schema/revision-conflict"), "{}", answers[18]);
     assert_eq!(answers[19], ":done");
 }
+
+#[test]
+fn datoms_are_loaded_without_a_transaction() {
+    let answers = Case::new().exec(
+        "(def db (init-db [[1 :n 4] [2 :n 5] [2 :t \"x\"]] {:n {:db/valueType :db.type/long}}))
+         (datoms db :ave :n)
+         (count (datoms (fill-db db [[9 :n 6]]) :ave :n))
+         (max-eid (fill-db (conn-from-db db) [[9 :n 6]]))
+         (init-db [[1 :n]])
+         (fill-db (conn-from-datoms []) 7)",
+    );
+    assert_eq!(answers[1..4], ["[[1 :n 4] [2 :n 5]]", "3", "9"]);
+    assert!(answers[4].contains(":init-db") && answers[5].contains(":init-db"), "{answers:?}");
+}

@@ -229,7 +229,7 @@ fn many_asynchronous_transactions_share_a_commit() {
                 for n in 0..50 {
                     let done = done.clone();
                     conn.transact_async_with(
-                        &format!("[{{:name \"{thread}-{n}\"}}]"),
+                        format!("[{{:name \"{thread}-{n}\"}}]"),
                         Value::Nil,
                         move |result| {
                             result.expect("commits");
@@ -289,11 +289,46 @@ fn functions_and_listeners_that_panic_hurt_nobody_else() {
 fn closing_carries_out_what_was_submitted() {
     let (dir, conn) = on_disk();
     for n in 0..50 {
-        let _ = conn.transact_async(&format!("[{{:name \"{n}\"}}]")).expect("queued");
+        drop(conn.transact_async(format!("[{{:name \"{n}\"}}]")).expect("queued"));
     }
     conn.close().expect("open");
     assert!(matches!(conn.transact_async("[]"), Err(Error::Closed { .. })));
     assert!(matches!(conn.begin(), Err(Error::Closed { .. })));
     let again = Connection::open(dir.path()).expect("the file is free");
     assert_eq!(names(&again.db().expect("a database")).len(), 50);
+}
+
+#[test]
+fn a_path_is_opened_again_while_an_old_database_lives() {
+    let (dir, conn) = on_disk();
+    conn.transact(r#"[{:name "Ann"}]"#).expect("commits");
+    let old = conn.db().expect("a database");
+    conn.close().expect("open");
+    let again = Connection::open(dir.path()).expect("the same file");
+    again.transact(r#"[{:name "Bob"}]"#).expect("commits");
+    assert_eq!(names(&again.db().expect("a database")), ["Ann", "Bob"]);
+    assert_eq!(names(&old), ["Ann"]);
+}
+
+#[test]
+fn datoms_are_loaded_as_they_are() {
+    on_both(|conn| {
+        let datoms = [
+            (EntityId(7), ":name".into(), "Ann".into()),
+            (EntityId(2), ":age".into(), 38.into()),
+            (EntityId(7), ":tag".into(), "x".into()),
+            (EntityId(7), ":tag".into(), "x".into()),
+        ];
+        let report = conn.load_datoms(&datoms).expect("loads");
+        assert_eq!((report.given, report.added), (4, 3));
+        let db = conn.db().expect("a database");
+        assert_eq!(
+            db.pull("[:name :tag]", 7).expect("pulled").expect("there").to_string(),
+            r#"{:name "Ann", :tag ["x"]}"#
+        );
+        assert!(db.inner().check().expect("readable").is_sound());
+        let next = conn.transact(r#"[{:db/id "new" :name "Bob"}]"#).expect("commits");
+        assert_eq!(next.tempid("new"), Some(EntityId(8)), "ids go on after the loaded ones");
+        assert!(conn.load_datoms(&[(EntityId(1), ":name".into(), Value::Nil)]).is_err());
+    });
 }

@@ -1,6 +1,6 @@
 //! [`Base`]: one committed state of a file, with what is needed to read it.
 
-use kv::Snapshot;
+use kv::{Env, Snapshot};
 use lmdb_pages::{Cursor, Lexicographic, NativeInteger, Table};
 
 use crate::encode::hash_of_index;
@@ -22,11 +22,13 @@ pub(crate) struct Base {
     pub counts: Table,
     pub schema: Table,
     pub meta: Meta,
+    /// Keeps the environment open, so that a path that a database value reads from can be opened again.
+    _env: Env,
 }
 
 impl Base {
     /// The state in `snapshot`; an error if it is no database of this kind, or of a newer format.
-    pub fn new(snapshot: Snapshot) -> Result<Self> {
+    pub fn new(env: &Env, snapshot: Snapshot) -> Result<Self> {
         let table = |name: &'static str| {
             snapshot
                 .table(name)?
@@ -38,7 +40,7 @@ impl Base {
         // A file whose tables are sorted otherwise is refused here, so that making cursors cannot fail later.
         EavTableCursor::new(&snapshot, &eav)?;
         AveTableCursor::new(&snapshot, &ave)?;
-        Ok(Self { snapshot, eav, ave, giants, counts, schema, meta })
+        Ok(Self { snapshot, eav, ave, giants, counts, schema, meta, _env: env.clone() })
     }
 
     #[inline]

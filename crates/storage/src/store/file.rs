@@ -68,7 +68,7 @@ impl FileStore {
         let base = match cache.base.upgrade() {
             Some(base) if base.snapshot.txn_id() == snapshot.txn_id() => base,
             _ => {
-                let base = Arc::new(Base::new(snapshot)?);
+                let base = Arc::new(Base::new(&self.env, snapshot)?);
                 cache.base = Arc::downgrade(&base);
                 base
             }

@@ -1,7 +1,7 @@
 //! Opening, closing, schema.
 
-use edn::Value;
-use factum::{Connection, Db, Options, SchemaPatch};
+use edn::{Keyword, Value};
+use factum::{Connection, Db, EntityId, Options, SchemaPatch};
 
 use super::super::args::{Args, Target};
 use super::super::error::EvalError;
@@ -44,6 +44,69 @@ pub(super) fn create_conn(session: &mut Session, mut args: Args) -> Result<Item,
 pub(super) fn empty_db(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let options = options(&mut args, 0)?;
     Db::empty(options).map(Item::Db).map_err(|error| args.fail(&error))
+}
+
+/// `[[e a v] ..]`
+fn datoms(args: &mut Args, at: usize) -> Result<Vec<(EntityId, Keyword, Value)>, EvalError> {
+    let span = args.span_of(at);
+    let value = args.value(at)?;
+    let items = match &value {
+        Value::Vector(items) | Value::List(items) => items.as_slice(),
+        _ => &[],
+    };
+    let is_sequence = matches!(value, Value::Vector(_) | Value::List(_) | Value::Nil);
+    let datom = |item: &Value| match item {
+        Value::Vector(parts) => match parts.as_slice() {
+            [Value::Int(e @ 1..), Value::Keyword(a), v] => Some((EntityId(*e as u64), a.clone(), v.clone())),
+            _ => None,
+        },
+        _ => None,
+    };
+    let all: Option<Vec<_>> = items.iter().map(datom).collect();
+    all.filter(|_| is_sequence).ok_or_else(|| {
+        let message = "datoms are a sequence of [entity attribute value], each with its final id";
+        EvalError::new(":init-db", message, span)
+    })
+}
+
+pub(super) fn conn_from_datoms(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let datoms = datoms(&mut args, 0)?;
+    let conn = if args.is_text(1) {
+        let path = args.value(1)?;
+        let options = options(&mut args, 2)?;
+        Connection::open_with(path.as_str().unwrap_or_default(), options)
+    } else {
+        Connection::memory_with(options(&mut args, 1)?)
+    };
+    let conn = conn.map_err(|error| args.fail(&error))?;
+    conn.load_datoms(&datoms).map_err(|error| args.fail(&error))?;
+    Ok(Item::Conn(conn))
+}
+
+pub(super) fn init_db(session: &mut Session, args: Args) -> Result<Item, EvalError> {
+    let span = args.span;
+    match conn_from_datoms(session, args)? {
+        Item::Conn(conn) => conn.db().map(Item::Db).map_err(|error| EvalError::from_factum(&error, span)),
+        other => Ok(other),
+    }
+}
+
+pub(super) fn fill_db(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let conn = match args.item(0) {
+        Item::Conn(conn) => conn,
+        Item::Db(db) => Connection::from_db(&db),
+        _ => {
+            let message = "fill-db wants a connection or a database";
+            return Err(EvalError::new(":exec/argument", message, args.span_of(0)));
+        }
+    };
+    let datoms = datoms(&mut args, 1)?;
+    conn.load_datoms(&datoms).map_err(|error| args.fail(&error))?;
+    conn.db().map(Item::Db).map_err(|error| args.fail(&error))
+}
+
+pub(super) fn conn_from_db(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    Ok(Item::Conn(Connection::from_db(&args.db(0)?)))
 }
 
 pub(super) fn db(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {

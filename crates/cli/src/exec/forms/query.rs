@@ -67,6 +67,10 @@ fn input(args: &mut Args, at: usize) -> Result<Input, EvalError> {
     match args.item(at) {
         Item::Db(db) => Ok(db.into()),
         Item::Conn(conn) => conn.db().map(Input::from).map_err(|error| args.fail(&error)),
+        Item::Transaction(tx) => match &*tx.borrow() {
+            Some(tx) => tx.db().map(Input::from).map_err(|error| args.fail(&error)),
+            None => Err(args.fail(&factum::Error::TransactionEnded)),
+        },
         Item::Function(name) => Ok(named_function(name)),
         other => match other.into_value() {
             Ok(value) => Ok(value.into()),
