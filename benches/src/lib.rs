@@ -3,6 +3,8 @@
 pub mod debian;
 pub mod kv;
 pub mod load;
+pub mod pages;
 pub mod people;
+pub mod plot;
 pub mod report;
 pub mod write;

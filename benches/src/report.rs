@@ -19,6 +19,14 @@ pub struct Row {
     pub results: BTreeMap<&'static str, f64>,
 }
 
+impl Row {
+    /// How many times better `system` is than `base`, if both did the work.
+    pub fn ratio(&self, system: &str, base: &str) -> Option<f64> {
+        let (own, other) = (self.results.get(system)?, self.results.get(base)?);
+        Some(if self.unit.ends_with("/s") { own / other } else { other / own })
+    }
+}
+
 /// All rows of one suite.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -41,6 +49,11 @@ impl Report {
         self.rows.push(Row { work, unit, results: results.iter().copied().collect() });
     }
 
+    /// The rows of works that these systems did, and no others.
+    pub fn rows_of(&self, systems: &[&'static str]) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.results.keys().all(|system| systems.contains(system)))
+    }
+
     /// The table for people: one column a system, and for each peer how many times better the first of them is. It has
     /// the rows of works that these systems did, and no others.
     pub fn table(&self, systems: &[&'static str]) -> String {
@@ -50,19 +63,14 @@ impl Report {
         header.extend(systems.iter().map(ToString::to_string));
         header.extend(systems.iter().skip(1).map(|peer| format!("× {peer}")));
         table.set_header(header);
-        let theirs = |row: &&Row| row.results.keys().all(|system| systems.contains(system));
-        for row in self.rows.iter().filter(theirs) {
+        for row in self.rows_of(systems) {
             let mut cells = vec![row.work.clone(), row.unit.to_string()];
             cells.extend(
                 systems.iter().map(|system| row.results.get(system).map_or("-".into(), |v| figure(*v))),
             );
             for peer in systems.iter().skip(1) {
-                let ratio = match (row.results.get(systems[0]), row.results.get(peer)) {
-                    (Some(own), Some(other)) if row.unit.ends_with("/s") => format!("{:.2}", own / other),
-                    (Some(own), Some(other)) => format!("{:.2}", other / own),
-                    _ => "-".into(),
-                };
-                cells.push(ratio);
+                let ratio = row.ratio(systems[0], peer);
+                cells.push(ratio.map_or("-".into(), |ratio| format!("{ratio:.2}")));
             }
             table.add_row(cells);
         }
