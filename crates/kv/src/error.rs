@@ -512,6 +512,9 @@ impl Error {
     pub(crate) fn from_pages(error: lmdb_pages::Error) -> Self {
         match error {
             lmdb_pages::Error::Lease(error) => Self::from_heed(*error, "taking a snapshot"),
+            lmdb_pages::Error::NotATable { name } => {
+                Self::BadDbiName { name, reason: "the unnamed table holds a plain record of that name" }
+            }
             other => Self::Pages(other),
         }
     }

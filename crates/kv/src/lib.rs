@@ -140,6 +140,7 @@
 //! together with those of other threads and fulfils a [`Ticket`] once it is durable.
 //!
 //! Those who know Datalevin find its functions in the [function map](function_map).
+//! What is promised about LMDB, and which test shows it, stands on the page on [safety].
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::print_stdout))]
 
@@ -155,6 +156,7 @@ pub mod function_map;
 mod options;
 mod read;
 mod reindex;
+pub mod safety;
 mod spill;
 mod sys;
 mod table;

@@ -1,6 +1,7 @@
 //! Copies of a whole environment, taken while it is in use.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use heed::CompactionOption;
@@ -22,37 +23,41 @@ impl Env {
     pub fn copy_to(&self, target: impl AsRef<Path>, compact: bool) -> Result<()> {
         self.shared.check_process()?;
         let target = target.as_ref();
+        let is_new = !target.exists();
         fs::create_dir_all(target).map_err(not_writable(target))?;
         let data = target.join("data.mdb");
         if data.exists() {
-            return Err(Error::BadOption {
-                option: "target",
-                reason: format!("{} holds a database already", target.display()),
-            });
+            return Err(occupied(target));
         }
-        let partial = target.join("data.mdb.partial");
-        let result = self.copy_file(&partial, compact).and_then(|()| {
-            fs::hard_link(&partial, &data).map_err(Error::io("naming the copy"))?;
-            sync_directory(target)
-        });
-        let removed = fs::remove_file(&partial).map_err(Error::io("removing the copy's first name"));
-        result.and(removed)
+        // Removed when dropped, unless it got its name.
+        let mut partial = tempfile::Builder::new()
+            .prefix("data.mdb.partial-")
+            .tempfile_in(target)
+            .map_err(not_writable(target))?;
+        self.copy_file(partial.as_file_mut(), compact)?;
+        partial.persist_noclobber(&data).map_err(|refused| match refused.error.kind() {
+            io::ErrorKind::AlreadyExists => occupied(target),
+            _ => Error::io("naming the copy")(refused.error),
+        })?;
+        sync_directory(target)?;
+        match target.parent() {
+            Some(parent) if is_new && !parent.as_os_str().is_empty() => sync_directory(parent),
+            _ => Ok(()),
+        }
     }
 
-    fn copy_file(&self, path: &Path, compact: bool) -> Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-            .map_err(not_writable(path))?;
+    fn copy_file(&self, file: &mut File, compact: bool) -> Result<()> {
         let option = if compact { CompactionOption::Enabled } else { CompactionOption::Disabled };
         self.shared
             .heed
-            .copy_to_file(&mut file, option)
+            .copy_to_file(file, option)
             .map_err(|error| self.shared.complete(Error::from_heed(error, "copying the environment")))?;
         file.sync_all().map_err(Error::io("syncing the copy"))
     }
+}
+
+fn occupied(target: &Path) -> Error {
+    Error::BadOption { option: "target", reason: format!("{} holds a database already", target.display()) }
 }
 
 fn sync_directory(path: &Path) -> Result<()> {

@@ -28,6 +28,7 @@ use crate::batch::Queue;
 use crate::counted::TreeId;
 use crate::dbi::DbiEntry;
 use crate::error::{Error, Result};
+use crate::flags::EnvFlags;
 use crate::read::Learnt;
 use crate::sys::{EnvHandle, Held, Leases, Process, TxnHandle};
 use crate::txn::{OwnedWriteTxn, WriteTxn};
@@ -79,6 +80,8 @@ pub(crate) struct Shared {
     heed_lent: AtomicBool,
     /// Where LMDB keeps the write transaction, learnt by the first one.
     pub(crate) writer_place: OnceLock<TxnHandle>,
+    /// Whether the latest write transaction, or one nested in it, met a full map.
+    pub(crate) met_full_map: AtomicBool,
     pub(crate) options: EnvOptions,
     path: PathBuf,
     opened_by: Process,
@@ -142,7 +145,10 @@ impl Shared {
         // A process that died while reading left its slot behind; sweeping can fail only as opening does.
         heed.clear_stale_readers().map_err(|error| Error::from_heed(error, "clearing stale readers"))?;
         let handle = EnvHandle::of(&heed)
-            .map_err(|error| Error::from_heed(error, "reading the environment's handle"))?
+            .map_err(|error| match Error::from_heed(error, "reading the environment's handle") {
+                Error::ReadersFull { .. } => Error::ReadersFull { max: heed.max_readers() },
+                other => other,
+            })?
             .ok_or(Error::HeedChanged)?;
         let leases = Leases::new(&heed, handle);
         let reader = lmdb_pages::Reader::with_leases(&heed, move || leases.take())?;
@@ -157,6 +163,7 @@ impl Shared {
             known_trees: Mutex::default(),
             heed_lent: AtomicBool::new(false),
             writer_place: OnceLock::new(),
+            met_full_map: AtomicBool::new(false),
             options: options.clone(),
             path: place.path.clone(),
             opened_by: Process::this().map_err(Error::io("watching for forks"))?,
@@ -193,6 +200,10 @@ impl Shared {
             && requested != durability
         {
             return conflict("durability", format!("{durability:?}"), format!("{requested:?}"));
+        }
+        let missing = options.other_flags - EnvFlags::from_bits_truncate(self.handle.flags());
+        if !missing.is_empty() {
+            return conflict("flags", "without them".to_owned(), format!("{missing:?}"));
         }
         for (option, open, requested) in [
             ("read_only", self.options.read_only, options.read_only),

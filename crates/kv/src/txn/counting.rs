@@ -1,5 +1,7 @@
 //! Keeping the counts of counted tables in step with what is written.
 
+use std::sync::atomic::Ordering;
+
 use super::WriteTxn;
 use crate::counted::{COUNTS, COUNTS_C, Pending, Settler, TreeId};
 use crate::dbi::Dbi;
@@ -145,9 +147,16 @@ impl WriteTxn<'_> {
     /// Remembers that LMDB refuses everything from here on, if the error says so.
     pub(super) fn note(&self, error: Error) -> Error {
         let error = self.shared.complete(error);
+        self.note_end(&error);
+        error
+    }
+
+    pub(super) fn note_end(&self, error: &Error) {
         if error.ends_transaction() {
             self.ended.borrow_mut().get_or_insert_with(|| error.to_string());
         }
-        error
+        if matches!(error, Error::MapFull { .. }) {
+            self.shared.met_full_map.store(true, Ordering::Relaxed);
+        }
     }
 }

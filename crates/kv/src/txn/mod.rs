@@ -2,6 +2,7 @@
 
 mod counting;
 mod cursor;
+mod growing;
 mod owned;
 mod slot;
 mod tables;
@@ -465,9 +466,7 @@ impl<'e> WriteTxn<'e> {
             return Error::TxnEnded { cause: cause.clone() };
         }
         let error = self.shared.complete(Error::from_code(code, action));
-        if error.ends_transaction() {
-            *self.ended.borrow_mut() = Some(error.to_string());
-        }
+        self.note_end(&error);
         error
     }
 

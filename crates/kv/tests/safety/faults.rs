@@ -85,7 +85,7 @@ fn other_process() {
     let open = |options: EnvOptions| options.open(&place).unwrap();
     match role.as_str() {
         "reader" => {
-            let env = open(EnvOptions::new().max_readers(4));
+            let env = open(EnvOptions::new().max_readers(3));
             let _snapshot = env.snapshot().unwrap();
             say("ready");
             sleep_for_ever();
@@ -158,7 +158,7 @@ fn put(env: &Env, key: &[u8]) -> factum_kv::Result<()> {
 #[test]
 fn slots_of_killed_readers_are_found_and_freed() {
     let dir = tempfile::tempdir().unwrap();
-    let env = store(dir.path(), EnvOptions::new().max_readers(4));
+    let env = store(dir.path(), EnvOptions::new().max_readers(3));
     let mut other = Other::ready("reader", dir.path());
     put(&env, b"more").unwrap();
     let readers = env.readers().unwrap();
@@ -175,14 +175,14 @@ fn slots_of_killed_readers_are_found_and_freed() {
 #[test]
 fn slots_of_killed_readers_are_freed_by_opening() {
     let dir = tempfile::tempdir().unwrap();
-    let env = store(dir.path(), EnvOptions::new().max_readers(4));
+    let env = store(dir.path(), EnvOptions::new().max_readers(3));
     // A living process keeps the lock file in use, or the next opening would begin it anew.
     let mut living = Other::ready("reader", dir.path());
     let mut killed = Other::ready("reader", dir.path());
     killed.kill();
     assert_eq!(env.readers().unwrap().len(), 2);
     env.close(Duration::from_secs(10)).unwrap();
-    let env = EnvOptions::new().max_readers(4).open(dir.path()).unwrap();
+    let env = EnvOptions::new().max_readers(3).open(dir.path()).unwrap();
     let pids: Vec<_> = env.readers().unwrap().iter().map(|reader| reader.pid).collect();
     assert_eq!(pids, [living.child.id()]);
     living.kill();
@@ -191,9 +191,9 @@ fn slots_of_killed_readers_are_freed_by_opening() {
 #[test]
 fn slots_of_killed_readers_are_freed_when_all_are_taken() {
     let dir = tempfile::tempdir().unwrap();
-    let env = store(dir.path(), EnvOptions::new().max_readers(4));
-    let mut others: Vec<_> = (0..4).map(|_| Other::ready("reader", dir.path())).collect();
-    let Err(Error::ReadersFull { max: 4 }) = env.snapshot() else { panic!("a fifth reader") };
+    let env = store(dir.path(), EnvOptions::new().max_readers(3));
+    let mut others: Vec<_> = (0..3).map(|_| Other::ready("reader", dir.path())).collect();
+    let Err(Error::ReadersFull { max: 3 }) = env.snapshot() else { panic!("a fourth reader") };
     // Writing needs no slot.
     let mut txn = env.write().unwrap();
     let dbi = txn.existing_dbi("t").unwrap();

@@ -121,3 +121,32 @@ fn options_of_a_dropped_table_are_forgotten() {
     txn.commit().unwrap();
     assert_eq!(code(env.open_dbi("t", DbiOptions::new().counted(true))), ":kv/dbi-options-conflict");
 }
+
+#[test]
+fn the_unnamed_table_is_out_of_reach() {
+    use heed::types::Bytes;
+    let (_dir, env) = quick();
+    let dbi = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    put(&env, &dbi, b"v").unwrap();
+    // A plain record, as only heed, or another program, can put it there.
+    let txn = env.heed().write_txn().unwrap();
+    env.heed()
+        .create_databases_and_commit(txn, |opener, txn| {
+            let unnamed = opener.create_database::<Bytes, Bytes>(txn, None)?;
+            unnamed.put(txn, b"record", b"v")?;
+            heed::Result::Ok(heed::CommitOrAbort::<_, ()>::Commit(()))
+        })
+        .unwrap();
+    assert_eq!(env.dbi_names().unwrap(), ["t"]);
+    assert_eq!(code(env.open_dbi("", DbiFlags::empty())), ":kv/bad-dbi-name");
+    assert_eq!(code(env.existing_dbi("record")), ":kv/bad-dbi-name");
+    assert_eq!(code(env.open_dbi("record", DbiFlags::empty())), ":kv/bad-dbi-name");
+    let mut txn = env.write().unwrap();
+    assert_eq!(code(txn.existing_dbi("record")), ":kv/bad-dbi-name");
+    assert_eq!(code(txn.open_dbi("record", DbiFlags::empty())), ":kv/bad-dbi-name");
+    // Nothing has ended the transaction, and a dump is not disturbed either.
+    txn.put(&dbi, b"l", b"v").unwrap();
+    txn.commit().unwrap();
+    let report = env.read().unwrap().dump(&[], factum_kv::DumpFormat::Factum, Vec::new()).unwrap();
+    assert_eq!((report.tables, report.pairs), (1, 2));
+}

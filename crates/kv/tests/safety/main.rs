@@ -9,6 +9,7 @@ mod faults;
 mod handles;
 mod lifecycle;
 mod maintenance;
+mod nesting;
 mod queue;
 
 use factum_kv::{Durability, Env, EnvOptions};
