@@ -1,6 +1,8 @@
 //! `factum exec`: each form, its answer, its errors.
 
 mod common;
+#[path = "exec/kv.rs"]
+mod kv;
 
 use common::Case;
 

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 
-use factum_kv::codec::{Blob, Codec, Id, Long, NativeU64, Ordered, Str};
+use factum_kv::codec::{
+    Blob, Boolean, Codec, Double, Id, Instant, KeyType, Long, Many, NativeU64, Ordered, Str, Tuple, Unit,
+    Utf8, Utf8Z,
+};
 use factum_kv::{DbiFlags, DbiOptions, Durability, Env, EnvOptions, KeyRange, Read, Table};
 use tempfile::TempDir;
 
@@ -483,4 +486,90 @@ fn integer_tables_refuse_keys_of_other_sizes_before_lmdb_compares_them() {
     assert_eq!(cursor.seek(&[1]).unwrap_err().code(), ":kv/wrong-size");
     assert_eq!(cursor.seek_dup(&[1; 8], &[1]).unwrap_err().code(), ":kv/wrong-size");
     assert!(cursor.seek_pair(&[1; 8], &[1; 8]).unwrap().is_some());
+}
+
+/// Writes pairs through one table and reads them, in several ways, through the other.
+fn check_both_ways<K, V>(types: &str, keys: K, values: V, pairs: &[(K::In<'static>, V::In<'static>)])
+where
+    K: Ordered + Clone,
+    V: Codec + Clone,
+    K::In<'static>: Copy,
+    V::In<'static>: Copy,
+{
+    let types = edn::read(types).unwrap();
+    let [key_type, value_type] = types.as_sequence().unwrap() else { panic!("two types") };
+    let key_type = KeyType::from_value(key_type).unwrap();
+    let value_type = KeyType::from_value(value_type).unwrap();
+    let (_dir, env) = env();
+    let counted = DbiOptions::new().counted(true);
+    let typed = env.open_table_with("t", counted, keys, values).unwrap();
+    let dynamic = Table::new(*typed.dbi(), key_type, value_type);
+    let mut txn = env.write().unwrap();
+    for (key, value) in pairs {
+        typed.put(&mut txn, *key, *value).unwrap();
+    }
+    // Read by the dynamic table, written again by it, the bytes are the same.
+    let before: Vec<_> = typed
+        .range(&txn, ..)
+        .unwrap()
+        .raw()
+        .map(|pair| {
+            let (key, value) = pair.unwrap();
+            (key.to_vec(), value.to_vec())
+        })
+        .collect();
+    let rows: Vec<_> = dynamic.range(&txn, ..).unwrap().collect::<Result<_, _>>().unwrap();
+    assert_eq!(rows.len(), pairs.len());
+    dynamic.clear(&mut txn).unwrap();
+    for (key, value) in &rows {
+        dynamic.put(&mut txn, key, value).unwrap();
+    }
+    txn.commit().unwrap();
+    let read = env.read().unwrap();
+    let after: Vec<_> = dynamic
+        .range(&read, ..)
+        .unwrap()
+        .raw()
+        .map(|pair| {
+            let (key, value) = pair.unwrap();
+            (key.to_vec(), value.to_vec())
+        })
+        .collect();
+    assert_eq!(before, after);
+    for (at, (key, _)) in rows.iter().enumerate() {
+        // Points, ranks and ranges of the one agree with those of the other; the pairs are given in order.
+        let (typed_key, _) = pairs[at];
+        assert_eq!(dynamic.rank(&read, key).unwrap(), Some(at as u64));
+        assert_eq!(typed.rank(&read, typed_key).unwrap(), Some(at as u64));
+        assert!(dynamic.get(&read, key).unwrap().is_some() && typed.contains_key(&read, typed_key).unwrap());
+        let left = (pairs.len() - at) as u64;
+        assert_eq!(typed.range_count(&read, KeyRange::at_least(typed_key)).unwrap(), left);
+        assert_eq!(dynamic.range_count(&read, KeyRange::at_least(key)).unwrap(), left);
+        let raw = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+        let typed_first =
+            typed.range(&read, KeyRange::at_most_back(typed_key)).unwrap().raw().step().unwrap();
+        let dynamic_first = dynamic.range(&read, KeyRange::at_most_back(key)).unwrap().raw().step().unwrap();
+        assert_eq!(raw(typed_first.map(|pair| pair.0)), raw(dynamic_first.map(|pair| pair.0)));
+    }
+}
+
+#[test]
+fn typed_and_dynamic_tables_share_their_bytes() {
+    let text: &[(&'static str, i64)] =
+        &[("", i64::MIN), ("a", -1), ("a\0", 0), ("a\u{1F600}", 1), ("b", i64::MAX)];
+    check_both_ways("[:string :long]", Str, Long, text);
+    let longs = [(i64::MIN, "x"), (-256, ""), (-1, "y"), (0, "z"), (1, "é"), (i64::MAX, "\0")];
+    check_both_ways("[:long :string]", Long, Str, &longs);
+    check_both_ways("[:id :utf-8-bare]", Id, Utf8, &longs);
+    check_both_ways("[:instant :utf-8]", Instant, Utf8Z, &longs[..5]);
+    let floats =
+        [f64::NEG_INFINITY, -1e300, -f64::MIN_POSITIVE / 2.0, 0.0, 5e-324, 1.5, f64::MAX, f64::INFINITY];
+    let doubles: Vec<_> = floats.iter().map(|double| (*double, *double > 0.0)).collect();
+    check_both_ways("[:double :boolean]", Double, Boolean, &doubles);
+    let tuples: &[((&'static str, i64), ())] =
+        &[(("", 1), ()), (("a", -5), ()), (("a", 5), ()), (("a\0", -9), ()), (("b", i64::MIN), ())];
+    check_both_ways("[[:string :long] :ignore]", Tuple::<(Str, Long)>::default(), Unit, tuples);
+    let many: &[(&'static [i64], &'static [u8])] =
+        &[(&[-1], b"a"), (&[-1, 5], b""), (&[1, -1], b"c"), (&[1, 5], b"d"), (&[9], b"e")];
+    check_both_ways("[[:long] :bytes]", Many::<Long>::default(), Blob, many);
 }

@@ -88,5 +88,8 @@ pub use ids::{AttrId, EntityId, TX_BASE};
 pub use schema::{
     Attribute, Cardinality, Schema, SchemaChange, SchemaError, SchemaPatch, TupleSpec, Unique, ValueType,
 };
-pub use store::{BulkBatch, BulkLoader, BulkReport, BulkStage, EntityLoader, Store, StoreOptions, Writer};
+pub use store::{
+    BulkBatch, BulkLoader, BulkReport, BulkStage, EntityLoader, Store, StoreOptions, Writer, is_own_table,
+    reserve_tables,
+};
 pub use transact::{TransactError, TransactErrorKind, TxData, TxFunctions, TxReport};

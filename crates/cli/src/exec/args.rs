@@ -132,7 +132,7 @@ impl Args {
         db.entid(&value).map_err(|error| EvalError::from_factum(&error, self.span_of(at)))
     }
 
-    fn unfit(&self, at: usize, expected: &str, found: &Item) -> EvalError {
+    pub(super) fn unfit(&self, at: usize, expected: &str, found: &Item) -> EvalError {
         let (name, found) = (self.name, found.type_name());
         let message = format!("argument {} of {name} must be {expected}, not a {found}", at + 1);
         EvalError::new(":exec/argument", message, self.span_of(at))

@@ -37,6 +37,16 @@ impl EvalError {
         }
     }
 
+    /// An error of the key-value layer.
+    pub fn from_kv(error: &factum::kv::Error, span: Span) -> Self {
+        Self::new(error.code(), error.to_string(), span)
+    }
+
+    /// An error of a type of keys or values.
+    pub fn from_codec(error: &factum::kv::codec::CodecError, span: Span) -> Self {
+        Self::new(error.code(), error.to_string(), span)
+    }
+
     /// An error of the reader.
     pub fn from_reader(error: &edn::Error) -> Self {
         Self {

@@ -9,6 +9,8 @@ use edn::{Form, Symbol, Value};
 use factum::{Connection, Datom, Db, Entity, PendingTx, Schema, Transaction, TxReport};
 
 use super::error::EvalError;
+use super::kv::{KvHandle, KvPending, KvTxn};
+use super::lambda::Lambda;
 
 /// Data, or a thing that data cannot be.
 #[derive(Clone)]
@@ -31,6 +33,14 @@ pub enum Item {
     Pending(Rc<RefCell<Promise>>),
     /// A function by its name, to be passed to a query.
     Function(Symbol),
+    /// A function that was written out.
+    Lambda(Arc<Lambda>),
+    /// A key-value store.
+    Kv(KvHandle),
+    /// An explicit transaction of one.
+    KvTxn(KvTxn),
+    /// The promise of an asynchronous transaction of one.
+    KvPending(KvPending),
 }
 
 /// The transaction of a `with-transaction`.
@@ -59,7 +69,10 @@ impl Item {
             Self::Entity(_) => "entity",
             Self::Transaction(_) => "transaction",
             Self::Pending(_) => "promise of a transaction",
-            Self::Function(_) => "function",
+            Self::Function(_) | Self::Lambda(_) => "function",
+            Self::Kv(_) => "key-value store",
+            Self::KvTxn(_) => "key-value transaction",
+            Self::KvPending(_) => "promise of a key-value transaction",
         }
     }
 
@@ -102,6 +115,20 @@ impl Item {
                 tagged("factum/pending", map([("done", Value::Bool(done))]))
             }
             Self::Function(name) => tagged("factum/function", Value::Symbol(name.clone())),
+            Self::Lambda(lambda) => {
+                let parameters = Value::Int(lambda.parameters() as i64);
+                tagged("factum/function", map([("parameters", parameters)]))
+            }
+            Self::Kv(kv) => {
+                let path = Value::from(kv.dir().display().to_string());
+                tagged("factum/kv", map([("path", path), ("closed", Value::Bool(kv.is_closed()))]))
+            }
+            Self::KvTxn(txn) => {
+                tagged("factum/kv-transaction", map([("open", Value::Bool(!txn.has_ended()))]))
+            }
+            Self::KvPending(pending) => {
+                tagged("factum/pending", map([("done", Value::Bool(pending.is_done()))]))
+            }
         })
     }
 }

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The forms are the calls that users of Datalevin and DataScript type: `(def db (empty-db {..}))`,
-//! `(q '[:find ..] db)`, `(transact! conn [..])`. Databases are values: an earlier one stays queryable.
+//! `(q '[:find ..] db)`, `(transact! conn [..])`. Databases are values: an earlier one stays queryable. Key-value stores have the forms of the
+//! function map of `factum-kv`; their predicates are written as `(fn [k v] expression)`, see [`lambda`].
 
 mod args;
 mod command;
@@ -14,6 +15,8 @@ mod error;
 mod feed;
 mod forms;
 mod item;
+mod kv;
+mod lambda;
 mod session;
 
 pub use command::{ExecArgs, run};

@@ -14,6 +14,8 @@ use super::error::EvalError;
 use super::feed::Feed;
 use super::forms::{self, FormSpec};
 use super::item::Item;
+use super::kv::KvTxn;
+use super::lambda::Lambda;
 
 /// The state between forms.
 #[derive(Default)]
@@ -143,6 +145,10 @@ impl Session {
             ("do", _) => return args.iter().try_fold(Item::NIL, |_, form| self.eval(form)),
             ("def", [name, value]) => return self.eval_def(name, value),
             ("comment", _) => return Ok(Item::NIL),
+            ("fn", args) => return self.eval_fn(form, args),
+            ("with-transaction-kv", [binding, body @ ..]) => {
+                return self.eval_transaction_kv(form, binding, body);
+            }
             ("with-transaction", [binding, body @ ..]) => {
                 return self.eval_transaction(form, binding, body);
             }
@@ -206,6 +212,46 @@ impl Session {
         Ok(result)
     }
 
+    /// `(fn [k v] expression)`; names stand for the data that they have now.
+    fn eval_fn(&mut self, form: &Form, args: &[Form]) -> Result<Item, EvalError> {
+        let names = |name: &Symbol| self.names.get(name).and_then(|item| item.clone().into_value().ok());
+        Lambda::compile(form, args, &names).map(|lambda| Item::Lambda(Arc::new(lambda)))
+    }
+
+    /// `(with-transaction-kv [tx kv] body ..)`: the body's value, after everything done through `tx` was committed. An
+    /// error takes everything back. Begun on a transaction, it is a part of that.
+    fn eval_transaction_kv(&mut self, form: &Form, binding: &Form, body: &[Form]) -> Result<Item, EvalError> {
+        let Some([name, store]) = binding.as_sequence() else {
+            let message = "with-transaction-kv begins with [name store]";
+            return Err(EvalError::new(":exec/argument", message, binding.span));
+        };
+        let Some(symbol) = name.as_symbol().cloned() else {
+            return Err(EvalError::new(":exec/argument", "a transaction is given a name", name.span));
+        };
+        let (item, own) = match self.eval(store)? {
+            Item::Kv(kv) => {
+                let txn = KvTxn::begin(&kv, form.span)?;
+                (Item::KvTxn(txn.clone()), Some(txn))
+            }
+            outer @ (Item::KvTxn(_) | Item::Transaction(_)) => (outer, None),
+            other => {
+                let message =
+                    format!("a key-value transaction is begun on a store, not on a {}", other.type_name());
+                return Err(EvalError::new(":exec/argument", message, store.span));
+            }
+        };
+        let shadowed = self.names.insert(symbol.clone(), item);
+        let result = body.iter().try_fold(Item::NIL, |_, form| self.eval(form));
+        match shadowed {
+            Some(item) => self.names.insert(symbol, item),
+            None => self.names.remove(&symbol),
+        };
+        if let Some(txn) = own {
+            txn.end(result.is_ok(), form.span)?;
+        }
+        result
+    }
+
     /// `{:timeout-ms n}`
     fn timeout_of(&mut self, options: &Form) -> Result<Duration, EvalError> {
         let value = self.eval_data(options)?.to_value();
@@ -266,7 +312,7 @@ impl Session {
     }
 }
 
-const FORMS_AND_SPECIAL: [&str; 5] = ["def", "do", "quote", "comment", "with-transaction"];
+const FORMS_AND_SPECIAL: [&str; 6] = ["def", "do", "quote", "comment", "fn", "with-transaction"];
 
 /// What a keyword finds in a report, an entity or a map.
 fn lookup(thing: &Item, key: &Keyword) -> Result<Option<Item>, factum::Error> {

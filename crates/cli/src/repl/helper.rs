@@ -40,6 +40,51 @@ const KEYWORDS: [&str; 22] = [
     ":eav",
 ];
 
+/// Writes, ranges and types of the key-value forms.
+const KEY_VALUE_KEYWORDS: [&str; 41] = [
+    ":put",
+    ":put-list",
+    ":del",
+    ":del-list",
+    ":all",
+    ":all-back",
+    ":at-least",
+    ":at-least-back",
+    ":at-most",
+    ":at-most-back",
+    ":greater-than",
+    ":greater-than-back",
+    ":less-than",
+    ":less-than-back",
+    ":closed",
+    ":closed-back",
+    ":closed-open",
+    ":closed-open-back",
+    ":open",
+    ":open-back",
+    ":open-closed",
+    ":open-closed-back",
+    ":data",
+    ":string",
+    ":long",
+    ":id",
+    ":float",
+    ":double",
+    ":bigint",
+    ":bigdec",
+    ":bytes",
+    ":keyword",
+    ":symbol",
+    ":boolean",
+    ":instant",
+    ":uuid",
+    ":raw",
+    ":ignore",
+    ":flags",
+    ":key-type",
+    ":value-type",
+];
+
 /// What completion knows; refreshed before every prompt.
 #[derive(Default)]
 pub struct ShellHelper {
@@ -63,6 +108,7 @@ impl ShellHelper {
         if word.starts_with(':') {
             return KEYWORDS
                 .iter()
+                .chain(&KEY_VALUE_KEYWORDS)
                 .map(|word| (*word).to_owned())
                 .chain(self.attributes.iter().cloned())
                 .collect();
@@ -70,7 +116,7 @@ impl ShellHelper {
         let mut candidates: Vec<String> = self.names.clone();
         if line[..start].ends_with('(') {
             candidates.extend(FORMS.iter().map(|spec| spec.name.to_owned()));
-            candidates.extend(["def", "do", "quote"].map(str::to_owned));
+            candidates.extend(["def", "do", "fn", "quote"].map(str::to_owned));
         }
         candidates.extend(factum::function_names().map(str::to_owned));
         candidates

@@ -23,6 +23,7 @@ mod writer;
 
 pub use bulk::{BulkBatch, BulkLoader, BulkReport, BulkStage, EntityLoader};
 pub use options::StoreOptions;
+pub use tables::{is_own_table, reserve_tables};
 pub use writer::Writer;
 
 use self::file::FileStore;

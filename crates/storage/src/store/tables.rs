@@ -27,6 +27,21 @@ pub(crate) const META: &str = "meta";
 /// All of them.
 pub(crate) const NAMES: [&str; 7] = [EAV, AVE, GIANTS, SCHEMA, IDENTS, COUNTS, META];
 
+/// Whether a database keeps its facts, or what belongs to them, in a table of this name.
+pub fn is_own_table(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
+/// If there is a database in the file, keeps its tables from being opened by others through this environment; says
+/// whether there is one.
+pub fn reserve_tables(env: &Env) -> Result<bool> {
+    let exists = Meta::exists(&env.snapshot()?)?;
+    if exists {
+        env.reserve(&NAMES);
+    }
+    Ok(exists)
+}
+
 /// How the names of tables begin that the key-value store keeps for itself: a file that has one was made by it.
 pub(crate) const KV_PREFIX: &str = "factum/";
 

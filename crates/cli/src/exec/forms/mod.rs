@@ -2,6 +2,7 @@
 
 mod connect;
 mod index;
+mod kv;
 mod query;
 mod transact;
 
@@ -95,6 +96,72 @@ forms! {
     "(cardinality db attr)" (2, 2), None, index::cardinality, "how many distinct values an attribute has";
     "(analyze db attr?)" (1, 2), None, index::analyze, "nothing to do: counts are exact at any time";
     "(max-eid db)" (1, 1), None, index::max_eid, "the largest entity id";
+    "(open-kv dir opts?)" (1, 2), None, kv::open_kv, "opens or creates a key-value store; nil for one in memory";
+    "(datalog-kv conn)" (1, 1), None, kv::datalog_kv, "the key-value store of a connection's own file";
+    "(close-kv kv)" (1, 1), None, kv::close_kv, "closes a store";
+    "(closed-kv? kv)" (1, 1), None, kv::is_closed_kv, "whether a store was closed";
+    "(dir kv)" (1, 1), None, kv::dir, "the directory of a store";
+    "(sync kv)" (1, 1), None, kv::sync, "forces everything committed to disk";
+    "(set-env-flags kv flags on?)" (2, 3), None, kv::set_env_flags, "sets or clears :nosync, :nometasync, :mapasync, :nomeminit";
+    "(get-env-flags kv)" (1, 1), None, kv::get_env_flags, "LMDB's flags of a store";
+    "(open-dbi kv table opts?)" (2, 3), None, kv::open_dbi, "opens or creates a table, counted unless :flags say otherwise";
+    "(open-list-dbi kv table opts?)" (2, 3), None, kv::open_list_dbi, "opens or creates a list table: a key has a sorted set of values";
+    "(clear-dbi kv table)" (2, 2), None, kv::clear_dbi, "deletes all pairs of a table";
+    "(drop-dbi kv table)" (2, 2), None, kv::drop_dbi, "deletes a table";
+    "(list-dbis kv)" (1, 1), None, kv::list_dbis, "the names of all tables";
+    "(list-dbi? kv table)" (2, 2), None, kv::is_list_dbi, "whether a table is a list table";
+    "(dbi-opts kv table)" (2, 2), None, kv::dbi_opts, "a table's flags and types";
+    "(stat kv table?)" (1, 2), None, kv::stat, "pages, depth and entries of a table, or of the table of tables";
+    "(entries kv table)" (2, 2), None, kv::entries, "how many pairs a table has";
+    "(copy kv dest compact?)" (2, 3), None, kv::copy, "copies a store while it is in use";
+    "(re-index kv opts?)" (1, 2), None, kv::re_index, "rebuilds tables: {:tables {name {:flags .. :key-type ..}} :backup? true}";
+    "(transact-kv kv table? txs k-type? v-type?)" (2, 5), None, kv::transact_kv, "writes [:put table k v kt vt flags], [:del ..], [:put-list ..], [:del-list ..] together";
+    "(transact-kv-async kv table? txs k-type? v-type? callback?)" (2, 6), None, kv::transact_kv_async, "the same, committed together with others; gives a promise for deref";
+    "(with-transaction-kv [tx kv] body ..)" (1, MANY), None, kv::special, "several steps as one transaction; an error takes them back";
+    "(abort-transact-kv tx)" (1, 1), None, kv::abort_transact_kv, "marks a transaction to be taken back at its end";
+    "(open-transact-kv kv)" (1, 1), None, kv::open_transact_kv, "begins a transaction";
+    "(close-transact-kv tx)" (1, 1), None, kv::close_transact_kv, "ends it: :committed or :aborted";
+    "(update-kv kv table k f k-type? v-type?)" (4, 6), None, kv::update_kv, "replaces a value by what a function makes of it; nil deletes";
+    "(kv-wal-watermarks kv)" (1, 1), None, kv::kv_wal_watermarks, "an error: there is no write-ahead log";
+    "(flush-kv-indexer! kv)" (1, 1), None, kv::flush_kv_indexer, "an error: there is no write-ahead log";
+    "(k pair)" (1, 1), None, kv::k, "the key of a raw pair, as bytes";
+    "(v pair)" (1, 1), None, kv::v, "the value of a raw pair, as bytes";
+    "(put-buffer buffer x type?)" (2, 3), None, kv::put_buffer, "bytes with those of a value behind; buffer may be nil";
+    "(read-buffer buffer type?)" (1, 2), None, kv::read_buffer, "the value of bytes";
+    "(get-value kv table k k-type? v-type? ignore-key?)" (3, 6), None, kv::get_value, "the value of a key; of a list, the least";
+    "(get-rank kv table k k-type?)" (3, 4), None, kv::get_rank, "how many pairs stand before a key";
+    "(get-by-rank kv table rank k-type? v-type? ignore-key?)" (3, 6), None, kv::get_by_rank, "the pair that so many stand before";
+    "(get-first kv table k-range k-type? v-type? ignore-key?)" (3, 6), None, kv::get_first, "the first pair of a range";
+    "(get-first-n kv table n k-range k-type? v-type? ignore-key?)" (4, 7), None, kv::get_first_n, "the first pairs of a range";
+    "(get-range kv table k-range k-type? v-type? ignore-key?)" (3, 6), None, kv::get_range, "the pairs of a range, such as [:closed 1 9] or [:all-back]";
+    "(key-range kv table k-range k-type?)" (3, 4), None, kv::key_range, "the keys of a range";
+    "(key-range-count kv table k-range k-type?)" (3, 4), None, kv::key_range_count, "how many keys a range has";
+    "(key-range-list-count kv table k-range k-type?)" (3, 4), None, kv::key_range_list_count, "how many values the keys of a range have";
+    "(range-seq kv table k-range k-type? v-type? ignore-key? opts?)" (3, 7), None, kv::range_seq, "the same as get-range";
+    "(range-count kv table k-range k-type?)" (3, 4), None, kv::range_count, "how many pairs a range has";
+    "(sample-kv kv table n k-type? v-type? ignore-key?)" (3, 6), None, kv::sample_kv, "pairs chosen at random, in order";
+    "(get-some kv table pred k-range k-type? v-type? ignore-key? raw-pred?)" (4, 8), None, kv::get_some, "the first pair that satisfies (fn [k v] ..), raw-pred? being false";
+    "(range-filter kv table pred k-range k-type? v-type? ignore-key? raw-pred?)" (4, 8), None, kv::range_filter, "the pairs that satisfy a predicate";
+    "(range-keep kv table f k-range k-type? v-type? raw-pred?)" (4, 7), None, kv::range_keep, "what a function makes of pairs, without nil and false";
+    "(range-some kv table f k-range k-type? v-type? raw-pred?)" (4, 7), None, kv::range_some, "the first thing that a function makes of a pair";
+    "(range-filter-count kv table pred k-range k-type? v-type? raw-pred?)" (4, 7), None, kv::range_filter_count, "how many pairs satisfy a predicate";
+    "(visit-key-range kv table visitor k-range k-type? raw-pred?)" (4, 6), None, kv::visit_key_range, "calls a function with each key, until :datalevin/terminate-visit";
+    "(visit kv table visitor k-range k-type? v-type? raw-pred?)" (4, 7), None, kv::visit, "calls a function with each pair, until :datalevin/terminate-visit";
+    "(put-list-items kv table k vs k-type? v-type?)" (4, 6), None, kv::put_list_items, "adds values to a key's list";
+    "(del-list-items kv table k vs? k-type? v-type?)" (3, 6), None, kv::del_list_items, "deletes values from a key's list, or the key";
+    "(get-list kv table k k-type? v-type?)" (3, 5), None, kv::get_list, "the values of a key";
+    "(visit-list kv table visitor k k-type? v-type? raw-pred?)" (4, 7), None, kv::visit_list, "calls a function with each value of a key";
+    "(list-count kv table k k-type?)" (3, 4), None, kv::list_count, "how many values a key has";
+    "(in-list? kv table k v k-type? v-type?)" (4, 6), None, kv::in_list, "whether a key has a value";
+    "(list-range kv table k-range k-type v-range v-type)" (6, 6), None, kv::list_range, "the keys of a range with their values of another";
+    "(list-range-count kv table k-range k-type? v-range? v-type?)" (3, 6), None, kv::list_range_count, "how many pairs lie in both ranges";
+    "(list-range-first kv table k-range k-type v-range v-type)" (6, 6), None, kv::list_range_first, "the first of those pairs";
+    "(list-range-first-n kv table n k-range k-type v-range v-type)" (7, 7), None, kv::list_range_first_n, "the first of those pairs";
+    "(list-range-filter kv table pred k-range k-type v-range v-type raw-pred?)" (7, 8), None, kv::list_range_filter, "those pairs that satisfy a predicate";
+    "(list-range-keep kv table f k-range k-type v-range v-type raw-pred?)" (7, 8), None, kv::list_range_keep, "what a function makes of those pairs";
+    "(list-range-filter-count kv table pred k-range k-type v-range v-type raw-pred?)" (7, 8), None, kv::list_range_filter_count, "how many of those pairs satisfy a predicate";
+    "(list-range-some kv table f k-range k-type v-range v-type raw-pred?)" (7, 8), None, kv::list_range_some, "the first thing that a function makes of those pairs";
+    "(visit-list-range kv table visitor k-range k-type v-range v-type raw-pred?)" (7, 8), None, kv::visit_list_range, "calls a function with each of those pairs";
 }
 
 /// The name in a usage line.
@@ -113,4 +180,20 @@ pub fn find(name: &str) -> Option<&'static FormSpec> {
     // `d/q` and `d/transact!` are how programs write them.
     let name = name.rsplit_once('/').map_or(name, |(_, name)| name);
     FORMS.iter().find(|spec| spec.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FORMS;
+
+    #[test]
+    fn every_form_of_the_key_value_function_map_is_known() {
+        let map = include_str!("../../../../kv/src/function_map.md");
+        let rows: Vec<&str> = map.lines().filter(|line| line.starts_with("| `")).collect();
+        assert!(rows.len() > 60);
+        for row in rows {
+            let (_, form) = row.trim_end_matches(['|', ' ']).rsplit_once(" | ").expect("three columns");
+            assert!(FORMS.iter().any(|spec| spec.usage == form.trim_matches('`')), "{form}");
+        }
+    }
 }

@@ -72,6 +72,9 @@ fn input(args: &mut Args, at: usize) -> Result<Input, EvalError> {
             None => Err(args.fail(&factum::Error::TransactionEnded)),
         },
         Item::Function(name) => Ok(named_function(name)),
+        Item::Lambda(lambda) => {
+            Ok(Input::function(move |arguments| lambda.call(arguments).map_err(|error| error.message.into())))
+        }
         other => match other.into_value() {
             Ok(value) => Ok(value.into()),
             Err(other) => {

@@ -62,6 +62,7 @@ pub(super) fn transact_async(_: &mut Session, mut args: Args) -> Result<Item, Ev
 pub(super) fn deref(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let promise = match args.item(0) {
         Item::Pending(promise) => promise,
+        Item::KvPending(promise) => return promise.wait(args.span).map(Item::Value),
         Item::Conn(conn) => return conn.db().map(Item::Db).map_err(|error| args.fail(&error)),
         other => return Ok(other),
     };

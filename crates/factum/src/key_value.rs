@@ -1,0 +1,250 @@
+//! [`Kv`]: key-value tables, in a file of their own or beside a database's facts.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use edn::Value;
+use kv::{Env, EnvFlags, EnvOptions, TempEnv};
+
+use crate::{Connection, Error, Result};
+
+/// An open key-value store; clones are the same one.
+///
+/// It is a [`kv::Env`], whose methods it has: [`open_table`](Env::open_table), [`read`](Env::read),
+/// [`write`](Env::write), [`with_transaction`](Env::with_transaction) and so on. What it adds: where the file also holds
+/// a database, the database's own tables cannot be opened through it.
+///
+/// ```
+/// use factum::Kv;
+/// use factum::kv::Table;
+/// use factum::kv::codec::{Long, Str};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path();
+/// let kv = Kv::open(path)?;
+/// let ages: Table<Str, Long> = kv.open_table("ages")?;
+/// kv.with_transaction(|txn| ages.put(txn, "Ann", 38))?;
+/// assert_eq!(ages.get(&kv.read()?, "Ann")?, Some(38));
+/// # Ok::<(), factum::Error>(())
+/// ```
+///
+/// [`Connection::kv`] gives the store of a database's own file. One transaction can touch both; see
+/// [`Transaction::kv`](crate::Transaction::kv).
+#[derive(Clone, Debug)]
+pub struct Kv {
+    // Declared first, so that it is closed before its directory goes.
+    env: Env,
+    /// The guard of a temporary store's files.
+    temporary: Option<Arc<TempEnv>>,
+    /// Whether the file holds a database, too.
+    beside_facts: bool,
+}
+
+impl Deref for Kv {
+    type Target = Env;
+
+    fn deref(&self) -> &Env {
+        &self.env
+    }
+}
+
+impl Kv {
+    /// Opens the store in the directory `path`, making it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`EnvOptions::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, &EnvOptions::new())
+    }
+
+    /// Opens a store with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`EnvOptions::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &EnvOptions) -> Result<Self> {
+        Self::of_env(options.open(path)?)
+    }
+
+    fn of_env(env: Env) -> Result<Self> {
+        let beside_facts = storage::reserve_tables(&env)?;
+        Ok(Self { env, temporary: None, beside_facts })
+    }
+
+    /// A store whose files are gone when its last handle is; see [`TempEnv`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TempEnv::new`].
+    pub fn temporary() -> Result<Self> {
+        Ok(Self::of_temporary(TempEnv::new()?))
+    }
+
+    fn of_temporary(temporary: TempEnv) -> Self {
+        Self { env: temporary.clone(), temporary: Some(Arc::new(temporary)), beside_facts: false }
+    }
+
+    /// The names of all tables of the user's, sorted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Env::dbi_names`].
+    #[doc(alias = "list-dbis")]
+    pub fn dbi_names(&self) -> Result<Vec<String>> {
+        let mut names = self.env.dbi_names()?;
+        names.retain(|name| !(self.beside_facts && storage::is_own_table(name)));
+        Ok(names)
+    }
+
+    /// Whether its files are gone when its last handle is.
+    pub fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// Opens a store with the options that Datalevin's `open-kv` takes, as an EDN map: `:mapsize` in MiB,
+    /// `:max-readers`, `:max-dbs`, `:flags`, `:temp?`, `:inmemory?`. Without a path, the store is in memory; a temporary
+    /// one gets a fresh directory below the path.
+    ///
+    /// ```
+    /// # use factum::{Kv, edn};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path();
+    /// let options = edn::read("{:mapsize 2048 :max-dbs 256 :flags #{:nosync}}")?;
+    /// let kv = Kv::open_value(Some(path), &options)?;
+    /// assert_eq!(kv.info()?.map_size, 2048 << 20);
+    /// assert!(Kv::open_value(Some(path), &edn::read("{:mapsiz 1}")?).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for options that do not exist or do not take their value, and those of opening.
+    pub fn open_value(path: Option<&Path>, options: &Value) -> Result<Self> {
+        let options = KvOptions::read(options)?;
+        match path {
+            None => Ok(Self::of_temporary(TempEnv::in_memory_with(&options.env)?)),
+            Some(_) if options.in_memory => Ok(Self::of_temporary(TempEnv::in_memory_with(&options.env)?)),
+            Some(parent) if options.temporary => {
+                std::fs::create_dir_all(parent)
+                    .map_err(|source| kv::Error::NotWritable { path: parent.to_owned(), source })?;
+                Ok(Self::of_temporary(TempEnv::open(&options.env, Some(parent))?))
+            }
+            Some(path) => Self::open_with(path, &options.env),
+        }
+    }
+}
+
+impl Connection {
+    /// The key-value store of the database's own file: tables of the user's beside the facts.
+    ///
+    /// The database's own tables cannot be opened in it, and are not listed among its tables.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InMemory`] without a file, [`Error::Closed`].
+    #[doc(alias = "datalog-kv")]
+    pub fn kv(&self) -> Result<Kv> {
+        Kv::of_env(self.store()?.env().ok_or(Error::InMemory)?.clone())
+    }
+}
+
+/// The options of `open-kv`.
+#[derive(Default)]
+struct KvOptions {
+    env: EnvOptions,
+    temporary: bool,
+    in_memory: bool,
+}
+
+const KNOWN: [&str; 9] = [
+    "mapsize",
+    "max-readers",
+    "max-dbs",
+    "flags",
+    "temp?",
+    "inmemory?",
+    "spill-opts",
+    "lmdb-sync-interval",
+    "client-opts",
+];
+
+/// LMDB's flags by the names of their keywords.
+const FLAGS: [(&str, EnvFlags); 11] = [
+    ("fixedmap", EnvFlags::FIXEDMAP),
+    ("nosubdir", EnvFlags::NOSUBDIR),
+    ("nosync", EnvFlags::NOSYNC),
+    ("rdonly-env", EnvFlags::RDONLY),
+    ("nometasync", EnvFlags::NOMETASYNC),
+    ("writemap", EnvFlags::WRITEMAP),
+    ("mapasync", EnvFlags::MAPASYNC),
+    ("notls", EnvFlags::NOTLS),
+    ("nolock", EnvFlags::NOLOCK),
+    ("nordahead", EnvFlags::NORDAHEAD),
+    ("nomeminit", EnvFlags::NOMEMINIT),
+];
+
+impl KvOptions {
+    fn read(value: &Value) -> Result<Self> {
+        let mut options = Self::default();
+        let bad = |option: &Value, reason: String| Err(Error::Option { option: option.to_string(), reason });
+        let entries = match value {
+            Value::Nil => return Ok(options),
+            value => match value.as_map() {
+                Some(entries) => entries,
+                None => return bad(value, "options are a map".to_owned()),
+            },
+        };
+        for (key, value) in entries {
+            let name = key.as_keyword().map(|name| name.as_str()).unwrap_or_default();
+            let count = value.as_int().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
+            options.env = match (name, count, value) {
+                ("mapsize", Some(mib), _) => options.env.map_size(u64::from(mib) << 20),
+                ("max-readers", Some(readers), _) => options.env.max_readers(readers),
+                ("max-dbs", Some(dbis), _) => options.env.max_dbis(dbis),
+                ("flags", _, flags) => options.env.flags(env_flags(key, flags)?),
+                ("temp?", _, Value::Bool(temporary)) => {
+                    options.temporary = *temporary;
+                    options.env
+                }
+                ("inmemory?", _, Value::Bool(in_memory)) => {
+                    options.in_memory = *in_memory;
+                    options.env
+                }
+                ("spill-opts", ..) => {
+                    return bad(key, "results spill where they are collected: Entries::spill".to_owned());
+                }
+                ("lmdb-sync-interval", ..) => {
+                    return bad(key, "there is no timer: commits are durable, or made so by sync".to_owned());
+                }
+                ("client-opts", ..) => return bad(key, "there are no remote stores".to_owned()),
+                _ if KNOWN.contains(&name) => return bad(key, format!("does not take {value}")),
+                _ => {
+                    let near = edn::nearest(name, KNOWN).map(|near| format!(", did you mean :{near}?"));
+                    return bad(key, format!("there is no such option{}", near.unwrap_or_default()));
+                }
+            };
+        }
+        Ok(options)
+    }
+}
+
+fn env_flags(option: &Value, value: &Value) -> Result<EnvFlags> {
+    let bad = |reason: String| Error::Option { option: option.to_string(), reason };
+    let names: Vec<&Value> = match value {
+        Value::Set(names) => names.iter().collect(),
+        value => value.as_sequence().ok_or_else(|| bad(format!("does not take {value}")))?.iter().collect(),
+    };
+    let mut flags = EnvFlags::empty();
+    for value in names {
+        let name = value.as_keyword().map(|name| name.as_str()).unwrap_or_default();
+        let Some((_, flag)) = FLAGS.iter().find(|(known, _)| *known == name) else {
+            let near = edn::nearest(name, FLAGS.iter().map(|(known, _)| *known));
+            let near = near.map(|near| format!(", did you mean :{near}?")).unwrap_or_default();
+            return Err(bad(format!("there is no flag {value}{near}")));
+        };
+        flags |= *flag;
+    }
+    Ok(flags)
+}
