@@ -29,6 +29,8 @@ enum State<'r> {
     Start,
     /// On a value of this key.
     In(&'r [u8]),
+    /// On a pair behind which all others belong to the range, in the order of the table.
+    ToEnd,
     Done,
 }
 
@@ -72,6 +74,13 @@ impl<'r> Pairs<'r> {
     /// [`Error::Pages`](crate::Error::Pages) if the file is damaged; the walk is over then.
     #[inline]
     pub fn step(&mut self) -> Result<Option<Pair<'r>>> {
+        if let State::ToEnd = self.state {
+            let found = if self.keys.back { self.cursor.prev() } else { self.cursor.next() };
+            if !matches!(found, Ok(Some(_))) {
+                self.state = State::Done;
+            }
+            return found;
+        }
         if self.straight
             && let State::In(last) = self.state
         {
@@ -96,8 +105,11 @@ impl<'r> Pairs<'r> {
             return Ok(None);
         }
         let found = self.step_by_keys();
+        let end = if self.keys.back { &self.keys.low } else { &self.keys.high };
         if !matches!(found, Ok(Some(_))) {
             self.state = State::Done;
+        } else if self.straight && matches!(end, Bound::Unbounded) {
+            self.state = State::ToEnd;
         }
         found
     }
@@ -111,7 +123,7 @@ impl<'r> Pairs<'r> {
                 }
                 next_key(&mut self.cursor, self.keys.back)?
             }
-            State::Done => return Ok(None),
+            State::ToEnd | State::Done => return Ok(None),
         };
         while let Some((key, _)) = pair {
             if !self.keys.reaches(key, self.key_order) {

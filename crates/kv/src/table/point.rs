@@ -45,12 +45,13 @@ impl<K: Codec, V: Codec> Table<K, V> {
     ) -> Result<Vec<Option<V::Out<'r>>>> {
         let mut cursor = read.cursor(&self.dbi)?;
         let mut buffer = Buffer::new();
-        keys.into_iter()
-            .map(|key| {
-                let key = self.key(key, &mut buffer)?;
-                cursor.get(key)?.map(|value| self.decoded_value(value)).transpose()
-            })
-            .collect()
+        let keys = keys.into_iter();
+        let mut values = Vec::with_capacity(keys.size_hint().0);
+        for key in keys {
+            let key = self.key(key, &mut buffer)?;
+            values.push(cursor.get(key)?.map(|value| self.decoded_value(value)).transpose()?);
+        }
+        Ok(values)
     }
 
     /// How many pairs the table has.
