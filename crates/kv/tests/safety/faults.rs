@@ -378,11 +378,18 @@ fn a_full_disk_ends_the_transaction_and_spares_the_database() {
     );
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     assert_eq!(code(read.dump(&[], DumpFormat::Print, full)), ":kv/disk-full");
+    // To the last byte: opening another is an error, too, where LMDB alone would be killed by the system.
+    let mut ballast = std::fs::File::create(disk.path("more ballast")).unwrap();
+    while std::io::Write::write_all(&mut ballast, &[1; 4096]).is_ok() {}
+    assert_eq!(code(Env::open(disk.path("new"))), ":kv/disk-full");
+    drop(ballast);
+    std::fs::remove_file(disk.path("more ballast")).unwrap();
+    put(&env, b"more").unwrap();
     // Closed and opened, it is what it was.
     drop(read);
     env.close(Duration::from_secs(10)).unwrap();
     let env = Env::open(disk.path("store")).unwrap();
-    assert_eq!(env.read().unwrap().entries(&env.existing_dbi("t").unwrap()).unwrap(), 401);
+    assert_eq!(env.read().unwrap().entries(&env.existing_dbi("t").unwrap()).unwrap(), 402);
 }
 
 #[test]
