@@ -1,5 +1,6 @@
 //! What the integration tests in `tests/` share.
 
 pub mod conformance;
+pub mod fuzz;
 pub mod grammar;
 pub mod naive;

@@ -1,4 +1,4 @@
-//! The bundled conformance cases, in memory and on disk.
+//! The conformance cases, in memory and on disk: the bundled ones, which were checked on Datalevin, and those of our own.
 
 use tests::conformance::case::Case;
 use tests::conformance::run::{Place, check};
@@ -31,10 +31,19 @@ const SKIPPED: &[(&str, &str)] = &[
     ("err-idoc-numeric-key", "no document index yet"),
 ];
 
-const CASES: &str = include_str!("../cases/conformance.edn");
+/// Every file of cases: its name and its text.
+const FILES: &[(&str, &str)] = &[
+    ("conformance", include_str!("../cases/conformance.edn")),
+    ("language", include_str!("../cases/language.edn")),
+    ("transactions", include_str!("../cases/transactions.edn")),
+];
+
+fn cases() -> Vec<Case> {
+    FILES.iter().flat_map(|(_, text)| Case::read_all(text)).collect()
+}
 
 fn run(place: Place) {
-    let cases = Case::read_all(CASES);
+    let cases = cases();
     let skipped = |case: &Case| SKIPPED.iter().any(|(name, _)| *name == case.name);
     let failures: Vec<String> = cases
         .iter()
@@ -57,9 +66,16 @@ fn on_disk() {
 }
 
 #[test]
-fn skipped_cases_exist() {
-    let cases = Case::read_all(CASES);
+fn names_are_unique_and_skipped_cases_exist() {
+    let cases = cases();
     for (name, _) in SKIPPED {
         assert!(cases.iter().any(|case| case.name == *name), "no case is called {name}");
+    }
+    for (at, case) in cases.iter().enumerate() {
+        assert!(
+            cases[..at].iter().all(|other| other.name != case.name),
+            "two cases are called {}",
+            case.name
+        );
     }
 }

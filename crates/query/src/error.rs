@@ -156,6 +156,7 @@ fn exec_class(error: &ExecError) -> &'static str {
         ExecError::Unindexed { .. } => "unindexed-attribute",
         ExecError::Call { .. } => "function-failed",
         ExecError::Binding { .. } => "binding-type",
+        ExecError::BindingArity { .. } => "binding-arity",
         ExecError::TupleWidth { .. } => "tuple-width",
         ExecError::WrongSource { .. } => "unknown-source",
         ExecError::Timeout { .. } => "timeout",

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use edn::{Symbol, Value};
+use edn::{Keyword, Span, Symbol, Value};
 use storage::EntityId;
 
 use crate::analyse::{self, Analysed, Field, Warning};
@@ -20,7 +20,7 @@ use crate::functions::{CallContext, Function, QueryFunction};
 use crate::input::Input;
 use crate::logical::Callee;
 use crate::options::QueryOptions;
-use crate::pull::{PullOptions, PullPattern, Puller};
+use crate::pull::{PullError, PullOptions, PullPattern, Puller};
 use crate::result::{QueryResult, ResultError, group, window};
 
 /// Answers `query` for `inputs`, which are in the order of its `:in` (without `:in`, a database for `$`).
@@ -58,9 +58,9 @@ pub fn query(query: &Query, inputs: &[Input], options: &QueryOptions) -> Result<
     let fail = |kind: crate::error::ErrorKind| Error::new(kind, &analysed.text);
     let relation =
         exec::run(run, &analysed.logical, input, &execution).map_err(|error| fail(error.into()))?;
-    let rows = shape(query, &analysed, options, relation, deadline)?;
+    let (rows, of_pulls) = shape(query, &analysed, options, relation, deadline)?;
     let mut warnings = analysed.warnings.clone();
-    for warning in caller.into_warnings() {
+    for warning in caller.into_warnings().into_iter().chain(of_pulls) {
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
@@ -75,7 +75,7 @@ fn shape(
     options: &QueryOptions,
     relation: Relation<'_>,
     deadline: Option<Instant>,
-) -> Result<Vec<Vec<Value>>> {
+) -> Result<(Vec<Vec<Value>>, Vec<Warning>)> {
     let fail = |error: ResultError| Error::new(error, &analysed.text);
     let names = group::Names { given: &analysed.given, registry: &options.functions };
     let bounds = window::Bounds::of(query, &names).map_err(fail)?;
@@ -92,8 +92,8 @@ fn shape(
     } else if matches!(query.find.shape, FindShape::Scalar | FindShape::Tuple) {
         rows.truncate(1);
     }
-    pull(query, analysed, options, &mut rows, deadline)?;
-    Ok(rows)
+    let warnings = pull(query, analysed, options, &mut rows, deadline)?;
+    Ok((rows, warnings))
 }
 
 /// The rows over the variables of `:find` and `:with`, constants among them.
@@ -142,17 +142,24 @@ fn aggregated(analysed: &Analysed, relation: &Relation<'_>) -> Result<group::Com
     })
 }
 
-/// Replaces the entities of pulled columns by trees.
+/// Replaces the entities of pulled columns by trees; warns of attributes that nothing has.
 fn pull(
     query: &Query,
     analysed: &Analysed,
     options: &QueryOptions,
     rows: &mut [Vec<Value>],
     deadline: Option<Instant>,
-) -> Result<()> {
+) -> Result<Vec<Warning>> {
+    let mut warnings = Vec::new();
     for (column, element) in query.find.elements.iter().enumerate() {
         let FindElement::Pull(pull) = element else { continue };
-        let fail = |source| Error::new(ResultError::Pull { source, span: pull.span }, &analysed.text);
+        // A pattern that is written out in the query has its places there.
+        let is_literal = matches!(pull.pattern, PullPatternArg::Literal(_));
+        let place = |span: Option<Span>| span.filter(|_| is_literal).unwrap_or(pull.span);
+        let fail = |source: PullError| {
+            let span = place(source.span());
+            Error::new(ResultError::Pull { source, span }, &analysed.text)
+        };
         let pattern = match &pull.pattern {
             PullPatternArg::Literal(form) => PullPattern::parse(form).map_err(fail)?,
             PullPatternArg::Input(variable) => match analysed.given.get(&variable.name) {
@@ -175,6 +182,12 @@ fn pull(
             ..PullOptions::default()
         };
         let puller = Puller::new(db, &pattern, &options.functions, pull_options).map_err(fail)?;
+        warnings.extend(puller.warnings().iter().map(|warning| Warning::UnknownAttribute {
+            attribute: warning.attribute.clone(),
+            nearest:
+                warning.nearest.as_deref().map(|nearest| Keyword::parse(nearest.trim_start_matches(':'))),
+            span: place(Some(warning.span)),
+        }));
         let mut entities: Vec<Option<EntityId>> = Vec::with_capacity(rows.len());
         for row in rows.iter() {
             // What names no entity has nothing to show.
@@ -185,7 +198,7 @@ fn pull(
             row[column] = tree.unwrap_or_default();
         }
     }
-    Ok(())
+    Ok(warnings)
 }
 
 /// Results of nested queries that are kept during one execution.

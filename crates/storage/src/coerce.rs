@@ -88,7 +88,12 @@ fn tuple<'v>(
     let items = value.as_sequence().ok_or_else(|| Misfit::Type("a vector (tuple)".into()))?;
     let element = |value_type: Option<ValueType>, item: &Value| match value_type {
         _ if item.is_nil() => Err(Misfit::Type("a tuple without nil".into())),
-        Some(value_type) => scalar(value_type, item, strict).map(Cow::into_owned),
+        Some(value_type) => {
+            scalar(value_type, item, strict).map(Cow::into_owned).map_err(|misfit| match misfit {
+                Misfit::Type(expected) => Misfit::Type(format!("a tuple with {expected} in place of {item}")),
+                other => other,
+            })
+        }
         None => any(item).map(Cow::into_owned),
     };
     let same_len = |len: usize| {

@@ -193,6 +193,17 @@ pub enum Error {
     #[error(transparent)]
     Pages(#[from] lmdb_pages::Error),
 
+    /// A file that lost its end, as a copy does that was interrupted.
+    #[error("the data file is cut off: it has {found} of its {wanted} bytes ({problem})")]
+    CutOff {
+        /// Bytes of the file.
+        found: u64,
+        /// Bytes that its last commit says it has.
+        wanted: u64,
+        /// A page that is missing.
+        problem: String,
+    },
+
     /// A table whose content does not hold together.
     #[error("damaged table {table}: {reason}")]
     Corrupted {
@@ -233,7 +244,10 @@ impl Error {
             Error::WouldDeadlock => ":store/deadlock",
             Error::Kv(error) => error.code(),
             Error::Build(error) => error.code(),
-            Error::Pages(_) | Error::CorruptedValue { .. } | Error::Corrupted { .. } => ":store/corrupted",
+            Error::Pages(_)
+            | Error::CorruptedValue { .. }
+            | Error::CutOff { .. }
+            | Error::Corrupted { .. } => ":store/corrupted",
         }
     }
 
@@ -263,6 +277,7 @@ impl Error {
             Error::WouldDeadlock => "deadlock",
             Error::Kv(error) => error.class(),
             Error::Build(_) => "build",
+            Error::CutOff { .. } => "cut-off",
             Error::Pages(_) | Error::CorruptedValue { .. } | Error::Corrupted { .. } => "corrupted",
         }
     }

@@ -27,6 +27,8 @@ pub struct Generator<'g> {
     /// Texts to take for some productions instead of making them.
     preferred: HashMap<usize, &'static [&'static str]>,
     rng: StdRng,
+    /// Productions that the sentence may still use before it has to come to an end.
+    budget: usize,
     /// How often each production was used.
     used: Vec<usize>,
 }
@@ -55,6 +57,7 @@ impl<'g> Generator<'g> {
             ],
             preferred: HashMap::new(),
             rng: StdRng::seed_from_u64(seed),
+            budget: 0,
             used: vec![0; grammar.rules().len()],
         };
         loop {
@@ -92,6 +95,7 @@ impl<'g> Generator<'g> {
 
     /// A sentence of a production; `depth` bounds how deep productions nest.
     pub fn sentence(&mut self, start: &str, depth: usize) -> String {
+        self.budget = PRODUCTIONS;
         let mut pieces = Vec::new();
         self.rule(self.grammar.index(start), depth, &mut pieces);
         let mut sentence = String::new();
@@ -122,6 +126,8 @@ impl<'g> Generator<'g> {
     fn rule(&mut self, index: usize, depth: usize, out: &mut Vec<Piece>) {
         let rule = self.grammar.rule(index);
         self.used[index] += 1;
+        self.budget = self.budget.saturating_sub(1);
+        let depth = if self.budget == 0 { 0 } else { depth };
         if let Some(texts) = self.preferred.get(&index) {
             let text = texts.choose(&mut self.rng).copied().unwrap_or_default().to_owned();
             let is_token = text.chars().last().is_some_and(|last| self.recogniser.is_token_character(last));
@@ -263,6 +269,9 @@ impl<'g> Generator<'g> {
         }
     }
 }
+
+/// Productions of one sentence, about; depth alone would not keep it short.
+const PRODUCTIONS: usize = 400;
 
 /// Attempts before giving up on an exception or a class.
 const TRIES: usize = 200;

@@ -29,6 +29,8 @@ pub struct Refusal {
     pub at: Option<usize>,
     /// The error as a user sees it.
     pub message: String,
+    /// Whether the parser had read the whole text before it looked at what is wrong.
+    pub was_read: bool,
 }
 
 impl Refusal {
@@ -363,8 +365,12 @@ fn of_edn(error: &edn::Error, text: &str) -> Verdict {
         ":edn/tagged",
         ":edn/limit",
     ];
-    let refusal =
-        Refusal { code: error.code().to_owned(), at: Some(error.span().start), message: error.render(text) };
+    let refusal = Refusal {
+        code: error.code().to_owned(),
+        at: Some(error.span().start),
+        message: error.render(text),
+        was_read: false,
+    };
     if beyond.contains(&error.code()) { Verdict::Beyond(refusal) } else { Verdict::Refused(refusal) }
 }
 
@@ -380,6 +386,11 @@ fn of_query(error: &query::Error, text: &str) -> Verdict {
         code: error.code().to_owned(),
         at: error.span().map(|span| span.start),
         message: error.render(),
+        // Nested queries, whose name is `q`, are looked at before the rest of the outer one is parsed.
+        // Nested queries, whose name is `q`, are looked at before the rest of the outer one is parsed, pull patterns later.
+        was_read: !text.contains('q')
+            && !text.contains("pull")
+            && matches!(error.kind(), ErrorKind::Parse(error) if is_of_the_whole(error)),
     };
     match error.kind() {
         ErrorKind::Read(error) => of_edn(error, text),
@@ -415,6 +426,20 @@ fn is_beyond(error: &ParseError) -> bool {
             | ParseError::WindowNotInput { .. }
             | ParseError::HavingNotInFind { .. }
             | ParseError::TooDeep { .. }
+    )
+}
+
+/// Errors that a look at the parsed query finds: then all of it was well formed.
+fn is_of_the_whole(error: &ParseError) -> bool {
+    matches!(
+        error,
+        ParseError::UnknownVariable { .. }
+            | ParseError::FindWithOverlap { .. }
+            | ParseError::DuplicateInput { .. }
+            | ParseError::UnknownSource { .. }
+            | ParseError::MissingRules { .. }
+            | ParseError::ReturnMapCount { .. }
+            | ParseError::HavingNotInFind { .. }
     )
 }
 
@@ -454,6 +479,7 @@ fn of_pull(error: &PullError, text: &str) -> Verdict {
         code: error.code().to_owned(),
         at: error.span().map(|span| span.start),
         message: error.to_string(),
+        was_read: false,
     };
     match error {
         PullError::NestedId { .. } | PullError::NestedTooDeep { .. } => Verdict::Beyond(refusal),
@@ -489,6 +515,7 @@ fn parse_transaction(text: &str) -> Verdict {
         code: error.code().to_owned(),
         at: error.span().map(|span| span.start),
         message: error.to_string(),
+        was_read: false,
     };
     match error.kind() {
         TransactErrorKind::NotASequence { .. }

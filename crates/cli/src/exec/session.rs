@@ -144,6 +144,18 @@ impl Session {
             ("quote", [data]) => return Ok(Item::Form(data.clone())),
             ("do", _) => return args.iter().try_fold(Item::NIL, |_, form| self.eval(form)),
             ("def", [name, value]) => return self.eval_def(name, value),
+            ("def", _) => {
+                let message = format!("expected (def name form), got {} arguments", args.len());
+                return Err(EvalError::new(":exec/arity", message, form.span));
+            }
+            ("get", [thing, key, default @ ..]) if default.len() < 2 => {
+                if let Some(Value::Keyword(key)) = key.as_atom() {
+                    let thing = self.eval(thing)?;
+                    if matches!(thing, Item::Entity(_) | Item::Report(_)) {
+                        return self.look_up(form, &thing, key, default);
+                    }
+                }
+            }
             ("comment", _) => return Ok(Item::NIL),
             ("fn", args) => return self.eval_fn(form, args),
             ("with-transaction-kv", [binding, body @ ..]) => {
@@ -288,8 +300,18 @@ impl Session {
             return Err(EvalError::new(":exec/arity", format!("expected ({key} thing)"), form.span));
         };
         let thing = self.eval(thing)?;
+        self.look_up(form, &thing, key, default)
+    }
+
+    fn look_up(
+        &mut self,
+        form: &Form,
+        thing: &Item,
+        key: &Keyword,
+        default: &[Form],
+    ) -> Result<Item, EvalError> {
         let default = default.first().map(|default| self.eval(default)).transpose()?;
-        let found = lookup(&thing, key).map_err(|error| EvalError::from_factum(&error, form.span))?;
+        let found = lookup(thing, key).map_err(|error| EvalError::from_factum(&error, form.span))?;
         Ok(found.or(default).unwrap_or(Item::NIL))
     }
 

@@ -413,9 +413,9 @@ impl AnalyseError {
                 "without :in, $ is an input only if some clause reads a source".into()
             }
             Self::InsufficientBindings { vars, .. } | Self::NothingBound { vars, .. } => {
-                format!("bind {} with a pattern such as [?e :attribute {}]", vars[0], vars[0])
+                format!("bind {} with a pattern such as {}", vars[0], binding_pattern(&vars[0]))
             }
-            Self::Unbound { var, .. } => format!("bind it with a pattern such as [?e :attribute {var}]"),
+            Self::Unbound { var, .. } => format!("bind it with a pattern such as {}", binding_pattern(var)),
             Self::OrVariables { var, .. } => {
                 format!("mention {var} in every branch, bind it outside, or hide it with or-join")
             }
@@ -441,6 +441,14 @@ impl AnalyseError {
             }
             _ => return None,
         })
+    }
+}
+
+/// A pattern that would bind the variable, as an example.
+fn binding_pattern(var: &Symbol) -> String {
+    match var.as_str() {
+        "?e" => "[?e :attribute]".into(),
+        other => format!("[?e :attribute {other}]"),
     }
 }
 

@@ -64,6 +64,16 @@ pub enum ExecError {
         /// The value, shortened.
         got: String,
     },
+    /// A function's result has fewer elements than its binding has variables.
+    #[error("not enough elements in {got} to bind a tuple of {wanted}")]
+    BindingArity {
+        /// The clause.
+        span: Span,
+        /// Elements that the binding takes.
+        wanted: usize,
+        /// The value, shortened.
+        got: String,
+    },
     /// A pattern names more positions than a tuple of its collection has.
     #[error("the pattern has {positions} positions, but a tuple of the collection has only {width}")]
     TupleWidth {
@@ -124,6 +134,7 @@ impl ExecError {
             | Self::Call { span, .. }
             | Self::TooManyVariants { span, .. }
             | Self::Binding { span, .. }
+            | Self::BindingArity { span, .. }
             | Self::TupleWidth { span, .. } => Some(*span),
             _ => None,
         }
@@ -137,7 +148,7 @@ impl ExecError {
             }
             Self::Unindexed { .. } => ":query/unindexed-attribute",
             Self::NestedTooDeeply { .. } | Self::TooManyVariants { .. } => ":query/nesting",
-            Self::Binding { .. } | Self::TupleWidth { .. } => ":query/binding",
+            Self::Binding { .. } | Self::BindingArity { .. } | Self::TupleWidth { .. } => ":query/binding",
             Self::WrongSource { .. } => ":query/source",
             Self::Timeout { .. } => ":query/timeout",
             Self::RowBudget { .. } => ":query/row-limit",

@@ -83,7 +83,7 @@ pub enum FunctionError {
         function: Symbol,
     },
     /// A search function for which there is no index.
-    #[error("{function} needs a {index} index, and this database has none")]
+    #[error("{function} needs an index of {index}, and this database has none")]
     NeedsIndex {
         /// The function.
         function: Symbol,

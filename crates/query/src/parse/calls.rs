@@ -2,36 +2,36 @@
 
 use std::sync::Arc;
 
-use edn::{Form, FormKind};
+use edn::{FormKind, Value};
 use nom::Parser;
 use nom::branch::alt;
-use nom::combinator::map;
+use nom::combinator::{map, opt};
 use nom::multi::many0;
 use nom::sequence::terminated;
 
 use super::error::ParseError;
-use super::forms::{Fault, Forms, Parsed, any, constant, end, list, plain_symbol, source, variable};
+use super::forms::{Forms, Parsed, any, constant, end, list, plain_symbol, source, variable};
 use super::query_of_forms;
 use crate::ast::{Argument, Call, CallTarget};
 
 /// `(f arg ..)`
 pub(super) fn call(input: Forms<'_>) -> Parsed<'_, Call> {
     input.check_depth()?;
-    let target = alt((
+    let (rest, ((target, args), span)) = list(target_and_arguments).parse(input)?;
+    Ok((rest, Call { target, args, span }))
+}
+
+fn target_and_arguments(input: Forms<'_>) -> Parsed<'_, (CallTarget, Vec<Argument>)> {
+    let (rest, target) = alt((
         map(variable, CallTarget::Variable),
         map(plain_symbol, |(name, span)| CallTarget::Named(name, span)),
-    ));
-    let (rest, ((target, args), span)) = list((target, arguments)).parse(input)?;
-    // The query of a nested query is parsed here, so that its errors point into it.
+    ))
+    .parse(input)?;
     let is_query = matches!(&target, CallTarget::Named(name, _) if name.as_str() == "q");
-    let mut parsed = Vec::with_capacity(args.len());
-    for (index, (argument, form, depth)) in args.into_iter().enumerate() {
-        parsed.push(match is_query && index == 0 {
-            true => nested_query(form, depth)?.unwrap_or(argument),
-            false => argument,
-        });
-    }
-    Ok((rest, Call { target, args: parsed, span }))
+    let (rest, query) = if is_query { opt(nested_query).parse(rest)? } else { (rest, None) };
+    let (rest, mut args) = arguments(rest)?;
+    args.splice(0..0, query);
+    Ok((rest, (target, args)))
 }
 
 fn bad_argument(input: Forms<'_>) -> ParseError {
@@ -42,14 +42,8 @@ fn bad_argument(input: Forms<'_>) -> ParseError {
     }
 }
 
-type SeenArgument<'f> = (Argument, &'f Form, Forms<'f>);
-
-fn arguments(input: Forms<'_>) -> Parsed<'_, Vec<SeenArgument<'_>>> {
-    let seen = |input| {
-        let (_, form) = any(input)?;
-        map(argument, move |argument| (argument, form, input)).parse(input)
-    };
-    terminated(many0(seen), end(bad_argument)).parse(input)
+fn arguments(input: Forms<'_>) -> Parsed<'_, Vec<Argument>> {
+    terminated(many0(argument), end(bad_argument)).parse(input)
 }
 
 fn argument(input: Forms<'_>) -> Parsed<'_, Argument> {
@@ -64,18 +58,22 @@ fn argument(input: Forms<'_>) -> Parsed<'_, Argument> {
     .parse(input)
 }
 
-/// The query of `(q query ..)`, quoted or bare; none if something else stands there.
-fn nested_query(form: &Form, outer: Forms<'_>) -> Result<Option<Argument>, nom::Err<Fault>> {
+/// The query of `(q query ..)`, quoted or bare, parsed here so that its errors point into it; nothing is taken if
+/// something else stands there.
+fn nested_query(input: Forms<'_>) -> Parsed<'_, Argument> {
+    let (rest, form) = any(input)?;
     let query = match &form.kind {
         FormKind::List(items) => match items.as_slice() {
             [quote, query] if quote.as_symbol().is_some_and(|name| name.as_str() == "quote") => query,
-            _ => return Ok(None),
+            // A keyword cannot be called, so the list is a query and not a nested call.
+            [section, ..] if matches!(section.as_atom(), Some(Value::Keyword(_))) => form,
+            _ => return argument(input),
         },
         FormKind::Vector(_) | FormKind::Map(_) => form,
-        _ => return Ok(None),
+        _ => return argument(input),
     };
-    let query = query_of_forms(query, outer)?;
-    Ok(Some(Argument::Query(Arc::new(query))))
+    let query = query_of_forms(query, input)?;
+    Ok((rest, Argument::Query(Arc::new(query))))
 }
 
 /// The error of a list that should have been a call.

@@ -588,6 +588,9 @@ impl ParseError {
             Self::EmptyJoinVars { .. } => "name a variable that other clauses bind".into(),
             Self::AndNotAllowed { .. } => "clauses of :where hold together anyway: write them side by side".into(),
             Self::UnknownVariable { nearest: Some(nearest), .. } => format!("did you mean {nearest}?"),
+            Self::UnknownVariable { name, .. } if !name.as_str().starts_with('?') => {
+                format!("add {name} to :in, and pass its value")
+            }
             Self::UnknownVariable { name, .. } => {
                 format!("bind it with a pattern such as [?e :attribute {name}]")
             }

@@ -1,8 +1,9 @@
 //! `:find`, `:with` and `:having`: what leaves a query.
 
+use edn::{Span, Symbol};
 use nom::Parser;
 use nom::branch::alt;
-use nom::combinator::{all_consuming, map, opt, peek};
+use nom::combinator::{all_consuming, map, opt, peek, verify};
 use nom::multi::{many0, many1};
 use nom::sequence::{preceded, terminated};
 
@@ -120,7 +121,8 @@ fn operand_of_arithmetic(input: Forms<'_>) -> Parsed<'_, Operand> {
 /// `(name arg .. ?x)`, `(aggregate ?f arg .. ?x)`
 fn aggregate(input: Forms<'_>) -> Parsed<'_, Aggregate> {
     let by_input = map(preceded(word("aggregate"), variable), AggregateName::Input);
-    let by_name = map(plain_symbol, |(name, span)| AggregateName::Named(name, span));
+    let plain = verify(plain_symbol, |(name, _): &(Symbol, Span)| name.as_str() != "aggregate");
+    let by_name = map(plain, |(name, span)| AggregateName::Named(name, span));
     let argument = alt((map(variable, AggregateArg::Variable), map(constant, AggregateArg::Constant)));
     let (rest, ((name, mut args), span)) =
         list((alt((by_input, by_name)), terminated(many0(argument), end(bad_find)))).parse(input)?;

@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 use crate::ids::AttrId;
 use edn::Value;
 
+/// What is wrong with pages, and not with any one table.
+pub(crate) const PAGES: &str = "pages";
 /// Facts by entity.
 pub(crate) const EAV: &str = "eav";
 /// Entities by attribute and value.

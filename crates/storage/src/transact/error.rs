@@ -35,7 +35,7 @@ pub enum TransactErrorKind {
         item: Value,
     },
     /// An operation has too few or too many parts.
-    #[error("{operation} takes {expected}, got {found} parts")]
+    #[error("{operation} takes {expected}, got {found} part{}", plural(*found))]
     BadArity {
         /// The operation.
         operation: Keyword,
@@ -81,7 +81,7 @@ pub enum TransactErrorKind {
         forward: Keyword,
     },
     /// A composite tuple was written or retracted directly.
-    #[error("{attribute} is derived from {sources:?} and cannot be written directly")]
+    #[error("{attribute} is derived from {} and cannot be written directly", listed(sources))]
     CompositeWritten {
         /// The composite attribute.
         attribute: Keyword,
@@ -134,7 +134,10 @@ pub enum TransactErrorKind {
         tempid: Value,
     },
     /// A predicate of `:db/ensure` did not hold.
-    #[error("{predicate} does not hold for the database after the transaction, arguments {arguments:?}")]
+    #[error(
+        "{predicate} does not hold for the database after the transaction, arguments {}",
+        listed(arguments)
+    )]
     EnsureFailed {
         /// The predicate.
         predicate: String,
@@ -166,7 +169,11 @@ pub enum TransactErrorKind {
         owner: EntityId,
     },
     /// The value was not the expected one.
-    #[error("compare-and-swap failed: {attribute} of entity {entity} is {found:?}, expected {expected}")]
+    #[error(
+        "compare-and-swap failed: {attribute} of entity {entity} is {}, expected {}",
+        listed(found),
+        absent(expected)
+    )]
     CasFailed {
         /// The entity.
         entity: EntityId,
@@ -193,6 +200,12 @@ pub enum TransactErrorKind {
         /// The feature.
         feature: &'static str,
     },
+    /// An id that belongs to a transaction which has not happened.
+    #[error("entity id {entity} belongs to a later transaction: ids of your own go up to {}", crate::TX_BASE - 1)]
+    IdOfFutureTx {
+        /// The id.
+        entity: EntityId,
+    },
     /// No entity id is left below the range of transactions.
     #[error("no entity ids are left")]
     IdsExhausted,
@@ -208,6 +221,22 @@ pub enum TransactErrorKind {
     /// A value, an entity or an attribute that the database cannot take, or a failure to read it.
     #[error(transparent)]
     Storage(crate::Error),
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+/// The items as EDN, or `absent` if there are none.
+fn listed<T: fmt::Display>(items: &[T]) -> String {
+    match items {
+        [] => "absent".into(),
+        items => items.iter().map(T::to_string).collect::<Vec<_>>().join(" and "),
+    }
+}
+
+fn absent(value: &Value) -> String {
+    if value.is_nil() { "it to be absent".into() } else { value.to_string() }
 }
 
 /// Why a schema change was refused because of the data.
@@ -265,7 +294,7 @@ pub enum SchemaChangeError {
         property: Keyword,
     },
     /// An attribute with data cannot be deleted.
-    #[error("cannot delete attribute {attribute}: it has {datoms} datoms")]
+    #[error("cannot delete attribute {attribute}: it has {datoms} datom{}", plural(*datoms as usize))]
     AttributeInUse {
         /// The attribute.
         attribute: Keyword,
@@ -345,7 +374,7 @@ impl TransactErrorKind {
             Self::EnsureFailed { .. } => ":transact/ensure",
             Self::FunctionFailed { .. } => ":transact/function",
             Self::Unsupported { .. } => ":transact/unsupported",
-            Self::IdsExhausted => ":transact/ids",
+            Self::IdOfFutureTx { .. } | Self::IdsExhausted => ":transact/ids",
             Self::Unsettled { .. } => ":transact/unsettled",
             Self::SchemaChange(error) => error.code(),
             Self::Storage(error) => error.code(),
@@ -377,6 +406,7 @@ impl TransactErrorKind {
             Self::CasFailed { .. } => "cas-failed",
             Self::AttributePredicate { .. } => "attr-pred-failed",
             Self::Unsupported { .. } => "unsupported",
+            Self::IdOfFutureTx { .. } => "future-tx-id",
             Self::IdsExhausted => "ids-exhausted",
             Self::Unsettled { .. } => "unsettled",
             Self::SchemaChange(error) => error.class(),
@@ -419,10 +449,7 @@ impl fmt::Display for TransactError {
         if let (Some(item), None) = (self.item, self.span) {
             write!(f, " (item {item} of the transaction)")?;
         }
-        match &self.hint {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

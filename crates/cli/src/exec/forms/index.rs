@@ -27,21 +27,31 @@ fn scan(mut args: Args, open: Open) -> Result<Item, EvalError> {
     let index = args.keyword(1)?;
     let index = Index::from_name(index.as_str())
         .map_err(|error| EvalError::from_factum(&error.into(), args.span_of(1)))?;
-    let components = args.values_from(2)?;
+    let mut components = args.values_from(2)?;
+    let limit = match components.get(3) {
+        None | Some(Value::Nil) => usize::MAX,
+        Some(Value::Int(limit)) if *limit >= 0 => *limit as usize,
+        Some(other) => {
+            let message =
+                format!("{} takes a number of datoms behind the components, not {other}", args.name);
+            return Err(EvalError::new(":exec/argument", message, args.span_of(5)));
+        }
+    };
+    components.truncate(3);
     let datoms = open(&db, index, &components).map_err(|error| args.fail(&error))?;
-    collect(&args, &db, datoms)
+    collect(&args, &db, datoms, limit)
 }
 
 pub(super) fn index_range(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let db = args.db(0)?;
     let (attribute, start, end) = (args.keyword(1)?, args.value(2)?, args.value(3)?);
     let datoms = db.index_range(attribute, &start, &end).map_err(|error| args.fail(&error))?;
-    collect(&args, &db, datoms)
+    collect(&args, &db, datoms, usize::MAX)
 }
 
-fn collect(args: &Args, db: &Db, datoms: Datoms<'_>) -> Result<Item, EvalError> {
+fn collect(args: &Args, db: &Db, datoms: Datoms<'_>, limit: usize) -> Result<Item, EvalError> {
     let mut vectors = Vec::new();
-    for datom in datoms {
+    for datom in datoms.take(limit) {
         let datom = datom.map_err(|error| args.fail(&error.into()))?;
         vectors.push(datom_vector(&datom, db.schema()));
     }

@@ -87,9 +87,9 @@ forms! {
     "(entity db eid)" (2, 2), None, query::entity, "an entity, whose attributes are read as (:attr e)";
     "(touch entity)" (1, 1), None, query::touch, "all attributes of an entity as a map";
     "(entid db ref)" (2, 2), None, query::entid, "the id behind an ident or a lookup ref";
-    "(datoms db index & components)" (2, 5), None, index::datoms, "the datoms of :eav or :ave under a prefix";
-    "(seek-datoms db index & components)" (2, 5), None, index::seek_datoms, "the datoms from a place on";
-    "(rseek-datoms db index & components)" (2, 5), None, index::rseek_datoms, "the datoms from a place back";
+    "(datoms db index c1? c2? c3? n?)" (2, 6), None, index::datoms, "the datoms of :eav or :ave under a prefix";
+    "(seek-datoms db index c1? c2? c3? n?)" (2, 6), None, index::seek_datoms, "the datoms from a place on";
+    "(rseek-datoms db index c1? c2? c3? n?)" (2, 6), None, index::rseek_datoms, "the datoms from a place back";
     "(index-range db attr start end)" (4, 4), None, index::index_range, "the datoms of an attribute between two values";
     "(search-datoms db e a v)" (4, 4), None, index::search_datoms, "the datoms that match, nil being any";
     "(count-datoms db e a v)" (4, 4), None, index::count_datoms, "how many datoms match, nil being any";

@@ -113,7 +113,7 @@ fn extend<'v>(
             let items = elements(value).map_err(|got| shape_error(span, "a tuple", &got))?;
             if items.len() < parts.len() {
                 let items = Value::Vector(items.into_iter().map(std::borrow::Cow::into_owned).collect());
-                return Err(shape_error(span, "a tuple of that many variables", &items));
+                return Err(ExecError::BindingArity { span, wanted: parts.len(), got: shorten(&items) });
             }
             for (part, item) in parts.iter().zip(items) {
                 extend(found, part, item, vars, span)?;
@@ -155,13 +155,17 @@ fn elements(value: std::borrow::Cow<'_, Value>) -> Result<Vec<std::borrow::Cow<'
 }
 
 fn shape_error(span: Span, expected: &'static str, got: &Value) -> ExecError {
+    ExecError::Binding { span, expected, got: shorten(got) }
+}
+
+fn shorten(got: &Value) -> String {
     let mut got = got.to_string();
     if got.len() > 80 {
         let cut = (0..=80).rev().find(|at| got.is_char_boundary(*at)).unwrap_or(0);
         got.truncate(cut);
         got.push('…');
     }
-    ExecError::Binding { span, expected, got }
+    got
 }
 
 impl<'s> Operator<'s> for Application<'s> {

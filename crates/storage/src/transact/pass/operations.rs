@@ -33,13 +33,13 @@ impl Pass<'_> {
         name: Name<'_>,
         value: Src<'_>,
     ) -> Result<(), TransactError> {
+        if value.is_nil() {
+            let hint = "leave the value away to retract every value of the attribute";
+            return Err(nil_value(name.keyword, value.span()).with_hint(hint));
+        }
         let Some(entity) = self.existing(place, ":db/retract")? else { return Ok(()) };
         let Some(attribute) = self.stage.attribute(name.keyword) else { return Ok(()) };
         self.refuse_composite(&attribute, name.span)?;
-        if value.is_nil() {
-            let hint = "leave the value away to retract every value of the attribute";
-            return Err(nil_value(&attribute.ident, value.span()).with_hint(hint));
-        }
         match self.existing_value(&attribute, value, ":db/retract")? {
             Some(value) => self.stage.retract(entity, &attribute, value),
             None => Ok(()),

@@ -1,30 +1,12 @@
-//! The gallery of errors in `docs/errors.md`: every mistake with the message it gets, made by running it.
-//!
-//! `FACTUM_BLESS=1 cargo test -p factum-query --test error_gallery` writes the file anew.
-
-use std::fmt::Write;
-use std::path::Path;
-
-use factum_query::edn::{self, Value};
-use factum_query::storage::{Db, DbOptions, Schema};
-use factum_query::{CancelToken, Input, QueryOptions, Result, parse, query};
-
-const SCHEMA: &str = "{:person/name   {:db/valueType :db.type/string :db/unique :db.unique/identity}
- :person/age    {:db/valueType :db.type/long}
- :person/friend {:db/valueType :db.type/ref :db/cardinality :db.cardinality/many}
- :person/photo  {:db/valueType :db.type/bytes :db/noindex true}}";
-
-const FACTS: &str = r#"[{:db/id 1 :person/name "Ann" :person/age 38 :person/friend [2]}
- {:db/id 2 :person/name "Bob" :person/age 41 :person/friend [1 3]}
- {:db/id 3 :person/name "Cy" :person/age 29 :note "likes tea"} {:db/id 4 :note 7}]"#;
+//! Mistakes in queries.
 
 /// A mistake: the query and its inputs after the database.
-struct Mistake {
-    query: &'static str,
-    inputs: &'static [&'static str],
+pub struct Mistake {
+    pub query: &'static str,
+    pub inputs: &'static [&'static str],
 }
 
-const fn of(query: &'static str) -> Mistake {
+pub const fn of(query: &'static str) -> Mistake {
     Mistake { query, inputs: &[] }
 }
 
@@ -32,7 +14,8 @@ const fn with(query: &'static str, inputs: &'static [&'static str]) -> Mistake {
     Mistake { query, inputs }
 }
 
-fn chapters() -> Vec<(&'static str, &'static str, Vec<Mistake>)> {
+/// Mistakes in queries, by chapter.
+pub fn chapters() -> Vec<(&'static str, &'static str, Vec<Mistake>)> {
     vec![
         (
             "Text and sections",
@@ -54,6 +37,9 @@ fn chapters() -> Vec<(&'static str, &'static str, Vec<Mistake>)> {
                 of("[:find\n :where [?e :person/name ?n]]"),
                 of("[:find name\n :where [?e :person/name ?n]]"),
                 of("[:find (count)\n :where [?e :person/name ?n]]"),
+                of("[:find (pull $hr ?e [:person/name])\n :where [?e :person/name]]"),
+                of("[:find (pull ?e [[:person/friend :limit 0]])\n :where [?e :person/name]]"),
+                of("[:find [?n ...] :keys name\n :where [?e :person/name ?n]]"),
                 of("[:find ?e (+ ?a 1)\n :where [?e :person/age ?a]]"),
                 of("[:find (averge ?a)\n :where [?e :person/age ?a]]"),
                 of("[:find (pull ?e)\n :where [?e :person/name]]"),
@@ -81,6 +67,13 @@ fn chapters() -> Vec<(&'static str, &'static str, Vec<Mistake>)> {
                 with("[:find ?n :in $ [?n ...]\n :where [?e :person/name ?n]]", &["\"Ann\""]),
                 with("[:find ?n :in $ $other\n :where [?e :person/name ?n]]", &["17"]),
                 of("[:find ?n :in $\n :where [$other ?e :person/name ?n]]"),
+                with("[:find ?n ?m :in $ [[?n ?m]]\n :where [?e :person/name ?n]]", &["[[1]]"]),
+                with("[:find ?n :in $ $pairs\n :where [?e :person/name ?n] [$pairs ?e ?x ?y]]", &["[[1 2]]"]),
+                with(
+                    "[:find ?v :in $ $pairs\n :where [$pairs ?e ?x] [(get-else $pairs ?e :person/age 0) ?v]]",
+                    &["[[1 2]]"],
+                ),
+                with("[:find ?n :in $ ?e\n :where [?e :person/name ?n]]", &["[:person/name \"Zoe\"]"]),
             ],
         ),
         (
@@ -93,6 +86,8 @@ fn chapters() -> Vec<(&'static str, &'static str, Vec<Mistake>)> {
                 of("[:find ?n\n :where [?e :person/name ?n] (> ?n 3)]"),
                 of("[:find ?n\n :where [?e :person/name ?n] (nto [?e :person/age])]"),
                 of("[:find ?n\n :where [?e :person/name ?n] (not)]"),
+                of("[:find ?n\n :where [?e :person/name ?n] (or)]"),
+                of("[:find ?n\n :where [?e :person/name ?n] (not-join [] [_ :person/age])]"),
                 of("[:find ?n\n :where [?e :person/name ?n] (not [_ :person/age])]"),
                 of("[:find ?n\n :where (and [?e :person/name ?n] [?e :person/age 38])]"),
                 of("[:find ?t\n :where [?e :person/name ?n ?t]]"),
@@ -162,6 +157,15 @@ fn chapters() -> Vec<(&'static str, &'static str, Vec<Mistake>)> {
                     &["\"[[(adult ?e) [?e :person/age ?a] [(>= ?a 18)]]]\""],
                 ),
                 with("[:find ?e :in $ %\n :where (adult ?e)]", &["\"[[(adult ?e)]]\""]),
+                with("[:find ?e :in $ %\n :where (adult ?e)]", &["\"[[(adult) [?e :person/age]]]\""]),
+                with("[:find ?e :in $ %\n :where (adult ?e)]", &["\"[[(?adult ?e) [?e :person/age]]]\""]),
+                with("[:find ?e :in $ %\n :where (adult ?e)]", &["\"[[(adult ?e) [?e :person/age]]\""]),
+                with("[:find ?e :in $ %\n :where (adult ?e)]", &["17"]),
+                with(
+                    "[:find ?e :in $ %\n :where (known ?e)]",
+                    &["\"[[(known ?e) [?e :person/age]] [(known ?e ?n) [?e :person/name ?n]]]\""],
+                ),
+                with("[:find ?x :in $ %\n :where (next ?a ?x)]", &["\"[[(next [?a] ?x) [(inc ?a) ?x]]]\""]),
                 with(
                     "[:find ?e :in $ %\n :where (adult ?e)]",
                     &["\"[[(adult 18 ?e) [?e :person/age 18]]]\""],
@@ -197,113 +201,14 @@ fn chapters() -> Vec<(&'static str, &'static str, Vec<Mistake>)> {
                 of("[:find (pull ?e [*])\n :where [?e :person/name ?n] :order-by 0]"),
                 of("[:find ?v\n :where [?e :note ?v] :order-by ?v]"),
                 of("[:find ?n\n :where [?e :person/name ?n] :limit 0]"),
+                of("[:find ?n\n :where [?e :person/name ?n] :order-by [?n ?n]]"),
+                of("[:find ?n (count ?e) (sum ?e)\n :where [?e :person/name ?n] :order-by ?e]"),
+                of("[:find ?a (count ?e)\n :where [?e :person/age ?a] :having [(bigger (count ?e) 1)]]"),
+                with("[:find ?n :in $ [?k ...]\n :where [?e :person/name ?n] :limit ?k]", &["[1]"]),
                 with("[:find ?n :in $ ?k\n :where [?e :person/name ?n] :limit ?k]", &["0"]),
                 of("[:find ?n\n :where [?e :person/name ?n] :offset -1]"),
                 of("[:find ?n\n :where [?e :person/name ?n] :timeout 0]"),
             ],
         ),
     ]
-}
-
-fn db() -> Db {
-    let schema = Schema::from_value(&edn::read(SCHEMA).expect("EDN")).expect("a schema");
-    let facts = edn::read(FACTS).expect("EDN");
-    Db::empty(schema, DbOptions::default()).db_with(&facts).expect("facts")
-}
-
-fn run(mistake: &Mistake, options: &QueryOptions) -> Result<Vec<String>> {
-    let parsed = parse(mistake.query)?;
-    let mut inputs: Vec<Input> = vec![db().into()];
-    inputs.extend(mistake.inputs.iter().map(|input| Input::Value(edn::read(input).expect("EDN"))));
-    let result = query(&parsed, &inputs, options)?;
-    Ok(result.warnings().iter().map(ToString::to_string).collect())
-}
-
-fn show_input(input: &str) -> String {
-    match edn::read(input).expect("EDN") {
-        Value::Str(rules) if rules.starts_with("[[(") => format!("with the rules {rules}"),
-        value => format!("with the input {value}"),
-    }
-}
-
-fn gallery() -> String {
-    let mut out = String::from(
-        "# Errors, by mistake\n\n\
-         Every mistake in a query has its own error: a stable code, a message, the place in the text, and what to do about it.\n\
-         This page is written by `crates/query/tests/error_gallery.rs` from real queries over this schema:\n\n```clojure\n",
-    );
-    writeln!(out, "{SCHEMA}\n```").expect("writing to a string");
-    for (title, about, mistakes) in chapters() {
-        write!(out, "\n## {title}\n\n{about}\n").expect("writing to a string");
-        for mistake in &mistakes {
-            let error = run(mistake, &QueryOptions::default()).expect_err(mistake.query);
-            write!(out, "\n```text\n{}```\n", error.render()).expect("writing to a string");
-            for input in mistake.inputs {
-                writeln!(out, "{}\n", code(&show_input(input))).expect("writing to a string");
-            }
-        }
-    }
-    out.push_str(
-        "\n## Limits\n\nA query that takes too much ends in an error of its own and leaves nothing behind.\n",
-    );
-    let pairs = of("[:find ?a ?b ?c ?d\n :where [?a] [?b] [?c] [?d]]");
-    let cancelled = CancelToken::new();
-    cancelled.cancel();
-    let options = QueryOptions::default();
-    for options in [
-        options.clone().timeout(std::time::Duration::ZERO),
-        options.clone().rows_max(10),
-        options.clone().cancel(cancelled),
-    ] {
-        let error = run(&pairs, &options).expect_err("a limit");
-        write!(out, "\n```text\n{}```\n", error.render()).expect("writing to a string");
-    }
-    out.push_str(
-        "\n## Warnings\n\nAn attribute that the schema does not know is an error under the `strict` option or a closed schema. \
-         Otherwise the answer is empty, and the result's `warnings()` say:\n",
-    );
-    for mistake in [
-        of("[:find ?e :where [?e :person/nmae \"Ann\"]]"),
-        of("[:find ?e :where [?e :person/_friend 1]]"),
-        of("[:find ?e :where [?e :person/age 38.5]]"),
-    ] {
-        let warnings = run(&mistake, &options).expect("only a warning");
-        write!(out, "\n```text\n{}\nwarning: {}\n```\n", mistake.query, warnings.join("\n"))
-            .expect("writing to a string");
-    }
-    out
-}
-
-fn code(text: &str) -> String {
-    let fence = if text.contains('`') { "``" } else { "`" };
-    let (intro, rest) =
-        text.split_at(text.find(['[', '"']).unwrap_or_else(|| text.rfind(' ').map_or(0, |at| at + 1)));
-    format!("{intro}{fence}{rest}{fence}")
-}
-
-#[test]
-fn the_gallery_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors.md");
-    let gallery = gallery();
-    if std::env::var_os("FACTUM_BLESS").is_some() {
-        std::fs::write(&path, &gallery).expect("docs/errors.md can be written");
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    let first = gallery.lines().zip(written.lines()).find(|(now, then)| now != then);
-    assert!(
-        written == gallery,
-        "docs/errors.md is out of date (FACTUM_BLESS=1 rewrites it); first difference: {first:?}"
-    );
-}
-
-#[test]
-fn every_code_and_place_is_there() {
-    for (_, _, mistakes) in chapters() {
-        for mistake in &mistakes {
-            let error = run(mistake, &QueryOptions::default()).expect_err(mistake.query);
-            assert!(error.code().starts_with(':'), "{error}");
-            assert!(!error.class().is_empty(), "{error}");
-            assert!(error.render().contains('^'), "no place: {}", error.render());
-        }
-    }
 }

@@ -1,0 +1,12 @@
+//! Parser, analyser, planner and executor of queries. The body is shared with the ordinary tests.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../tests/src/fuzz/query_parser.rs"]
+mod body;
+
+fuzz_target!(|text: &str| {
+    body::check(text);
+});
