@@ -76,9 +76,14 @@ impl CliError {
     }
 }
 
+/// Whether to write colours: on a terminal, unless the user does not want them.
+pub fn colours(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// Makes the first word of messages bold and red, and carets and help stand out, on a terminal.
 pub fn paint(message: &str, terminal: bool) -> String {
-    if !terminal || std::env::var_os("NO_COLOR").is_some() {
+    if !colours(terminal) {
         return message.to_owned();
     }
     let mut out = String::with_capacity(message.len() + 64);

@@ -5,6 +5,7 @@ mod commands;
 mod error;
 mod exec;
 mod import;
+mod interrupt;
 mod output;
 mod repl;
 

@@ -33,7 +33,7 @@ pub fn query(query: impl AsQuery, inputs: impl IntoInputs) -> Result<QueryResult
 pub fn explain(query: impl AsQuery, inputs: impl IntoInputs, run: bool) -> Result<Explanation> {
     let query = query.as_query()?;
     let inputs: Vec<query::Input> = inputs.into_inputs().into_iter().map(|input| input.0).collect();
-    let options = query::ExplainOptions { run };
+    let options = query::ExplainOptions::default().run(run);
     Ok(query::explain(&query, &inputs, &query::QueryOptions::default(), options)?)
 }
 

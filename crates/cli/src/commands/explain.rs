@@ -1,12 +1,13 @@
 //! `factum explain`: the plan of a query.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::{inputs, open_existing, text_argument, warn};
-use crate::error::CliError;
+use crate::error::{CliError, colours};
+use crate::interrupt;
 use crate::output::Format;
 
 /// Arguments of `factum explain`.
@@ -31,11 +32,14 @@ pub struct ExplainArgs {
 pub fn run(args: &ExplainArgs) -> Result<(), CliError> {
     let query = text_argument(&args.query)?;
     let inputs = inputs(&args.inputs)?;
-    let db = open_existing(&args.dir)?.db()?;
+    let db = open_existing(&args.dir)?.db()?.with_cancel(interrupt::token());
     let explanation = db.explain(query, inputs, args.analyze)?;
     warn(explanation.warnings());
     let mut out = io::stdout().lock();
     match args.format {
+        Format::Table | Format::Csv if colours(io::stdout().is_terminal()) => {
+            write!(out, "{}", explanation.painted())?;
+        }
         Format::Table | Format::Csv => write!(out, "{explanation}")?,
         Format::Edn => writeln!(out, "{}", explanation.to_value())?,
         Format::Json => writeln!(out, "{}", crate::output::to_json(&explanation.to_value()))?,

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{inputs, open_existing, text_argument, warn};
 use crate::error::CliError;
+use crate::interrupt;
 use crate::output::{self, Format};
 
 /// Arguments of `factum query`.
@@ -39,7 +40,8 @@ pub fn run(args: &QueryArgs) -> Result<(), CliError> {
     let query = text_argument(&args.query)?;
     let inputs = inputs(&args.inputs)?;
     let conn = open_existing(&args.dir)?;
-    let db = conn.db()?.with_timeout(args.timeout.map(Duration::from_millis));
+    let timeout = args.timeout.map(Duration::from_millis);
+    let db = conn.db()?.with_timeout(timeout).with_cancel(interrupt::token());
     let start = Instant::now();
     let result = db.query_with(query, inputs)?;
     let elapsed = start.elapsed();

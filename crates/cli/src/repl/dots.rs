@@ -1,11 +1,11 @@
 //! The dot-commands of the shell.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use super::{Next, Shell, open};
 use crate::commands;
-use crate::error::CliError;
+use crate::error::{CliError, colours};
 use crate::exec::FORMS;
 use crate::output::{Align, Format, count, grid};
 
@@ -139,7 +139,11 @@ fn analyze(shell: &mut Shell, query: &str) -> Result<Next, CliError> {
 fn explain_query(shell: &mut Shell, query: &str, run: bool) -> Result<Next, CliError> {
     let explanation = shell.db()?.explain(query, (), run)?;
     commands::warn(explanation.warnings());
-    write!(io::stdout().lock(), "{explanation}")?;
+    let mut out = io::stdout().lock();
+    match colours(out.is_terminal()) {
+        true => write!(out, "{}", explanation.painted())?,
+        false => write!(out, "{explanation}")?,
+    }
     Ok(Next::Prompt)
 }
 

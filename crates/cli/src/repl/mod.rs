@@ -12,12 +12,11 @@ mod words;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Args;
 use edn::{Form, FormKind, Value};
-use factum::{CancelToken, Connection, Db};
+use factum::{Connection, Db};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
@@ -25,6 +24,7 @@ use rustyline::{CompletionType, Config, Editor};
 use crate::commands::warn;
 use crate::error::{CliError, paint};
 use crate::exec::{EvalError, Item, Session};
+use crate::interrupt;
 use crate::output::{self, Format};
 
 use helper::ShellHelper;
@@ -43,8 +43,6 @@ struct Shell {
     format: Format,
     rows_max: usize,
     timer: bool,
-    /// Stops what runs now; shared with the handler of Ctrl-C.
-    cancel: Arc<Mutex<CancelToken>>,
 }
 
 /// Whether the shell goes on.
@@ -55,18 +53,13 @@ enum Next {
 
 /// Runs the command.
 pub fn run(args: &ReplArgs) -> Result<(), CliError> {
-    let cancel = Arc::new(Mutex::new(CancelToken::new()));
     let mut shell = Shell {
         conn: open(args.dir.as_deref())?,
         session: Session::default(),
         format: Format::Table,
         rows_max: 100,
         timer: true,
-        cancel: cancel.clone(),
     };
-    // At the prompt the editor takes Ctrl-C itself; while a query runs, it stops the query and not the shell.
-    ctrlc::set_handler(move || cancel.lock().unwrap_or_else(PoisonError::into_inner).cancel())
-        .map_err(|error| CliError::Output(io::Error::other(error)))?;
     let terminal = io::stdin().is_terminal();
     if terminal {
         shell.greet()?;
@@ -172,11 +165,10 @@ impl Shell {
         Ok(())
     }
 
-    /// The current database, with a new chance for Ctrl-C.
+    /// The current database, with a new chance for Ctrl-C: at the prompt the editor takes it itself, while a query runs
+    /// it stops the query and not the shell.
     fn db(&self) -> Result<Db, CliError> {
-        let token = CancelToken::new();
-        *self.cancel.lock().unwrap_or_else(PoisonError::into_inner) = token.clone();
-        Ok(self.conn.db()?.with_cancel(token))
+        Ok(self.conn.db()?.with_cancel(interrupt::token()))
     }
 
     /// A bare query is asked of the current database.

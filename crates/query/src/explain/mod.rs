@@ -6,6 +6,8 @@
 //! ```
 
 mod describe;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,8 @@ use describe::Describe;
 pub struct ExplainOptions {
     /// Runs the query and adds what was measured.
     pub run: bool,
+    /// How long it took to parse the query, where that was measured: the first stage.
+    pub parsed_in: Option<Duration>,
 }
 
 impl ExplainOptions {
@@ -38,6 +42,13 @@ impl ExplainOptions {
     #[must_use]
     pub fn run(mut self, run: bool) -> Self {
         self.run = run;
+        self
+    }
+
+    /// Says how long parsing took.
+    #[must_use]
+    pub fn parsed_in(mut self, time: Duration) -> Self {
+        self.parsed_in = Some(time);
         self
     }
 }
@@ -54,7 +65,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The time that each stage took: `analyse`, `plan`, and `execute` if the query ran.
+    /// The time that each stage took: `parse` if it was measured, `analyse`, `plan`, and `execute` if the query ran.
     pub fn stages(&self) -> &[(&'static str, Duration)] {
         &self.stages
     }
@@ -92,12 +103,32 @@ impl Explanation {
     }
 }
 
+impl Explanation {
+    /// The tree with colours for a terminal: operators and estimates stand out, those that were wrong by more than ten
+    /// times in yellow. [`Display`](fmt::Display) is the same without colours.
+    pub fn painted(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.draw(&mut out, true);
+        out
+    }
+
+    fn draw(&self, f: &mut dyn fmt::Write, colours: bool) -> fmt::Result {
+        self.root.draw(f, colours)?;
+        let stages: Vec<String> =
+            self.stages.iter().map(|(name, time)| format!("{name} {time:.1?}")).collect();
+        let stages = stages.join(" · ");
+        match colours {
+            true => writeln!(f, "\x1b[2m{stages}\x1b[0m")?,
+            false => writeln!(f, "{stages}")?,
+        }
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.root)?;
-        let stages = self.stages.iter().map(|(name, time)| format!("{name} {time:.1?}"));
-        writeln!(f, "{}", stages.collect::<Vec<_>>().join(" · "))?;
-        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))
+        self.draw(f, false)
     }
 }
 
@@ -129,11 +160,12 @@ pub fn explain(
 ) -> Result<Explanation> {
     let timeout = query.timeout.map(|timeout| Duration::from_millis(timeout.millis));
     let execution = options.for_execution(timeout);
+    let budget = Budget::new(execution.limits.clone());
     let start = Instant::now();
     let analysed = analyse::analyse(query, inputs, options)?;
-    let mut stages = vec![("analyse", start.elapsed())];
-    let deadline = execution.limits.timeout.map(|timeout| start + timeout);
-    let caller = Caller::new(&analysed, options, deadline);
+    let mut stages: Vec<_> = explain.parsed_in.iter().map(|time| ("parse", *time)).collect();
+    stages.push(("analyse", start.elapsed()));
+    let caller = Caller::new(&analysed, &analysed.sources, options, &budget);
     let arena = Arena::default();
     let input = match &analysed.rows {
         Some(rows) => {
@@ -149,7 +181,6 @@ pub fn explain(
     let mut result_rows = None;
     if explain.run {
         let measured = Measures::new(plan.steps);
-        let budget = Budget::new(execution.limits.clone());
         let run = Run { sources: &analysed.sources, arena: &arena, host: &caller };
         let start = Instant::now();
         let relation =

@@ -50,7 +50,7 @@ impl Node {
 
     /// Adds a line for this node and then for those below it. The first child goes on in the same column, since it is
     /// the step before; further ones branch off.
-    fn lines(&self, indent: &str, lines: &mut Vec<[String; 3]>) {
+    fn lines<'n>(&'n self, indent: &str, lines: &mut Vec<Line<'n>>) {
         let figures = match (self.estimate, self.rows) {
             (Some(estimate), Some(rows)) => format!("{} rows, est. {}", count(rows as f64), count(estimate)),
             (Some(estimate), None) => format!("est. {} rows", count(estimate)),
@@ -58,15 +58,86 @@ impl Node {
             (None, None) => String::new(),
         };
         let time = self.time.map_or_else(String::new, |time| format!("{time:.1?}"));
-        let reason = if self.reason.is_empty() { String::new() } else { format!("  -- {}", self.reason) };
-        let head = format!("{indent}{} {}{reason}", self.operator, self.detail).trim_end().to_owned();
-        lines.push([head, figures, time]);
+        lines.push(Line { node: self, indent: indent.to_owned(), figures, time });
         for child in self.children.iter().skip(1) {
             child.lines(&format!("{indent}|   "), lines);
         }
         if let Some(child) = self.children.first() {
             child.lines(indent, lines);
         }
+    }
+
+    /// Whether the rows were expected to be about as many as they were.
+    fn is_well_estimated(&self) -> bool {
+        let (Some(estimate), Some(rows)) = (self.estimate, self.rows) else { return true };
+        let (estimate, rows) = (estimate.max(1.0), (rows as f64).max(1.0));
+        estimate.max(rows) <= MISJUDGED * estimate.min(rows)
+    }
+
+    /// The tree as lines, for a terminal with colours if `colours`.
+    pub(super) fn draw(&self, f: &mut dyn fmt::Write, colours: bool) -> fmt::Result {
+        let mut lines = Vec::new();
+        self.lines("", &mut lines);
+        let widest = |width: &dyn Fn(&Line<'_>) -> usize, most: usize| {
+            lines.iter().map(width).max().unwrap_or(0).min(most)
+        };
+        let heads = widest(&|line| line.width(), 90);
+        let figures = widest(&|line| line.figures.chars().count(), 40);
+        for line in &lines {
+            line.draw(f, heads, figures, colours)?;
+        }
+        Ok(())
+    }
+}
+
+/// Estimates that are wrong by more than this factor stand out.
+const MISJUDGED: f64 = 10.0;
+
+/// A node in one line.
+struct Line<'n> {
+    node: &'n Node,
+    indent: String,
+    figures: String,
+    time: String,
+}
+
+impl Line<'_> {
+    fn width(&self) -> usize {
+        let reason = match self.node.reason.chars().count() {
+            0 => 0,
+            width => width + 5,
+        };
+        let detail = self.node.detail.chars().count();
+        self.indent.chars().count()
+            + self.node.operator.chars().count()
+            + usize::from(detail > 0)
+            + detail
+            + reason
+    }
+
+    fn draw(&self, f: &mut dyn fmt::Write, heads: usize, figures: usize, colours: bool) -> fmt::Result {
+        let paint = |style: &str, text: &str| match colours && !text.is_empty() {
+            true => format!("\x1b[{style}m{text}\x1b[0m"),
+            false => text.to_owned(),
+        };
+        let Node { operator, detail, reason, .. } = self.node;
+        let mut line = format!("{}{}", paint("2", &self.indent), paint("1;36", operator));
+        if !detail.is_empty() {
+            line.push(' ');
+            line.push_str(detail);
+        }
+        if !reason.is_empty() {
+            line.push_str(&paint("2", &format!("  -- {reason}")));
+        }
+        if !self.figures.is_empty() || !self.time.is_empty() {
+            line.push_str(&" ".repeat(heads.saturating_sub(self.width()) + 2));
+            let style = if self.node.is_well_estimated() { "32" } else { "1;33" };
+            line.push_str(&paint(style, &format!("{:>figures$}", self.figures)));
+            if !self.time.is_empty() {
+                line.push_str(&paint("2", &format!("  {:>9}", self.time)));
+            }
+        }
+        writeln!(f, "{}", line.trim_end())
     }
 }
 
@@ -85,17 +156,7 @@ fn count(number: f64) -> String {
 
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = Vec::new();
-        self.lines("", &mut lines);
-        let widest = |column: usize, most: usize| {
-            lines.iter().map(|line: &[String; 3]| line[column].chars().count()).max().unwrap_or(0).min(most)
-        };
-        let (heads, figures) = (widest(0, 90), widest(1, 40));
-        for [head, figure, time] in &lines {
-            let line = format!("{head:<heads$}  {figure:>figures$}  {time:>9}");
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        Ok(())
+        self.draw(f, false)
     }
 }
 

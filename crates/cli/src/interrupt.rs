@@ -1,0 +1,35 @@
+//! Ctrl-C: stops the query that runs, not the program.
+//!
+//! A query that is cancelled ends with its own error, so that locks and reader slots are given back. Pressing Ctrl-C
+//! once more ends the program at once.
+
+use std::process;
+use std::sync::{Mutex, Once, PoisonError};
+
+use factum::CancelToken;
+
+/// The token of what runs now.
+static CURRENT: Mutex<Option<CancelToken>> = Mutex::new(None);
+static HANDLER: Once = Once::new();
+
+/// The exit code of programs that are ended by Ctrl-C.
+const INTERRUPTED: i32 = 130;
+
+/// A token that the next Ctrl-C cancels.
+pub fn token() -> CancelToken {
+    HANDLER.call_once(|| {
+        // Without a handler Ctrl-C ends the program, which is good enough.
+        let _ = ctrlc::set_handler(interrupt);
+    });
+    let token = CancelToken::new();
+    *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+    token
+}
+
+fn interrupt() {
+    let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match current {
+        Some(token) => token.cancel(),
+        None => process::exit(INTERRUPTED),
+    }
+}
