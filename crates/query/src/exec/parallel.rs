@@ -19,10 +19,13 @@ use super::error::Result;
 use super::pipeline::Runner;
 use crate::plan::{Pipeline, Start};
 
-/// Batches that one thread takes at a time.
+/// Batches that make up the input of one runner of the remaining steps.
 const MORSEL: usize = 8;
-/// Morsels per thread in one wave.
+/// Runners per thread in one wave.
 const WAVE: usize = 8;
+/// Batches that a runner makes before the others get their turn. What a turn makes lies in memory until it is handed
+/// on, so this bounds it, however much the remaining steps multiply rows.
+const TURN: usize = 16;
 
 /// A pipeline in execution.
 pub(super) enum Source<'s> {
@@ -35,6 +38,8 @@ pub(super) struct Waves<'s> {
     first: Runner<'s>,
     rest: Pipeline,
     scope: Scope<'s>,
+    /// The runners of this wave that have not come to their end.
+    active: Vec<Runner<'s>>,
     ready: VecDeque<Batch<'s>>,
 }
 
@@ -55,7 +60,13 @@ impl<'s> Source<'s> {
         // Opening the rest once makes what its threads will share.
         drop(Runner::open(&rest, context, scope)?);
         let first = Runner::open(&first, context, scope)?;
-        Ok(Self::Parallel(Box::new(Waves { first, rest, scope: scope.clone(), ready: VecDeque::new() })))
+        Ok(Self::Parallel(Box::new(Waves {
+            first,
+            rest,
+            scope: scope.clone(),
+            active: Vec::new(),
+            ready: VecDeque::new(),
+        })))
     }
 
     /// The next batch of rows.
@@ -68,45 +79,55 @@ impl<'s> Source<'s> {
 }
 
 impl<'s> Waves<'s> {
+    /// Batches come in an order that depends on the plan and the data but not on the threads: in each turn those of the
+    /// first runner, then those of the second.
     fn next(&mut self, context: &Context<'s, '_>) -> Result<Option<Batch<'s>>> {
         loop {
             if let Some(batch) = self.ready.pop_front() {
                 return Ok(Some(batch));
             }
-            let mut wave = Vec::new();
-            while wave.len() < MORSEL * WAVE * context.threads {
+            if self.active.is_empty() {
+                self.start(context)?;
+            }
+            if self.active.is_empty() {
+                return Ok(None);
+            }
+            let turns: Vec<Vec<Batch<'s>>> =
+                self.active.par_iter_mut().map(|runner| turn(runner, context)).collect::<Result<_>>()?;
+            let mut ended = turns.iter().map(|batches| batches.len() < TURN);
+            self.active.retain(|_| !ended.next().unwrap_or_default());
+            self.ready.extend(turns.into_iter().flatten());
+        }
+    }
+
+    /// Opens the runners of the next wave, each with a few batches of the first steps as its input.
+    fn start(&mut self, context: &Context<'s, '_>) -> Result<()> {
+        while self.active.len() < WAVE * context.threads {
+            let mut input = Batch::default();
+            for _ in 0..MORSEL {
                 match self.first.next(context)? {
-                    Some(batch) => wave.push(batch),
+                    Some(batch) => input.append(&batch),
                     None => break,
                 }
             }
-            if wave.is_empty() {
-                return Ok(None);
+            if input.rows == 0 {
+                break;
             }
-            let (rest, scope) = (&self.rest, &self.scope);
-            let parts: Vec<Vec<Batch<'s>>> = wave
-                .par_chunks(MORSEL)
-                .map(|morsel| run(rest, scope, morsel, context))
-                .collect::<Result<_>>()?;
-            self.ready.extend(parts.into_iter().flatten());
+            let scope = Scope { input: Arc::new(input), tables: self.scope.tables.clone() };
+            self.active.push(Runner::open(&self.rest, context, &scope)?);
         }
+        Ok(())
     }
 }
 
-/// The remaining steps over one morsel.
-fn run<'s>(
-    rest: &Pipeline,
-    scope: &Scope<'s>,
-    morsel: &[Batch<'s>],
-    context: &Context<'s, '_>,
-) -> Result<Vec<Batch<'s>>> {
-    let mut input = Batch::default();
-    morsel.iter().for_each(|batch| input.append(batch));
-    let scope = Scope { input: Arc::new(input), tables: scope.tables.clone() };
-    let mut runner = Runner::open(rest, context, &scope)?;
+/// The next few batches of a runner; fewer than [`TURN`] are its last.
+fn turn<'s>(runner: &mut Runner<'s>, context: &Context<'s, '_>) -> Result<Vec<Batch<'s>>> {
     let mut batches = Vec::new();
-    while let Some(batch) = runner.next(context)? {
-        batches.push(batch);
+    while batches.len() < TURN {
+        match runner.next(context)? {
+            Some(batch) => batches.push(batch),
+            None => break,
+        }
     }
     Ok(batches)
 }
