@@ -112,17 +112,26 @@ impl Effort {
     /// For a quick look and for CI.
     pub const QUICK: Self = Self { runs_min: 2, budget: Duration::from_millis(100) };
 
-    /// The median time in milliseconds of each of `works`, which take turns so that noise meets all of them alike.
+    /// The median time in milliseconds of each of `works`, which take turns so that noise meets all of them alike. Short
+    /// works run several times in each turn: what the one before has left in the caches would decide else.
     pub fn medians<const N: usize>(self, mut works: [&mut dyn FnMut(); N]) -> [f64; N] {
+        /// Milliseconds that one turn should take at least.
+        const TURN: f64 = 2.0;
         let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::new());
         let started = Instant::now();
-        // One unmeasured round warms caches and prepared statements.
+        // One unmeasured round warms caches and prepared statements, another says how often short works have to run.
         works.iter_mut().for_each(|work| work());
+        let mut repeats = [1_u32; N];
+        for (work, repeats) in works.iter_mut().zip(&mut repeats) {
+            let start = Instant::now();
+            work();
+            *repeats = (TURN / (start.elapsed().as_secs_f64() * 1e3)).clamp(1.0, 100.0) as u32;
+        }
         while times[0].len() < self.runs_min || started.elapsed() < self.budget * N as u32 {
-            for (work, times) in works.iter_mut().zip(&mut times) {
+            for ((work, times), repeats) in works.iter_mut().zip(&mut times).zip(repeats) {
                 let start = Instant::now();
-                work();
-                times.push(start.elapsed().as_secs_f64() * 1e3);
+                (0..repeats).for_each(|_| work());
+                times.push(start.elapsed().as_secs_f64() * 1e3 / f64::from(repeats));
             }
             if times[0].len() >= 1000 {
                 break;

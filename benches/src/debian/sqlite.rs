@@ -49,11 +49,16 @@ impl Sqlite {
 
     /// The single integer that a query answers; `:attribute` words in `sql` stand for attribute numbers.
     pub fn number(&self, sql: &str) -> Result<i64> {
-        self.connection.prepare_cached(&self.expand(sql))?.query_row([], |row| row.get(0))
+        self.ask(&self.expand(sql))
+    }
+
+    /// The single integer that expanded SQL answers, as a prepared statement.
+    pub fn ask(&self, sql: &str) -> Result<i64> {
+        self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
     }
 
     /// Replaces `:name` by the number of that attribute and `@name` by the entity of that package.
-    fn expand(&self, sql: &str) -> String {
+    pub fn expand(&self, sql: &str) -> String {
         sql.split(' ')
             .map(|word| {
                 let end = word.find([')', ',', ';']).unwrap_or(word.len());

@@ -20,7 +20,7 @@ impl Span {
 }
 
 /// An EDN value with the span of every part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Form {
     /// Where the form stood; `0..0` for forms made by a program.
     pub span: Span,
@@ -29,7 +29,7 @@ pub struct Form {
 }
 
 /// The shape of a [`Form`]: a leaf, or a collection of further forms in the order of the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FormKind {
     /// Anything that is not a collection.
     Atom(Value),

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use edn::{Keyword, Value};
+use serde::de::DeserializeOwned;
 use storage::{EntityId, Schema, SchemaPatch, Store};
 
 use crate::db::Runtime;
+use crate::inputs::IntoInputs;
 use crate::queue::{Done, PendingTx, Progress, Queue, Request};
-use crate::text::{SchemaInput, TxInput};
+use crate::text::{AsQuery, SchemaInput, TxInput};
 use crate::transaction::Transaction;
-use crate::{Db, Error, Options, Result, TxReport};
+use crate::{Db, Error, Options, Prepared, Result, TxReport};
 
 /// A database in a file or in memory, to read from and to write to.
 ///
@@ -113,6 +115,11 @@ impl Connection {
     /// so let go of it when done.
     pub fn db(&self) -> Result<Db> {
         Ok(Db::new(self.store()?.db()?, self.inner.runtime.clone()))
+    }
+
+    /// A query to be asked many times of this connection's databases; see [`Db::prepare`].
+    pub fn prepare<I: IntoInputs, R: DeserializeOwned>(&self, query: impl AsQuery) -> Result<Prepared<I, R>> {
+        Ok(Prepared::new(query.prepared(&self.inner.runtime.plans)?))
     }
 
     /// The attributes of the newest state.

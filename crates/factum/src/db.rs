@@ -1,25 +1,31 @@
 //! [`Db`]: a database as a value.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use edn::{Keyword, Value};
 use query::pull::{PullOptions, Puller};
-use query::{Query, QueryOptions};
+use query::{PlanCache, Query, QueryOptions};
 use serde::de::DeserializeOwned;
 use storage::transact::{TxFunctions, TxReport as StorageReport, transact};
 use storage::{Datom, Datoms, EntityId, Index, Schema};
 
 use crate::inputs::IntoInputs;
 use crate::text::{AsPattern, AsQuery, EntityRef, TxInput};
-use crate::{CancelToken, Entity, Error, Explanation, Input, Options, QueryResult, Result, TxReport};
+use crate::{
+    CancelToken, Entity, Error, Explanation, Input, Options, PlanCacheStats, Prepared, QueryResult, Result,
+    TxReport,
+};
 
 /// What a connection knows beside its data; every database that comes from it knows it, too.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Runtime {
     pub(crate) query: QueryOptions,
     pub(crate) transactions: TxFunctions,
+    /// Plans of queries asked before.
+    pub(crate) plans: Arc<PlanCache>,
 }
 
 /// An immutable database: it gives the same answers for as long as it lives, whatever is committed meanwhile.
@@ -87,9 +93,39 @@ impl Db {
     /// # Ok::<(), factum::Error>(())
     /// ```
     pub fn query_with(&self, query: impl AsQuery, inputs: impl IntoInputs) -> Result<QueryResult> {
-        let query = query.as_query()?;
-        let inputs = self.all_inputs(&query, inputs);
-        Ok(QueryResult(query::query(&query, &inputs, &self.runtime.query)?))
+        self.run_prepared(&*query.prepared(&self.runtime.plans)?, inputs)
+    }
+
+    /// A query to be asked many times, with inputs and rows of Rust types if wanted.
+    ///
+    /// Queries given to [`query`](Self::query) are kept in the same way, found by their text; preparing saves looking
+    /// them up and says what goes in and comes out.
+    ///
+    /// ```
+    /// # use factum::{Db, Prepared};
+    /// # let db = Db::empty(())?.with(r#"[{:name "Ann" :age 38} {:name "Bob" :age 41}]"#)?.db_after();
+    /// let age: Prepared<(&str,), i64> = db.prepare("[:find ?a . :in $ ?n :where [?e :name ?n] [?e :age ?a]]")?;
+    /// assert_eq!(age.first(&db, ("Bob",))?, Some(41));
+    /// assert_eq!(age.first(&db, ("Cy",))?, None);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn prepare<I: IntoInputs, R: DeserializeOwned>(&self, query: impl AsQuery) -> Result<Prepared<I, R>> {
+        Ok(Prepared::new(query.prepared(&self.runtime.plans)?))
+    }
+
+    /// Runs a prepared query with this database as its first source.
+    pub(crate) fn run_prepared(
+        &self,
+        prepared: &query::Prepared,
+        inputs: impl IntoInputs,
+    ) -> Result<QueryResult> {
+        let inputs = self.all_inputs(prepared.query(), inputs);
+        Ok(QueryResult(prepared.run(&inputs, &self.runtime.query)?))
+    }
+
+    /// How the plans of queries asked before were used again; they are shared with the connection.
+    pub fn plan_cache(&self) -> PlanCacheStats {
+        self.runtime.plans.stats()
     }
 
     /// The rows of a query as a Rust type; short for [`query`](Self::query) and [`rows`](QueryResult::rows).
@@ -99,9 +135,13 @@ impl Db {
 
     /// How a query would be answered; with `run`, also how that went.
     pub fn explain(&self, query: impl AsQuery, inputs: impl IntoInputs, run: bool) -> Result<Explanation> {
+        let start = Instant::now();
         let query = query.as_query()?;
+        let mut options = query::ExplainOptions::default().run(run);
+        if let Cow::Owned(_) = query {
+            options = options.parsed_in(start.elapsed());
+        }
         let inputs = self.all_inputs(&query, inputs);
-        let options = query::ExplainOptions { run };
         Ok(query::explain(&query, &inputs, &self.runtime.query, options)?)
     }
 

@@ -126,6 +126,7 @@ mod error;
 mod inputs;
 mod key_value;
 mod options;
+mod prepared;
 mod queue;
 mod report;
 mod result;
@@ -136,8 +137,8 @@ mod transaction;
 /// What most programs use, for `use factum::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        Connection, Db, EntityBuilder, EntityId, Input, Keyword, Options, QueryResult, Transaction, Tx,
-        TxReport, Value, inputs, lookup, values,
+        Connection, Db, EntityBuilder, EntityId, Input, Keyword, Options, Prepared, QueryResult, Transaction,
+        Tx, TxReport, Value, inputs, lookup, values,
     };
 }
 
@@ -148,6 +149,7 @@ pub use error::{Error, Result};
 pub use inputs::{Input, IntoInputs, ToValue};
 pub use key_value::Kv;
 pub use options::Options;
+pub use prepared::Prepared;
 pub use queue::PendingTx;
 pub use report::TxReport;
 pub use result::QueryResult;
@@ -160,8 +162,8 @@ pub use kv::{self, Durability};
 pub use query::exec::CancelToken;
 pub use query::pull::{PullError, PullOptions, PullPattern, PullWarning, Puller};
 pub use query::{
-    self as query_engine, Explanation, FindShape, FunctionError, FunctionRegistry, Query, QueryFunction,
-    QueryOptions, SourceText, Warning,
+    self as query_engine, Explanation, FindShape, FunctionError, FunctionRegistry, PlanCache, PlanCacheStats,
+    Query, QueryFunction, QueryOptions, SourceText, Warning,
 };
 pub use storage::entity::{Entity, EntityValue};
 pub use storage::transact::{

@@ -1,11 +1,12 @@
 //! [`Options`]: how a database is opened and what its transactions and queries may use.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use edn::Value;
 use kv::{Durability, EnvOptions};
-use query::{FunctionRegistry, QueryOptions};
+use query::{FunctionRegistry, PlanCache, QueryOptions};
 use storage::transact::TxFunctions;
 use storage::{DbOptions, Schema, StoreOptions};
 
@@ -37,6 +38,7 @@ pub struct Options {
     auto_entity_time: Option<bool>,
     adopt: bool,
     create_new: bool,
+    plan_cache: Option<usize>,
     runtime: Runtime,
 }
 
@@ -148,6 +150,12 @@ impl Options {
         self
     }
 
+    /// How many queries keep their plans; 512 by default, 0 keeps none.
+    pub fn plan_cache(mut self, queries: usize) -> Self {
+        self.plan_cache = Some(queries);
+        self
+    }
+
     /// All options of queries at once.
     pub fn query_options(mut self, options: QueryOptions) -> Self {
         self.runtime.query = options;
@@ -214,7 +222,8 @@ impl Options {
     }
 
     pub(crate) fn runtime(&self) -> Runtime {
-        self.runtime.clone()
+        let plans = self.plan_cache.map_or_else(PlanCache::default, PlanCache::new);
+        Runtime { plans: Arc::new(plans), ..self.runtime.clone() }
     }
 
     pub(crate) fn initial_schema(&self) -> Result<Schema> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use edn::{Form, Keyword, Value};
 use query::pull::PullPattern;
-use query::{ErrorKind, Query};
+use query::{ErrorKind, PlanCache, Query};
 use storage::transact::{EntityBuilder, Tx, TxData};
 use storage::{Datom, EntityId, SchemaPatch};
 
@@ -187,6 +187,11 @@ impl From<SchemaPatch> for SchemaInput {
 pub trait AsQuery {
     /// The parsed query.
     fn as_query(&self) -> Result<Cow<'_, Query>>;
+
+    /// The query with its plan, if `plans` knows it, else made ready to be planned.
+    fn prepared(&self, plans: &PlanCache) -> Result<Arc<query::Prepared>> {
+        Ok(plans.prepare(&*self.as_query()?))
+    }
 }
 
 impl AsQuery for Query {
@@ -197,11 +202,19 @@ impl AsQuery for Query {
 
 impl AsQuery for str {
     fn as_query(&self) -> Result<Cow<'_, Query>> {
-        query::parse(self).map(Cow::Owned).map_err(|error| match error.kind() {
-            // Text that is not even EDN is shown as all such text is.
-            ErrorKind::Read(source) => Error::read(source.clone(), self),
-            _ => error.into(),
-        })
+        query::parse(self).map(Cow::Owned).map_err(|error| unparsable(error, self))
+    }
+
+    fn prepared(&self, plans: &PlanCache) -> Result<Arc<query::Prepared>> {
+        plans.parse(self).map_err(|error| unparsable(error, self))
+    }
+}
+
+/// Text that is not even EDN is shown as all such text is.
+fn unparsable(error: query::Error, text: &str) -> Error {
+    match error.kind() {
+        ErrorKind::Read(source) => Error::read(source.clone(), text),
+        _ => error.into(),
     }
 }
 
@@ -209,11 +222,19 @@ impl AsQuery for String {
     fn as_query(&self) -> Result<Cow<'_, Query>> {
         self.as_str().as_query()
     }
+
+    fn prepared(&self, plans: &PlanCache) -> Result<Arc<query::Prepared>> {
+        self.as_str().prepared(plans)
+    }
 }
 
 impl<T: AsQuery + ?Sized> AsQuery for &T {
     fn as_query(&self) -> Result<Cow<'_, Query>> {
         (**self).as_query()
+    }
+
+    fn prepared(&self, plans: &PlanCache) -> Result<Arc<query::Prepared>> {
+        (**self).prepared(plans)
     }
 }
 

@@ -15,7 +15,7 @@ use edn::{Form, Span, Symbol, Value};
 use crate::source_text::SourceText;
 
 /// A parsed query, independent of any database: parse once, use often. Clones share the tree.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
     /// `:find`
     pub find: Find,
@@ -44,7 +44,7 @@ pub struct Query {
 }
 
 /// A variable where it is written: `?x`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Variable {
     /// With its question mark.
     pub name: Symbol,
@@ -53,7 +53,7 @@ pub struct Variable {
 }
 
 /// The name of a source where it is written: `$` or `$x`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SourceName {
     /// With its dollar sign.
     pub name: Symbol,
@@ -62,7 +62,7 @@ pub struct SourceName {
 }
 
 /// A literal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Constant {
     /// Its value.
     pub value: Value,
@@ -71,7 +71,7 @@ pub struct Constant {
 }
 
 /// `:find`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Find {
     /// What the result looks like.
     pub shape: FindShape,
@@ -82,7 +82,7 @@ pub struct Find {
 }
 
 /// The four shapes of a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FindShape {
     /// `?a ?b`: all rows.
     Relation,
@@ -95,7 +95,7 @@ pub enum FindShape {
 }
 
 /// One column of the result.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FindElement {
     /// `?x`
     Variable(Variable),
@@ -108,7 +108,7 @@ pub enum FindElement {
 }
 
 /// `(name arg .. ?x)` or `(aggregate ?f arg .. ?x)`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Aggregate {
     /// Which aggregate.
     pub name: AggregateName,
@@ -121,7 +121,7 @@ pub struct Aggregate {
 }
 
 /// The aggregate that is called.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AggregateName {
     /// By name.
     Named(Symbol, Span),
@@ -130,7 +130,7 @@ pub enum AggregateName {
 }
 
 /// An argument before the aggregated variable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AggregateArg {
     /// A literal.
     Constant(Constant),
@@ -139,7 +139,7 @@ pub enum AggregateArg {
 }
 
 /// Arithmetic over aggregates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Arithmetic {
     /// `+ - * / mod rem quot`
     pub operator: Symbol,
@@ -150,7 +150,7 @@ pub struct Arithmetic {
 }
 
 /// An operand of arithmetic in `:find`, or an argument of a `:having` predicate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operand {
     /// An aggregate.
     Aggregate(Aggregate),
@@ -161,7 +161,7 @@ pub enum Operand {
 }
 
 /// `(pull $src ?e pattern)`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pull {
     /// The database, if one is named.
     pub source: Option<SourceName>,
@@ -174,7 +174,7 @@ pub struct Pull {
 }
 
 /// How a pull names its pattern.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PullPatternArg {
     /// Written out.
     Literal(Form),
@@ -183,7 +183,7 @@ pub enum PullPatternArg {
 }
 
 /// `:keys`, `:strs`, `:syms`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReturnMap {
     /// The kind of the keys.
     pub kind: ReturnMapKind,
@@ -194,7 +194,7 @@ pub struct ReturnMap {
 }
 
 /// The kinds of keys of return maps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReturnMapKind {
     /// `:keys`
     Keywords,
@@ -205,7 +205,7 @@ pub enum ReturnMapKind {
 }
 
 /// One parameter of `:in`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// `$`, `$x`
     Source(SourceName),
@@ -218,7 +218,7 @@ pub enum Input {
 }
 
 /// What an input or the result of a function is bound to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Binding {
     /// `?x`
     Scalar(Variable),
@@ -231,7 +231,7 @@ pub enum Binding {
 }
 
 /// One condition of `:where`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Clause {
     /// `[?e :a ?v]`
     Pattern(Pattern),
@@ -248,7 +248,7 @@ pub enum Clause {
 }
 
 /// `[$src e a v ..]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// The source, if one is named.
     pub source: Option<SourceName>,
@@ -259,7 +259,7 @@ pub struct Pattern {
 }
 
 /// One position of a pattern or a rule call.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Term {
     /// `?x`
     Variable(Variable),
@@ -270,7 +270,7 @@ pub enum Term {
 }
 
 /// `(f arg ..)`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
     /// What is called.
     pub target: CallTarget,
@@ -281,7 +281,7 @@ pub struct Call {
 }
 
 /// What is called.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CallTarget {
     /// A built-in or registered function.
     Named(Symbol, Span),
@@ -290,7 +290,7 @@ pub enum CallTarget {
 }
 
 /// An argument of a call.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Argument {
     /// `?x`
     Variable(Variable),
@@ -307,7 +307,7 @@ pub enum Argument {
 }
 
 /// `[(f arg ..) binding]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FunctionClause {
     /// The call.
     pub call: Call,
@@ -318,7 +318,7 @@ pub struct FunctionClause {
 }
 
 /// `(not ..)` or `(not-join [..] ..)`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Not {
     /// The default source inside, if one is named.
     pub source: Option<SourceName>,
@@ -331,7 +331,7 @@ pub struct Not {
 }
 
 /// `(or ..)` or `(or-join [..] ..)`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Or {
     /// The default source inside, if one is named.
     pub source: Option<SourceName>,
@@ -344,7 +344,7 @@ pub struct Or {
 }
 
 /// One alternative of an `or`: a clause, or several in `(and ..)`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Branch {
     /// Its clauses.
     pub clauses: Vec<Clause>,
@@ -353,7 +353,7 @@ pub struct Branch {
 }
 
 /// `($src name arg ..)`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RuleCall {
     /// The source that `$` means inside the rule, if one is named.
     pub source: Option<SourceName>,
@@ -368,7 +368,7 @@ pub struct RuleCall {
 }
 
 /// The variables of a rule head or an `or-join`: `[?required ..] ?free ..`
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RuleVars {
     /// Those that must be bound before.
     pub required: Vec<Variable>,
@@ -394,7 +394,7 @@ impl RuleVars {
 }
 
 /// Definitions of rules, as they are passed for `%`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// In the order of the text.
     pub definitions: Vec<RuleDefinition>,
@@ -403,7 +403,7 @@ pub struct Rules {
 }
 
 /// `[(name ?a ?b) clause ..]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RuleDefinition {
     /// The name.
     pub name: Symbol,
@@ -418,7 +418,7 @@ pub struct RuleDefinition {
 }
 
 /// `[(pred arg ..)]` of `:having`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Having {
     /// The predicate.
     pub predicate: Symbol,
@@ -431,7 +431,7 @@ pub struct Having {
 }
 
 /// One key of `:order-by`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OrderKey {
     /// What to order by.
     pub column: OrderColumn,
@@ -442,7 +442,7 @@ pub struct OrderKey {
 }
 
 /// A column of the result.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OrderColumn {
     /// By its variable.
     Variable(Variable),
@@ -451,7 +451,7 @@ pub enum OrderColumn {
 }
 
 /// `:limit` or `:offset`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
     /// A number; `None` is no limit.
     Count(Option<u64>, Span),
@@ -460,7 +460,7 @@ pub enum Window {
 }
 
 /// `:timeout`
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timeout {
     /// In milliseconds.
     pub millis: u64,

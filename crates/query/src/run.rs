@@ -14,12 +14,14 @@ use storage::EntityId;
 
 use crate::analyse::{self, Analysed, Field, Warning};
 use crate::ast::{FindElement, FindShape, PullPatternArg, Query};
-use crate::error::{Error, Result};
-use crate::exec::{self, Arena, CallArg, CallError, Host, Relation, Run, Source};
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::{self, Arena, Budget, CallArg, CallError, Host, Relation, Run, Source};
 use crate::functions::{CallContext, Function, QueryFunction};
 use crate::input::Input;
 use crate::logical::Callee;
 use crate::options::QueryOptions;
+use crate::plan;
+use crate::prepared::{Given, Prepared, Slot};
 use crate::pull::{PullError, PullOptions, PullPattern, Puller};
 use crate::result::{QueryResult, ResultError, group, window};
 
@@ -37,28 +39,77 @@ use crate::result::{QueryResult, ResultError, group, window};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn query(query: &Query, inputs: &[Input], options: &QueryOptions) -> Result<QueryResult> {
+    answer(query, inputs, options, None, None)
+}
+
+/// Answers a query; what was kept from earlier executions is used, and what is learnt is kept, in `slot`. A nested query
+/// uses up the budget of the one around it.
+pub(crate) fn answer(
+    query: &Query,
+    inputs: &[Input],
+    options: &QueryOptions,
+    slot: Option<&Slot>,
+    around: Option<&Budget>,
+) -> Result<QueryResult> {
     let timeout = query.timeout.map(|timeout| Duration::from_millis(timeout.millis));
     let execution = options.for_execution(timeout);
-    let deadline = execution.limits.timeout.map(|timeout| Instant::now() + timeout);
-    let analysed = analyse::analyse(query, inputs, options)?;
-    if analysed.rows.as_ref().is_some_and(Vec::is_empty) {
+    let own;
+    let budget = match around {
+        Some(budget) if query.timeout.is_none() => budget,
+        _ => {
+            own = Budget::new(execution.limits.clone());
+            &own
+        }
+    };
+    // Plans that are chosen at random are not worth keeping.
+    let slot = slot.filter(|_| options.optimise.dice.is_none());
+    let kept = match slot {
+        Some(slot) => slot.exact(inputs, options).map_err(|error| Error::new(error, &query.text))?,
+        None => None,
+    };
+    let (analysed, sources, rows, plan) = match kept {
+        Some((kept, sources)) => {
+            (Arc::clone(&kept.analysed), sources, kept.rows.clone(), Some(Arc::clone(&kept.plan)))
+        }
+        None => {
+            let parsed = slot.and_then(|slot| slot.with_parsed_rules(inputs));
+            let mut analysed = analyse::analyse(query, parsed.as_deref().unwrap_or(inputs), options)?;
+            if let (Some(slot), Some(_)) = (slot, &parsed) {
+                analysed.parsed_rules = slot.parsed_rules();
+            }
+            let (sources, rows) = (std::mem::take(&mut analysed.sources), analysed.rows.take());
+            (Arc::new(analysed), sources, rows, None)
+        }
+    };
+    if rows.as_ref().is_some_and(Vec::is_empty) {
         // An input without rows leaves nothing, whatever the clauses say.
-        return Ok(QueryResult::new(query, Vec::new(), analysed.warnings));
+        return Ok(QueryResult::new(query, Vec::new(), analysed.warnings.clone()));
     }
-    let caller = Caller::new(&analysed, options, deadline);
+    let caller = Caller::new(&analysed, &sources, options, budget);
     let arena = Arena::default();
-    let input = match &analysed.rows {
+    let input = match &rows {
         Some(rows) => {
             let vars = analysed.logical.inputs.clone();
             Relation::from_values(vars, rows.iter().map(Vec::as_slice), &arena)
         }
         None => Relation::unit(),
     };
-    let run = Run { sources: &analysed.sources, arena: &arena, host: &caller };
-    let fail = |kind: crate::error::ErrorKind| Error::new(kind, &analysed.text);
-    let relation =
-        exec::run(run, &analysed.logical, input, &execution).map_err(|error| fail(error.into()))?;
-    let (rows, of_pulls) = shape(query, &analysed, options, relation, deadline)?;
+    let fail = |error: exec::ExecError| Error::new(error, &analysed.text);
+    let plan = match (plan, slot) {
+        (Some(plan), _) => plan,
+        (None, Some(slot)) => {
+            let given = Given { inputs, sources: &sources, rows: rows.as_deref() };
+            slot.plan(&analysed, &given, &input, options).map_err(fail)?
+        }
+        (None, None) => {
+            let plan = plan::plan(&analysed.logical, &sources, &input, &options.optimise);
+            Arc::new(plan.map_err(fail)?)
+        }
+    };
+    let run = Run { sources: &sources, arena: &arena, host: &caller };
+    let relation = exec::run_plan(run, &plan, input, &execution, budget, None).map_err(fail)?;
+    let shaper = Shaper { query, analysed: &analysed, sources: &sources, options, budget };
+    let (rows, of_pulls) = shaper.shape(&relation)?;
     let mut warnings = analysed.warnings.clone();
     for warning in caller.into_warnings().into_iter().chain(of_pulls) {
         if !warnings.contains(&warning) {
@@ -68,49 +119,123 @@ pub fn query(query: &Query, inputs: &[Input], options: &QueryOptions) -> Result<
     Ok(QueryResult::new(query, rows, warnings))
 }
 
-/// Groups, aggregates, orders, cuts and pulls.
-fn shape(
-    query: &Query,
-    analysed: &Analysed,
-    options: &QueryOptions,
-    relation: Relation<'_>,
-    deadline: Option<Instant>,
-) -> Result<(Vec<Vec<Value>>, Vec<Warning>)> {
-    let fail = |error: ResultError| Error::new(error, &analysed.text);
-    let names = group::Names { given: &analysed.given, registry: &options.functions };
-    let bounds = window::Bounds::of(query, &names).map_err(fail)?;
-    let mut rows = if relation.aggregated {
-        let aggregated =
-            aggregated(analysed, &relation).map_err(|error| Error::new(error, &analysed.text))?;
-        group::computed_elements(query, aggregated).map_err(fail)?
-    } else {
-        let rows = named_rows(analysed, &relation).map_err(|error| Error::new(error, &analysed.text))?;
-        group::elements(query, rows, &names).map_err(fail)?
-    };
-    if query.find.shape == FindShape::Relation {
-        window::apply(query, bounds, &mut rows).map_err(fail)?;
-    } else if matches!(query.find.shape, FindShape::Scalar | FindShape::Tuple) {
-        rows.truncate(1);
-    }
-    let warnings = pull(query, analysed, options, &mut rows, deadline)?;
-    Ok((rows, warnings))
+/// From the rows of execution to those of the result.
+struct Shaper<'a> {
+    query: &'a Query,
+    analysed: &'a Analysed,
+    sources: &'a [Source],
+    options: &'a QueryOptions,
+    budget: &'a Budget,
 }
 
-/// The rows over the variables of `:find` and `:with`, constants among them.
-fn named_rows(analysed: &Analysed, relation: &Relation<'_>) -> Result<group::Rows, storage::Error> {
-    let names = analysed.fields.iter().map(|(name, _)| name.clone()).collect();
-    let mut rows = Vec::with_capacity(relation.len());
-    for row in 0..relation.len() {
-        let mut values = Vec::with_capacity(analysed.fields.len());
-        for (_, field) in &analysed.fields {
-            values.push(match field {
-                Field::Constant(value) => value.clone(),
-                Field::Column(column) => relation.value(row, *column)?,
-            });
-        }
-        rows.push(values);
+/// Rows that are decoded between two looks at the budget.
+const DECODED_AT_ONCE: usize = 4096;
+
+impl Shaper<'_> {
+    fn fail(&self, error: impl Into<ErrorKind>) -> Error {
+        Error::new(error, &self.analysed.text)
     }
-    Ok(group::Rows { names, rows })
+
+    /// Groups, aggregates, orders, cuts and pulls.
+    fn shape(&self, relation: &Relation<'_>) -> Result<(Vec<Vec<Value>>, Vec<Warning>)> {
+        let query = self.query;
+        let names = group::Names { given: &self.analysed.given, registry: &self.options.functions };
+        let bounds = window::Bounds::of(query, &names).map_err(|error| self.fail(error))?;
+        let mut rows = if relation.aggregated {
+            let aggregated = aggregated(self.analysed, relation).map_err(|error| self.fail(error))?;
+            group::computed_elements(query, aggregated).map_err(|error| self.fail(error))?
+        } else {
+            let rows = self.named_rows(relation)?;
+            group::elements(query, rows, &names, self.budget).map_err(|error| self.fail(error))?
+        };
+        if query.find.shape == FindShape::Relation {
+            window::apply(query, bounds, &mut rows, self.budget).map_err(|error| self.fail(error))?;
+        } else if matches!(query.find.shape, FindShape::Scalar | FindShape::Tuple) {
+            rows.truncate(1);
+        }
+        let warnings = self.pull(&mut rows)?;
+        Ok((rows, warnings))
+    }
+
+    /// The rows over the variables of `:find` and `:with`, constants among them.
+    fn named_rows(&self, relation: &Relation<'_>) -> Result<group::Rows> {
+        let fields = &self.analysed.fields;
+        let names = fields.iter().map(|(name, _)| name.clone()).collect();
+        let row_bytes = size_of::<Vec<Value>>() + fields.len() * size_of::<Value>();
+        let mut rows = Vec::with_capacity(relation.len());
+        for row in 0..relation.len() {
+            if row.is_multiple_of(DECODED_AT_ONCE) {
+                let more = DECODED_AT_ONCE.min(relation.len() - row);
+                let go_on = self.budget.poll(0).and_then(|()| self.budget.hold(more * row_bytes));
+                go_on.map_err(|error| self.fail(error))?;
+            }
+            let mut values = Vec::with_capacity(fields.len());
+            for (_, field) in fields {
+                values.push(match field {
+                    Field::Constant(value) => value.clone(),
+                    Field::Column(column) => {
+                        relation.value(row, *column).map_err(|error| self.fail(error))?
+                    }
+                });
+            }
+            rows.push(values);
+        }
+        Ok(group::Rows { names, rows })
+    }
+
+    /// Replaces the entities of pulled columns by trees; warns of attributes that nothing has.
+    fn pull(&self, rows: &mut [Vec<Value>]) -> Result<Vec<Warning>> {
+        let (analysed, options) = (self.analysed, self.options);
+        let mut warnings = Vec::new();
+        for (column, element) in self.query.find.elements.iter().enumerate() {
+            let FindElement::Pull(pull) = element else { continue };
+            // A pattern that is written out in the query has its places there.
+            let is_literal = matches!(pull.pattern, PullPatternArg::Literal(_));
+            let place = |span: Option<Span>| span.filter(|_| is_literal).unwrap_or(pull.span);
+            let fail = |source: PullError| {
+                let span = place(source.span());
+                self.fail(ResultError::Pull { source, span })
+            };
+            let pattern = match &pull.pattern {
+                PullPatternArg::Literal(form) => PullPattern::parse(form).map_err(fail)?,
+                PullPatternArg::Input(variable) => match analysed.given.get(&variable.name) {
+                    Some(analyse::Given::Value(Value::Str(text))) => text.parse().map_err(fail)?,
+                    Some(analyse::Given::Value(value)) => PullPattern::from_value(value).map_err(fail)?,
+                    _ => {
+                        let (name, span) = (variable.name.clone(), variable.span);
+                        return Err(self.fail(ResultError::NotAValue { name, span }));
+                    }
+                },
+            };
+            let name = pull.source.as_ref().map_or_else(|| Symbol::parse("$"), |source| source.name.clone());
+            let source = analysed.source_names.get(&name).map(|id| &self.sources[usize::from(id.0)]);
+            let Some(Source::Db(db)) = source else { continue };
+            let cancel = options.cancel.clone();
+            let pull_options = PullOptions {
+                strict: options.strict,
+                deadline: self.budget.deadline(),
+                cancel: Some(Arc::new(move || cancel.is_cancelled())),
+                ..PullOptions::default()
+            };
+            let puller = Puller::new(db, &pattern, &options.functions, pull_options).map_err(fail)?;
+            warnings.extend(puller.warnings().iter().map(|warning| Warning::UnknownAttribute {
+                attribute: warning.attribute.clone(),
+                nearest:
+                    warning.nearest.as_deref().map(|nearest| Keyword::parse(nearest.trim_start_matches(':'))),
+                span: place(Some(warning.span)),
+            }));
+            let mut entities: Vec<Option<EntityId>> = Vec::with_capacity(rows.len());
+            for row in rows.iter() {
+                // What names no entity has nothing to show.
+                entities.push(db.entid(&row[column]).ok().flatten());
+            }
+            let trees = puller.pull_many(&entities).map_err(fail)?;
+            for (row, tree) in rows.iter_mut().zip(trees) {
+                row[column] = tree.unwrap_or_default();
+            }
+        }
+        Ok(warnings)
+    }
 }
 
 /// The groups that execution has computed: columns are the grouping variables, then the aggregates.
@@ -142,65 +267,6 @@ fn aggregated(analysed: &Analysed, relation: &Relation<'_>) -> Result<group::Com
     })
 }
 
-/// Replaces the entities of pulled columns by trees; warns of attributes that nothing has.
-fn pull(
-    query: &Query,
-    analysed: &Analysed,
-    options: &QueryOptions,
-    rows: &mut [Vec<Value>],
-    deadline: Option<Instant>,
-) -> Result<Vec<Warning>> {
-    let mut warnings = Vec::new();
-    for (column, element) in query.find.elements.iter().enumerate() {
-        let FindElement::Pull(pull) = element else { continue };
-        // A pattern that is written out in the query has its places there.
-        let is_literal = matches!(pull.pattern, PullPatternArg::Literal(_));
-        let place = |span: Option<Span>| span.filter(|_| is_literal).unwrap_or(pull.span);
-        let fail = |source: PullError| {
-            let span = place(source.span());
-            Error::new(ResultError::Pull { source, span }, &analysed.text)
-        };
-        let pattern = match &pull.pattern {
-            PullPatternArg::Literal(form) => PullPattern::parse(form).map_err(fail)?,
-            PullPatternArg::Input(variable) => match analysed.given.get(&variable.name) {
-                Some(analyse::Given::Value(Value::Str(text))) => text.parse().map_err(fail)?,
-                Some(analyse::Given::Value(value)) => PullPattern::from_value(value).map_err(fail)?,
-                _ => {
-                    let (name, span) = (variable.name.clone(), variable.span);
-                    return Err(Error::new(ResultError::NotAValue { name, span }, &analysed.text));
-                }
-            },
-        };
-        let name = pull.source.as_ref().map_or_else(|| Symbol::parse("$"), |source| source.name.clone());
-        let source = analysed.source_names.get(&name).map(|id| &analysed.sources[usize::from(id.0)]);
-        let Some(Source::Db(db)) = source else { continue };
-        let cancel = options.cancel.clone();
-        let pull_options = PullOptions {
-            strict: options.strict,
-            deadline,
-            cancel: Some(Arc::new(move || cancel.is_cancelled())),
-            ..PullOptions::default()
-        };
-        let puller = Puller::new(db, &pattern, &options.functions, pull_options).map_err(fail)?;
-        warnings.extend(puller.warnings().iter().map(|warning| Warning::UnknownAttribute {
-            attribute: warning.attribute.clone(),
-            nearest:
-                warning.nearest.as_deref().map(|nearest| Keyword::parse(nearest.trim_start_matches(':'))),
-            span: place(Some(warning.span)),
-        }));
-        let mut entities: Vec<Option<EntityId>> = Vec::with_capacity(rows.len());
-        for row in rows.iter() {
-            // What names no entity has nothing to show.
-            entities.push(db.entid(&row[column]).ok().flatten());
-        }
-        let trees = puller.pull_many(&entities).map_err(fail)?;
-        for (row, tree) in rows.iter_mut().zip(trees) {
-            row[column] = tree.unwrap_or_default();
-        }
-    }
-    Ok(warnings)
-}
-
 /// Results of nested queries that are kept during one execution.
 const NESTED_KEPT_MAX: usize = 65_536;
 
@@ -209,8 +275,9 @@ pub(crate) struct Caller<'a> {
     sources: &'a [Source],
     functions: &'a [Arc<Function>],
     options: &'a QueryOptions,
-    deadline: Option<Instant>,
+    budget: &'a Budget,
     nested: Mutex<HashMap<NestedKey, Value>>,
+    prepared: Mutex<HashMap<usize, Arc<Prepared>>>,
     warnings: Mutex<Vec<Warning>>,
 }
 
@@ -225,13 +292,19 @@ enum NestedArg {
 }
 
 impl<'a> Caller<'a> {
-    pub(crate) fn new(analysed: &'a Analysed, options: &'a QueryOptions, deadline: Option<Instant>) -> Self {
+    pub(crate) fn new(
+        analysed: &'a Analysed,
+        sources: &'a [Source],
+        options: &'a QueryOptions,
+        budget: &'a Budget,
+    ) -> Self {
         Self {
-            sources: &analysed.sources,
+            sources,
             functions: &analysed.functions,
             options,
-            deadline,
+            budget,
             nested: Mutex::default(),
+            prepared: Mutex::default(),
             warnings: Mutex::default(),
         }
     }
@@ -265,8 +338,9 @@ impl<'a> Caller<'a> {
         }
         let inputs: Vec<Input> = args.iter().map(|arg| self.nested_input(arg)).collect();
         let mut options = self.options.clone();
-        options.timeout = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let result = self::query(query, &inputs, &options)?;
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        options.timeout = self.budget.deadline().map(left);
+        let result = self.prepared(query).run_within(&inputs, &options, Some(self.budget))?;
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(result.warnings());
         let value = result.into_value();
         let mut nested = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
@@ -274,6 +348,13 @@ impl<'a> Caller<'a> {
             nested.insert(key, value.clone());
         }
         Ok(value)
+    }
+
+    /// A nested query runs for many inputs, so its plan is kept for as long as the execution goes on.
+    fn prepared(&self, query: &Arc<Query>) -> Arc<Prepared> {
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Arc::as_ptr(query) as usize;
+        Arc::clone(prepared.entry(place).or_insert_with(|| Arc::new(Prepared::new(Arc::clone(query)))))
     }
 
     fn nested_input(&self, arg: &CallArg) -> Input {

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use edn::Span;
 
 /// The texts behind the spans of a query; cheap to clone, empty for queries that a program built.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SourceText {
     parts: Arc<[Part]>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Part {
     /// The offset of the text's first byte in the common numbering.
     base: usize,

@@ -1,5 +1,6 @@
 //! The facade from outside: threads, typed rows, inputs, values, closing, errors.
 
+mod limits;
 mod model;
 mod transactions;
 
@@ -351,4 +352,34 @@ fn functions_by_name() {
     let error = call_function(&"strr".into(), &[]).unwrap_err();
     assert!(error.to_string().contains("did you mean str?"), "{error}");
     assert!(factum::is_function(&"+".into()) && factum::function_names().any(|name| name == "like"));
+}
+
+#[test]
+fn prepared_queries_are_typed_shared_and_follow_the_data() {
+    let conn = Connection::memory_with(SCHEMA).expect("opens");
+    let older: Prepared<(i64,), (String, i64)> = conn
+        .prepare("[:find ?n ?a :in $ ?min :where [?e :name ?n] [?e :age ?a] [(< ?min ?a)]]")
+        .expect("a query");
+    let empty = conn.db().expect("open");
+    conn.transact(r#"[{:name "Mira" :age 52} {:name "Oto" :age 38} {:name "Pia" :age 24}]"#).expect("data");
+    let db = conn.db().expect("open");
+    std::thread::scope(|scope| {
+        for min in 0..60_i64 {
+            let (older, db, empty) = (older.clone(), &db, &empty);
+            scope.spawn(move || {
+                let expected = [52, 38, 24].iter().filter(|age| **age > min).count();
+                assert_eq!(older.rows(db, (min,)).expect("rows").len(), expected);
+                assert_eq!(older.rows(empty, (min,)).expect("rows"), []);
+            });
+        }
+    });
+    let stats = db.plan_cache();
+    assert_eq!((stats.entries, stats.misses), (1, 1), "a connection and its databases share their plans");
+    let name: Prepared<(&str,), String> = db
+        .prepare("[:find ?b . :in $ ?n :where [?e :name ?n] [?e :boss ?x] [?x :name ?b]]")
+        .expect("a query");
+    assert_eq!(name.first(&db, ("Oto",)).expect("rows"), None);
+    let error = name.first(&db, ("Oto",)).map(|_| ()).and(db.prepare::<(), ()>("[:find]").map(|_| ()));
+    assert_eq!(error.expect_err("not a query").code(), ":parser/find");
+    assert_eq!(older.run(&db, (7,)).expect("rows").columns(), ["?n", "?a"]);
 }

@@ -214,8 +214,9 @@ impl Analyser<'_> {
     }
 
     /// `(udf :ident ..)` becomes `(udf {descriptor} ..)`, if a database holds the descriptor.
-    fn resolve_descriptor(&self, args: &mut [Arg]) {
+    fn resolve_descriptor(&mut self, args: &mut [Arg]) {
         let Some(Arg::Const(Value::Keyword(ident))) = args.first() else { return };
+        self.looked_up = true;
         let stored = self.inputs.sources.iter().find_map(|source| match source {
             Source::Db(db) => stored_descriptor(db, ident),
             Source::Tuples(_) => None,

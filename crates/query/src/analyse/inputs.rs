@@ -53,7 +53,9 @@ pub(crate) struct Inputs {
     /// Variables with any number of rows.
     pub relations: Vec<InputRows>,
     /// The rules.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
+    /// The rules with the value that they were parsed from, if they were.
+    pub parsed_rules: Option<(Value, Arc<Rules>)>,
 }
 
 impl Inputs {
@@ -184,7 +186,12 @@ impl Inputs {
                 let id = self.add_source(source);
                 self.source_names.insert(name.name.clone(), id);
             }
-            Parameter::Rules(span) => self.rules = rules_of(input, *span, query)?,
+            Parameter::Rules(span) => {
+                self.rules = rules_of(input, *span, query)?;
+                if let Input::Value(value) = input {
+                    self.parsed_rules = Some((value.clone(), Arc::clone(&self.rules)));
+                }
+            }
             Parameter::Plain(name) => {
                 let given = given(&name.name, input);
                 let given = given.ok_or_else(|| fail(not_a_value(name.name.to_string(), name.span)))?;
@@ -245,10 +252,10 @@ fn given(name: &Symbol, input: &Input) -> Option<Given> {
     }
 }
 
-fn rules_of(input: &Input, span: Span, query: &Query) -> Result<Rules, Error> {
+fn rules_of(input: &Input, span: Span, query: &Query) -> Result<Arc<Rules>, Error> {
     match input {
-        Input::Value(value) => Rules::from_value(value),
-        Input::Rules(rules) => Ok(Rules::clone(rules)),
+        Input::Value(value) => Rules::from_value(value).map(Arc::new),
+        Input::Rules(rules) => Ok(Arc::clone(rules)),
         Input::Db(_) | Input::Function(_) => {
             let (parameter, expected) = ("%".to_owned(), "rules");
             let error = AnalyseError::InputKind { parameter, expected, found: "no value".into(), span };

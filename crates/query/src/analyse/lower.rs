@@ -158,6 +158,7 @@ impl Analyser<'_> {
         };
         match (&db, value) {
             (Some(db), Value::Keyword(_) | Value::Vector(_) | Value::List(_)) => {
+                self.looked_up = true;
                 Ok(Term::Const(entity(db, value, is_input, term_span(arg))?))
             }
             _ => Ok(Term::Const(encode(value))),

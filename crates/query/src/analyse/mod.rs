@@ -33,7 +33,7 @@ pub use error::{AnalyseError, Warning};
 pub(crate) use inputs::Given;
 use inputs::{InputRows, Inputs};
 
-use crate::ast::{Query, RuleDefinition};
+use crate::ast::{Query, Rules};
 use crate::error::Error;
 use crate::exec::Source;
 use crate::functions::Function;
@@ -70,6 +70,10 @@ pub(crate) struct Analysed {
     pub warnings: Vec<Warning>,
     /// The texts that spans point into.
     pub text: SourceText,
+    /// Whether the analysis has read facts, to find entities by their ident or a unique attribute.
+    pub looked_up: bool,
+    /// The rules, with the value that they were parsed from.
+    pub parsed_rules: Option<(Value, Arc<Rules>)>,
 }
 
 /// Where the value of a variable is after execution.
@@ -98,7 +102,7 @@ struct Analyser<'q> {
     inputs: Inputs,
     options: &'q QueryOptions,
     text: SourceText,
-    definitions: Arc<Vec<RuleDefinition>>,
+    definitions: Arc<Rules>,
     rules: RuleTable,
     /// For each rule, which of its variables stand for entities.
     entity_params: HashMap<Symbol, Vec<bool>>,
@@ -107,12 +111,14 @@ struct Analyser<'q> {
     warnings: Vec<Warning>,
     /// A source without facts, once one was needed.
     empty_source: Option<SourceId>,
+    /// Whether facts were read to find entities by their ident or a unique attribute.
+    looked_up: bool,
 }
 
 impl<'q> Analyser<'q> {
-    fn new(mut inputs: Inputs, options: &'q QueryOptions, text: SourceText) -> Self {
-        let definitions = Arc::new(std::mem::take(&mut inputs.rules.definitions));
-        let entity_params = rules::entity_params(&definitions, &inputs.sources);
+    fn new(inputs: Inputs, options: &'q QueryOptions, text: SourceText) -> Self {
+        let definitions = Arc::clone(&inputs.rules);
+        let entity_params = rules::entity_params(&definitions.definitions, &inputs.sources);
         Self {
             inputs,
             options,
@@ -123,6 +129,7 @@ impl<'q> Analyser<'q> {
             functions: Vec::new(),
             warnings: Vec::new(),
             empty_source: None,
+            looked_up: false,
         }
     }
 
@@ -173,6 +180,8 @@ impl<'q> Analyser<'q> {
             functions: self.functions,
             warnings: self.warnings,
             text: self.text,
+            looked_up: self.looked_up,
+            parsed_rules: self.inputs.parsed_rules,
         })
     }
 
@@ -193,6 +202,7 @@ impl<'q> Analyser<'q> {
                 if !rows.iter().any(is_reference) {
                     continue;
                 }
+                self.looked_up = true;
                 for (number, source) in self.inputs.sources.iter().enumerate() {
                     let Source::Db(db) = source else { continue };
                     let source = SourceId(number as u16);

@@ -26,8 +26,10 @@ pub(super) struct RuleTable {
 impl Analyser<'_> {
     /// The number of a rule under a default source.
     pub(super) fn rule(&mut self, call: &ast::RuleCall, source: Option<SourceId>) -> Result<RuleId> {
-        let Some(definition) = self.definitions.iter().find(|definition| definition.name == call.name) else {
-            let names = self.definitions.iter().map(|definition| definition.name.as_str());
+        let Some(definition) =
+            self.definitions.definitions.iter().find(|definition| definition.name == call.name)
+        else {
+            let names = self.definitions.definitions.iter().map(|definition| definition.name.as_str());
             let nearest = edn::nearest(call.name.as_str(), names).map(str::to_owned);
             return Err(AnalyseError::UnknownRule { name: call.name.clone(), nearest, span: call.name_span });
         };
@@ -52,7 +54,7 @@ impl Analyser<'_> {
     pub(super) fn rule_bodies(&mut self) -> Result<()> {
         while let Some((id, name, source)) = self.rules.pending.pop() {
             let definitions = Arc::clone(&self.definitions);
-            for definition in definitions.iter().filter(|definition| definition.name == name) {
+            for definition in definitions.definitions.iter().filter(|definition| definition.name == name) {
                 let mut scope = Scope::new(HashMap::new(), source);
                 let head = definition.vars.iter().map(|variable| scope.var(variable)).collect();
                 let body = self.draft(&mut scope, &definition.clauses)?;

@@ -85,6 +85,7 @@ impl Analyser<'_> {
         let e = match position(scope, &pattern.terms[0])? {
             Position::Variable(variable) => Term::Var(scope.entity_var(variable, source)),
             Position::Constant(literal) => {
+                self.looked_up |= !matches!(*literal.value, Value::Int(_));
                 Term::Const(entity(db, &literal.value, literal.is_input, literal.span)?)
             }
             Position::Blank => Term::Blank,
@@ -157,6 +158,7 @@ impl Analyser<'_> {
         };
         let Some(attribute) = attribute else { return Ok(Term::Const(encode(&literal.value))) };
         if is_ref {
+            self.looked_up |= !matches!(*literal.value, Value::Int(_));
             return reference(db, attribute, &literal).map(Term::Const);
         }
         if literal.is_input {

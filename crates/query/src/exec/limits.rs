@@ -95,6 +95,11 @@ impl Budget {
         self.rows.load(Ordering::Relaxed)
     }
 
+    /// When the time is over.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.limits.timeout.and_then(|limit| self.started.checked_add(limit))
+    }
+
     /// Time since the start.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()

@@ -21,6 +21,11 @@ impl QueryFunction {
         Self(Arc::new(function))
     }
 
+    /// Whether this is the same closure, not one like it.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Calls it.
     pub fn call(&self, args: &[Value]) -> Result<Value, FunctionError> {
         (self.0)(args)

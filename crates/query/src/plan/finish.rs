@@ -31,7 +31,7 @@ pub(super) fn finish(
         split,
         ordered: ordered && limit.is_some(),
     };
-    Plan { pipeline, finish, names: planner.names.clone(), steps }
+    Plan { pipeline, finish, names: planner.names.clone(), steps, fixed: planner.fixed }
 }
 
 /// Rows expected after a step that make it worth splitting the rest.

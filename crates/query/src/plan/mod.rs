@@ -33,6 +33,7 @@ use storage::{AttrId, Attribute, Db};
 pub(crate) use atom::{Atom, Renaming, RuleAtom, Scope, TableAtom};
 pub use physical::*;
 pub(crate) use problem::{Given, each_var};
+pub(crate) use stats::facts_in;
 pub use switches::Switches;
 
 use crate::exec::{ExecError, Relation, Result, Source};
@@ -76,6 +77,8 @@ pub(crate) struct Planner<'q> {
     pub names: Vec<Symbol>,
     /// Atoms made so far, to stop rules from growing without bounds.
     pub atoms: usize,
+    /// Whether constants were compared with each other.
+    pub fixed: bool,
     stats: Stats,
     dice: std::cell::Cell<u64>,
     depth: usize,
@@ -90,6 +93,7 @@ impl<'q> Planner<'q> {
             switches,
             names: logical.vars.names.clone(),
             atoms: 0,
+            fixed: false,
             stats: Stats::default(),
             dice: std::cell::Cell::new(switches.dice.unwrap_or(0)),
             depth: 0,

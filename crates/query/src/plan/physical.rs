@@ -33,6 +33,8 @@ pub struct Plan {
     pub names: Vec<Symbol>,
     /// How many steps there are in all pipelines together.
     pub steps: u32,
+    /// Whether constants were compared with each other to make the plan, so that it holds for no others.
+    pub fixed: bool,
 }
 
 /// The last part of a plan.

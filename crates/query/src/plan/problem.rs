@@ -159,14 +159,17 @@ impl Problem {
 
 /// Variables that can have only one value become known.
 fn constants(draft: &mut Draft<'_, '_>) -> Result<()> {
-    let problem = &mut draft.problem;
+    let (problem, planner) = (&mut draft.problem, &mut *draft.planner);
     draft.atoms.retain(|atom| {
         let Atom::Range(range) = atom else { return true };
         let [only] = &range.ranges[..] else { return true };
         let Some(value) = only.as_point() else { return true };
         match problem.known.get(&range.var) {
             // Two different values: the range stays and lets nothing pass.
-            Some(known) => known != value,
+            Some(known) => {
+                planner.fixed = true;
+                known != value
+            }
             None if problem.given.vars.contains(&range.var) => true,
             None => {
                 problem.known.insert(range.var, value.clone());
@@ -180,12 +183,13 @@ fn constants(draft: &mut Draft<'_, '_>) -> Result<()> {
 
 /// Several ranges of one variable become one; ranges become a property of the variable.
 fn ranges(draft: &mut Draft<'_, '_>) -> Result<()> {
-    let problem = &mut draft.problem;
+    let (problem, planner) = (&mut draft.problem, &mut *draft.planner);
     draft.atoms.retain(|atom| {
         let Atom::Range(range) = atom else { return true };
         let entry = problem.ranges.entry(range.var);
         entry
             .and_modify(|(ranges, text)| {
+                planner.fixed = true;
                 *ranges = intersect(ranges, &range.ranges).into();
                 text.push_str(" and ");
                 text.push_str(&range.text);

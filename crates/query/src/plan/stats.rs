@@ -66,7 +66,7 @@ impl Stats {
 }
 
 /// Facts of an attribute with a value in `ranges`, exact for single values.
-pub(crate) fn facts_in(db: &Db, attr: AttrId, ranges: &Ranges) -> Result<f64> {
+pub(crate) fn facts_in(db: &Db, attr: AttrId, ranges: &[ValueRange]) -> Result<f64> {
     let mut facts = 0.0;
     for range in ranges.iter() {
         facts += match range.as_point() {

@@ -14,10 +14,15 @@ use super::error::ResultError;
 use crate::aggregate::{Aggregate, BuiltIn};
 use crate::analyse::inputs::Given;
 use crate::ast::{self, AggregateArg, AggregateName, Arithmetic, FindElement, Having, Operand, Query};
+use crate::error::ErrorKind;
+use crate::exec::Budget;
 use crate::functions::{self, CallContext, Function, FunctionRegistry, QueryFunction};
 use crate::logical::AggregateKind;
 
-type Result<T> = std::result::Result<T, ResultError>;
+type Result<T, E = ResultError> = std::result::Result<T, E>;
+
+/// Rows that are grouped between two looks at the budget.
+const ROWS_AT_ONCE: usize = 4096;
 
 /// Distinct rows over named variables.
 pub(crate) struct Rows {
@@ -36,7 +41,12 @@ pub(crate) struct Names<'a> {
 }
 
 /// One row per result row, one value per find element; a pull has its entity.
-pub(crate) fn elements(query: &Query, rows: Rows, names: &Names<'_>) -> Result<Vec<Vec<Value>>> {
+pub(crate) fn elements(
+    query: &Query,
+    rows: Rows,
+    names: &Names<'_>,
+    budget: &Budget,
+) -> Result<Vec<Vec<Value>>, ErrorKind> {
     let column: HashMap<&Symbol, usize> =
         rows.names.iter().enumerate().map(|(at, name)| (name, at)).collect();
     let at = |name: &Symbol| column[name];
@@ -57,7 +67,10 @@ pub(crate) fn elements(query: &Query, rows: Rows, names: &Names<'_>) -> Result<V
     let key: Vec<usize> = plain.iter().flatten().copied().collect();
     let mut groups: HashMap<Vec<Value>, Vec<Vec<Value>>> = HashMap::new();
     let mut order: Vec<Vec<Value>> = Vec::new();
-    for row in rows.rows {
+    for (at, row) in rows.rows.into_iter().enumerate() {
+        if at.is_multiple_of(ROWS_AT_ONCE) {
+            budget.poll(0)?;
+        }
         let key: Vec<Value> = key.iter().map(|at| row[*at].clone()).collect();
         let group = groups.entry(key.clone()).or_insert_with(|| {
             order.push(key);
@@ -67,6 +80,7 @@ pub(crate) fn elements(query: &Query, rows: Rows, names: &Names<'_>) -> Result<V
     }
     let mut out = Vec::with_capacity(order.len());
     for key in order {
+        budget.poll(0)?;
         let group = Group { values: Values::Rows { rows: &groups[&key], column: &column, calls: &calls } };
         if !having(&query.having, &group)? {
             continue;

@@ -8,11 +8,16 @@ use super::error::ResultError;
 use super::group::Names;
 use crate::analyse::inputs::Given;
 use crate::ast::{OrderColumn, OrderKey, Query, Window};
+use crate::error::ErrorKind;
+use crate::exec::Budget;
 use crate::functions::compare;
 use crate::functions::error::shorten;
 use crate::parse::order_column;
 
-type Result<T> = std::result::Result<T, ResultError>;
+type Result<T, E = ResultError> = std::result::Result<T, E>;
+
+/// Rows that are sorted between two looks at the budget.
+const RUN: usize = 16_384;
 
 /// Which rows of the ordered result are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,28 +71,37 @@ fn given<'a>(name: &Symbol, names: &Names<'a>) -> Option<&'a Value> {
 }
 
 /// Sorts the rows and cuts the window out of them.
-pub(crate) fn apply(query: &Query, bounds: Bounds, rows: &mut Vec<Vec<Value>>) -> Result<()> {
+pub(crate) fn apply(
+    query: &Query,
+    bounds: Bounds,
+    rows: &mut Vec<Vec<Value>>,
+    budget: &Budget,
+) -> Result<(), ErrorKind> {
     if !query.order_by.is_empty() {
-        sort(query, rows)?;
+        sort(query, rows, budget)?;
     }
     bounds.cut(rows);
     Ok(())
 }
 
-fn sort(query: &Query, rows: &mut [Vec<Value>]) -> Result<()> {
+/// Sorts stably, in runs that are merged afterwards, so that the budget is looked at often enough.
+fn sort(query: &Query, rows: &mut Vec<Vec<Value>>, budget: &Budget) -> Result<(), ErrorKind> {
     let keys: Vec<(usize, &OrderKey)> =
         query.order_by.iter().map(|key| Ok((column(query, key)?, key))).collect::<Result<_>>()?;
     for (at, key) in &keys {
         // Values of unlike types have no order that a sort could rely on.
         let mut sortable = compare::Sortable::default();
-        for row in rows.iter() {
+        for (number, row) in rows.iter().enumerate() {
+            if number.is_multiple_of(RUN) {
+                budget.poll(0)?;
+            }
             if let Some(earlier) = sortable.conflict(&row[*at]) {
                 let (left, right) = (shorten(&earlier), shorten(&row[*at]));
-                return Err(ResultError::Unlike { left, right, span: key.span });
+                return Err(ResultError::Unlike { left, right, span: key.span }.into());
             }
         }
     }
-    rows.sort_by(|a, b| {
+    let compare = |a: &Vec<Value>, b: &Vec<Value>| {
         for (at, key) in &keys {
             let order = compare::sort_order(&a[*at], &b[*at]).unwrap_or(Ordering::Equal);
             let order = if key.descending { order.reverse() } else { order };
@@ -96,7 +110,44 @@ fn sort(query: &Query, rows: &mut [Vec<Value>]) -> Result<()> {
             }
         }
         Ordering::Equal
-    });
+    };
+    for run in rows.chunks_mut(RUN) {
+        budget.poll(0)?;
+        run.sort_by(compare);
+    }
+    let mut width = RUN;
+    while width < rows.len() {
+        let mut merged = Vec::with_capacity(rows.len());
+        let mut left = std::mem::take(rows).into_iter();
+        while left.len() > 0 {
+            let first: Vec<_> = left.by_ref().take(width).collect();
+            let second: Vec<_> = left.by_ref().take(width).collect();
+            merge(first, second, &mut merged, compare, budget)?;
+        }
+        *rows = merged;
+        width *= 2;
+    }
+    Ok(())
+}
+
+/// Appends the rows of two sorted runs in order; of equal rows those of the first run come first.
+fn merge(
+    first: Vec<Vec<Value>>,
+    second: Vec<Vec<Value>>,
+    out: &mut Vec<Vec<Value>>,
+    compare: impl Fn(&Vec<Value>, &Vec<Value>) -> Ordering,
+    budget: &Budget,
+) -> Result<(), ErrorKind> {
+    let (mut first, mut second) = (first.into_iter().peekable(), second.into_iter().peekable());
+    while let (Some(a), Some(b)) = (first.peek(), second.peek()) {
+        if out.len().is_multiple_of(RUN) {
+            budget.poll(0)?;
+        }
+        let next = if compare(a, b).is_le() { first.next() } else { second.next() };
+        out.extend(next);
+    }
+    out.extend(first);
+    out.extend(second);
     Ok(())
 }
 

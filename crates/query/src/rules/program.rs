@@ -89,6 +89,16 @@ impl RuleProgram {
         }
     }
 
+    /// Calls `f` for every pipeline, to be read only.
+    pub(crate) fn each_pipeline_ref(&self, f: &mut dyn FnMut(&Pipeline)) {
+        match &self.method {
+            Method::Closure(closure) => closure.each_pipeline_ref(f),
+            Method::Rounds(rounds) => {
+                rounds.derivations.iter().for_each(|derivation| f(&derivation.pipeline))
+            }
+        }
+    }
+
     /// The answers to a demand, and possibly to further demands that came up on the way.
     pub fn evaluate<'s>(
         &self,

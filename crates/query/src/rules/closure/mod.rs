@@ -147,6 +147,16 @@ impl Closure {
         }
     }
 
+    /// Calls `f` for every pipeline, to be read only.
+    pub(super) fn each_pipeline_ref(&self, f: &mut dyn FnMut(&Pipeline)) {
+        for step in self.phases.iter().flat_map(|phase| &phase.steps) {
+            if let PathStep::Body { forward, backward, .. } = step {
+                f(forward);
+                f(backward);
+            }
+        }
+    }
+
     /// The phases in the direction of a walk.
     fn ordered(&self, backward: bool) -> Vec<&Phase> {
         if backward { self.phases.iter().rev().collect() } else { self.phases.iter().collect() }
