@@ -82,9 +82,9 @@ fn ask(db: &Db) -> Result<(), factum::Error> {
     note(db.pull("[* {:to [:n]}]", 300).map(drop));
     note(db.pull("[*]", (":n", 601)).map(drop));
     for index in [Index::Eav, Index::Ave] {
-        let all = db.datoms(index, &[]).and_then(|datoms| {
-            datoms.map(|datom| datom.map(drop)).collect::<Result<(), _>>().map_err(Into::into)
-        });
+        let all = db
+            .datoms(index, &[])
+            .and_then(|mut datoms| datoms.try_for_each(|datom| datom.map(drop).map_err(Into::into)));
         note(all);
     }
     note(db.count(None, None, None).map(drop));
