@@ -242,6 +242,12 @@ impl From<&Db> for Input {
     }
 }
 
+impl From<query::Rules> for Input {
+    fn from(rules: query::Rules) -> Self {
+        Self(rules.into())
+    }
+}
+
 impl From<query::Input> for Input {
     fn from(input: query::Input) -> Self {
         Self(input)

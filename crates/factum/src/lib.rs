@@ -81,6 +81,23 @@
 //! # Ok::<(), factum::Error>(())
 //! ```
 //!
+//! # Queries without text
+//!
+//! Programs that put queries together build them from parts ([`build`]) instead of pasting text; what a user typed stays a
+//! value. A built query equals the one that its text parses to, and goes wherever a text goes:
+//!
+//! ```
+//! use factum::{Query, build::*};
+//!
+//! # let db = factum::Db::empty(())?.with(r#"[{:person/name "Ann" :person/age 38}]"#)?.db_after();
+//! let typed_by_a_user = r#"Ann"] [?e :person/secret ?age"#;
+//! let ages = Query::find_collection(var("age"))
+//!     .pattern(var("e"), kw("person/name"), typed_by_a_user)
+//!     .pattern(var("e"), kw("person/age"), var("age"));
+//! assert_eq!(db.query(ages)?.len(), 0);
+//! # Ok::<(), factum::Error>(())
+//! ```
+//!
 //! # What if
 //!
 //! [`Db::with`] applies a transaction to a value and commits nothing, so a question can be asked of a future that never
@@ -137,8 +154,8 @@ mod transaction;
 /// What most programs use, for `use factum::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        Connection, Db, EntityBuilder, EntityId, Input, Keyword, Options, Prepared, QueryResult, Transaction,
-        Tx, TxReport, Value, inputs, lookup, values,
+        Connection, Db, EntityBuilder, EntityId, Input, Keyword, Options, Prepared, Query, QueryResult,
+        Transaction, Tx, TxReport, Value, inputs, lookup, values,
     };
 }
 
@@ -159,11 +176,12 @@ pub use transaction::Transaction;
 
 pub use edn::{self, Form, Keyword, Span, Symbol, Value};
 pub use kv::{self, Durability};
+pub use query::build;
 pub use query::exec::CancelToken;
 pub use query::pull::{PullError, PullOptions, PullPattern, PullWarning, Puller};
 pub use query::{
     self as query_engine, Explanation, FindShape, FunctionError, FunctionRegistry, PlanCache, PlanCacheStats,
-    Query, QueryFunction, QueryOptions, SourceText, Warning,
+    Query, QueryFunction, QueryOptions, Rules, SourceText, Warning,
 };
 pub use storage::entity::{Entity, EntityValue};
 pub use storage::transact::{

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use edn::{Form, Keyword, Value};
+use query::build::QueryBuilder;
 use query::pull::PullPattern;
 use query::{ErrorKind, PlanCache, Query};
 use storage::transact::{EntityBuilder, Tx, TxData};
@@ -183,7 +184,20 @@ impl From<SchemaPatch> for SchemaInput {
     }
 }
 
-/// Something that is a query: text, or a [`Query`] that was parsed before.
+/// Something that is a query: text, a [`Query`] that was parsed before, or one that is built in Rust.
+///
+/// ```
+/// use factum::{Db, Query, build::*};
+///
+/// let db = Db::empty(())?.with(r#"[{:name "Ann" :age 38} {:name "Bob" :age 41}]"#)?.db_after();
+/// let older = Query::find_collection(var("name"))
+///     .pattern(var("e"), kw("age"), var("age"))
+///     .filter(">", (var("age"), 40))
+///     .pattern(var("e"), kw("name"), var("name"));
+/// assert_eq!(db.rows::<String>(&older)?, ["Bob"]);
+/// assert_eq!(db.rows::<String>("[:find [?name ...] :where [?e :age 38] [?e :name ?name]]")?, ["Ann"]);
+/// # Ok::<(), factum::Error>(())
+/// ```
 pub trait AsQuery {
     /// The parsed query.
     fn as_query(&self) -> Result<Cow<'_, Query>>;
@@ -197,6 +211,12 @@ pub trait AsQuery {
 impl AsQuery for Query {
     fn as_query(&self) -> Result<Cow<'_, Query>> {
         Ok(Cow::Borrowed(self))
+    }
+}
+
+impl AsQuery for QueryBuilder {
+    fn as_query(&self) -> Result<Cow<'_, Query>> {
+        Ok(Cow::Owned(self.clone().build()?))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod aggregate;
 mod analyse;
 pub mod ast;
 mod ast_text;
+pub mod build;
 mod error;
 pub mod exec;
 pub mod explain;

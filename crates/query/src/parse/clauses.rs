@@ -19,7 +19,7 @@ use crate::ast::{Branch, Clause, FunctionClause, Not, Or, Pattern, RuleCall, Ter
 use crate::walk;
 
 /// Names that cannot be rules.
-pub(super) const RESERVED: [&str; 5] = ["not", "not-join", "or", "or-join", "and"];
+pub(crate) const RESERVED: [&str; 5] = ["not", "not-join", "or", "or-join", "and"];
 
 /// Clauses to the end.
 pub(super) fn clauses(input: Forms<'_>) -> Parsed<'_, Vec<Clause>> {

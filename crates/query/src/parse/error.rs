@@ -32,6 +32,14 @@ pub enum ParseError {
         /// Where.
         span: Span,
     },
+    /// A name that a program made and that no text would read as one.
+    #[error("{found:?} is no name of a variable, function or rule")]
+    BadName {
+        /// The name.
+        found: String,
+        /// Nowhere: programs have no text.
+        span: Span,
+    },
     /// A section that occurs twice.
     #[error("the section {section} occurs twice")]
     RepeatedSection {
@@ -445,6 +453,7 @@ impl ParseError {
             Self::NotAQuery { span, .. }
             | Self::NoSection { span, .. }
             | Self::UnknownSection { span, .. }
+            | Self::BadName { span, .. }
             | Self::RepeatedSection { span, .. }
             | Self::SectionShape { span, .. }
             | Self::MissingFind { span }
@@ -574,6 +583,7 @@ impl ParseError {
                 "the sections are :find :with :in :where :keys :strs :syms :having :order-by :limit :offset :timeout"
                     .into()
             }
+            Self::BadName { .. } => "names hold no spaces, brackets or quotes; symbols that are data can be passed as inputs".into(),
             Self::MissingFind { .. } | Self::EmptyFind { .. } => {
                 "name at least one variable, such as :find ?x".into()
             }

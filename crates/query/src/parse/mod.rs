@@ -25,6 +25,7 @@ use std::str::FromStr;
 use edn::{Form, FormKind, Reader, Span, Value};
 
 pub(crate) use check::order_column;
+pub(crate) use clauses::RESERVED;
 pub use error::ParseError;
 
 use crate::ast::{Query, Rules};
