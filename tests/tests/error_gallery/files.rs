@@ -99,7 +99,7 @@ pub fn of_paths(gallery: &mut Gallery) {
         let store = connection.store().expect("open");
         let env = store.env().expect("a file");
         let mut txn = env.write().expect("a transaction");
-        let meta = env.existing_dbi("meta").expect("the table of versions");
+        let meta = env.open_reserved("meta", kv::DbiFlags::empty()).expect("the table of versions");
         txn.put(&meta, b"format", &[99_u32.to_le_bytes(), 99_u32.to_le_bytes()].concat()).expect("a pair");
         txn.commit().expect("a commit");
     }
