@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,11 @@ use storage::transact::{TxFunctions, TxReport as StorageReport, transact};
 use storage::{Datom, Datoms, EntityId, Index, Schema};
 
 use crate::inputs::IntoInputs;
+use crate::stream::RowForm;
 use crate::text::{AsPattern, AsQuery, EntityRef, TxInput};
 use crate::{
     CancelToken, Entity, Error, Explanation, Input, Options, PlanCacheStats, Prepared, QueryResult, Result,
-    TxReport,
+    RowStream, TxReport, Warning,
 };
 
 /// What a connection knows beside its data; every database that comes from it knows it, too.
@@ -121,6 +123,86 @@ impl Db {
     ) -> Result<QueryResult> {
         let inputs = self.all_inputs(prepared.query(), inputs);
         Ok(QueryResult(prepared.run(&inputs, &self.runtime.query)?))
+    }
+
+    /// The rows of a query one after the other, while it runs, as [`rows`](QueryResult::rows) or, of a query for one column
+    /// (`[?x ...]`), as [`column`](QueryResult::column) would give them; in any order.
+    ///
+    /// Use it for answers that are too large for memory, or of which the first rows may do. Where no row is final before
+    /// the last one is known (`:order-by`, aggregates, `:having`) the whole result is made before the first row comes. Else
+    /// only what the plan must keep is held: hash tables, tables of rules, values that functions computed, and the set of
+    /// rows seen where the plan may make them twice. Limits and cancellation hold as in [`query`](Self::query); time goes on
+    /// while nobody asks for the next row.
+    ///
+    /// ```
+    /// # use factum::Db;
+    /// # let db = Db::empty(())?.with(r#"[{:name "Ann" :age 38} {:name "Bob" :age 41}]"#)?.db_after();
+    /// let mut sum = 0;
+    /// for row in db.stream("[:find ?n ?a :where [?e :name ?n] [?e :age ?a]]", ())? {
+    ///     let (_name, age): (String, i64) = row?;
+    ///     sum += age;
+    /// }
+    /// assert_eq!(sum, 79);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn stream<T: DeserializeOwned>(
+        &self,
+        query: impl AsQuery,
+        inputs: impl IntoInputs,
+    ) -> Result<RowStream<T>> {
+        let prepared = query.prepared(&self.runtime.plans)?;
+        self.stream_prepared(prepared, inputs)
+    }
+
+    pub(crate) fn stream_prepared<T: DeserializeOwned>(
+        &self,
+        prepared: Arc<query::Prepared>,
+        inputs: impl IntoInputs,
+    ) -> Result<RowStream<T>> {
+        let inputs = self.all_inputs(prepared.query(), inputs);
+        RowStream::start(prepared, inputs, &self.runtime.query)
+    }
+
+    /// [`stream`](Self::stream) without a thread of its own: calls `each` for every row until it breaks. Returns what the
+    /// query should have said better.
+    ///
+    /// ```
+    /// # use factum::Db;
+    /// use std::ops::ControlFlow;
+    ///
+    /// # let db = Db::empty(())?.with(r#"[{:name "Ann" :age 38} {:name "Bob" :age 41}]"#)?.db_after();
+    /// let mut first = None;
+    /// db.for_each_row("[:find [?n ...] :where [_ :name ?n]]", (), |name: String| {
+    ///     first = Some(name);
+    ///     ControlFlow::Break(())
+    /// })?;
+    /// assert!(first.is_some());
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn for_each_row<T: DeserializeOwned>(
+        &self,
+        query: impl AsQuery,
+        inputs: impl IntoInputs,
+        mut each: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<Vec<Warning>> {
+        let prepared = query.prepared(&self.runtime.plans)?;
+        let inputs = self.all_inputs(prepared.query(), inputs);
+        let form = RowForm::of(prepared.query());
+        let (mut number, mut misfit) = (0, None);
+        let warnings = prepared.for_each_batch(&inputs, &self.runtime.query, |rows| {
+            for row in rows {
+                match form.convert(row, number) {
+                    Ok(row) => each(row)?,
+                    Err(error) => {
+                        misfit = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                }
+                number += 1;
+            }
+            ControlFlow::Continue(())
+        })?;
+        misfit.map_or(Ok(warnings), Err)
     }
 
     /// How the plans of queries asked before were used again; they are shared with the connection.

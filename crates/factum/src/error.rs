@@ -105,6 +105,12 @@ pub enum Error {
     /// A transaction function panicked in an asynchronous transaction.
     #[error("a function of the transaction panicked")]
     FunctionPanicked,
+    /// The system has no thread for a stream of rows.
+    #[error("no thread for the rows: {source}")]
+    Thread {
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The connection was closed.
     #[error("the connection{} is closed", place(path))]
     Closed {
@@ -158,6 +164,7 @@ impl Error {
             Self::InMemory => ":connection/in-memory",
             Self::WouldWaitForItself => ":transaction/deadlock",
             Self::FunctionPanicked => ":transact/function",
+            Self::Thread { .. } => ":system/thread",
             Self::Closed { .. } => ":connection/closed",
         }
     }
@@ -179,6 +186,7 @@ impl Error {
             Self::InMemory => "in-memory",
             Self::WouldWaitForItself => "would-deadlock",
             Self::FunctionPanicked => "function-panicked",
+            Self::Thread { .. } => "no-thread",
             Self::Closed { .. } => "connection-closed",
         }
     }

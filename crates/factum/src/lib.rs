@@ -98,6 +98,23 @@
 //! # Ok::<(), factum::Error>(())
 //! ```
 //!
+//! # Large answers
+//!
+//! [`Db::stream`] is an iterator over rows that are made while they are asked for, so that an answer need not fit the
+//! memory, and one that is not read to its end is not made to its end:
+//!
+//! ```
+//! # use factum::Db;
+//! # let db = Db::empty(())?.with("[{:stock/item :tea :stock/left 3} {:stock/item :rum :stock/left 0}]")?.db_after();
+//! let mut total = 0;
+//! for row in db.stream("[:find ?item ?left :where [?i :stock/item ?item] [?i :stock/left ?left]]", ())? {
+//!     let (_item, left): (factum::Keyword, i64) = row?;
+//!     total += left;
+//! }
+//! assert_eq!(total, 3);
+//! # Ok::<(), factum::Error>(())
+//! ```
+//!
 //! # What if
 //!
 //! [`Db::with`] applies a transaction to a value and commits nothing, so a question can be asked of a future that never
@@ -148,6 +165,7 @@ mod queue;
 mod report;
 mod result;
 mod stat;
+mod stream;
 mod text;
 mod transaction;
 
@@ -171,6 +189,7 @@ pub use queue::PendingTx;
 pub use report::TxReport;
 pub use result::QueryResult;
 pub use stat::Stat;
+pub use stream::RowStream;
 pub use text::{AsPattern, AsQuery, EntityRef, SchemaInput, TxInput};
 pub use transaction::Transaction;
 

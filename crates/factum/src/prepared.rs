@@ -9,7 +9,7 @@ use query::FindShape;
 use serde::de::DeserializeOwned;
 
 use crate::inputs::IntoInputs;
-use crate::{Db, Input, Query, QueryResult, Result};
+use crate::{Db, Input, Query, QueryResult, Result, RowStream};
 
 /// A query that is parsed and planned once and asked many times, of any database and with any inputs, typed if wanted:
 /// `I` are the inputs after `$`, `R` is a row.
@@ -59,6 +59,11 @@ impl<I: IntoInputs, R: DeserializeOwned> Prepared<I, R> {
     /// The first or only row, if there is one.
     pub fn first(&self, db: &Db, inputs: I) -> Result<Option<R>> {
         Ok(self.rows(db, inputs)?.into_iter().next())
+    }
+
+    /// The rows for these inputs one after the other, while the query runs; see [`Db::stream`].
+    pub fn stream(&self, db: &Db, inputs: I) -> Result<RowStream<R>> {
+        db.stream_prepared(Arc::clone(&self.prepared), inputs)
     }
 
     /// The query.

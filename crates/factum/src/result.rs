@@ -62,10 +62,7 @@ impl QueryResult {
     /// The rows in the order of the answer, each as a vector, or as a map under a return map.
     fn row_values(self) -> impl Iterator<Item = Value> {
         let keys = self.0.keys().map(<[Value]>::to_vec);
-        self.0.into_rows().into_iter().map(move |row| match &keys {
-            Some(keys) => Value::Map(keys.iter().cloned().zip(row).collect()),
-            None => Value::Vector(row),
-        })
+        self.0.into_rows().into_iter().map(move |row| row_value(row, keys.as_deref()))
     }
 
     /// How many rows there are.
@@ -76,6 +73,14 @@ impl QueryResult {
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// A row as a map under a return map, else as a vector.
+pub(crate) fn row_value(row: Vec<Value>, keys: Option<&[Value]>) -> Value {
+    match keys {
+        Some(keys) => Value::Map(keys.iter().cloned().zip(row).collect()),
+        None => Value::Vector(row),
     }
 }
 

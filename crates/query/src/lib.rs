@@ -25,7 +25,9 @@ pub mod pull;
 mod result;
 pub mod rules;
 mod run;
+mod shape;
 mod source_text;
+mod stream;
 mod walk;
 
 pub use analyse::{AnalyseError, Warning};

@@ -9,21 +9,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use edn::{Keyword, Span, Symbol, Value};
-use storage::EntityId;
+use edn::Value;
 
-use crate::analyse::{self, Analysed, Field, Warning};
-use crate::ast::{FindElement, FindShape, PullPatternArg, Query};
-use crate::error::{Error, ErrorKind, Result};
+use crate::analyse::{self, Analysed, Warning};
+use crate::ast::Query;
+use crate::error::{Error, Result};
 use crate::exec::{self, Arena, Budget, CallArg, CallError, Host, Relation, Run, Source};
 use crate::functions::{CallContext, Function, QueryFunction};
 use crate::input::Input;
 use crate::logical::Callee;
 use crate::options::QueryOptions;
-use crate::plan;
+use crate::plan::{self, Plan};
 use crate::prepared::{Given, Prepared, Slot};
-use crate::pull::{PullError, PullOptions, PullPattern, Puller};
-use crate::result::{QueryResult, ResultError, group, window};
+use crate::result::QueryResult;
+use crate::shape::{Shaped, Shaper};
 
 /// Answers `query` for `inputs`, which are in the order of its `:in` (without `:in`, a database for `$`).
 ///
@@ -51,6 +50,19 @@ pub(crate) fn answer(
     slot: Option<&Slot>,
     around: Option<&Budget>,
 ) -> Result<QueryResult> {
+    let (rows, warnings) = execute(query, inputs, options, slot, around, |ready| ready.collect())?;
+    Ok(QueryResult::new(query, rows, warnings))
+}
+
+/// Everything up to the execution itself, which is left to `last`; not called where an input without rows leaves nothing.
+pub(crate) fn execute(
+    query: &Query,
+    inputs: &[Input],
+    options: &QueryOptions,
+    slot: Option<&Slot>,
+    around: Option<&Budget>,
+    last: impl FnOnce(Ready<'_>) -> Result<Shaped>,
+) -> Result<Shaped> {
     let timeout = query.timeout.map(|timeout| Duration::from_millis(timeout.millis));
     let execution = options.for_execution(timeout);
     let own;
@@ -83,7 +95,7 @@ pub(crate) fn answer(
     };
     if rows.as_ref().is_some_and(Vec::is_empty) {
         // An input without rows leaves nothing, whatever the clauses say.
-        return Ok(QueryResult::new(query, Vec::new(), analysed.warnings.clone()));
+        return Ok((Vec::new(), analysed.warnings.clone()));
     }
     let caller = Caller::new(&analysed, &sources, options, budget);
     let arena = Arena::default();
@@ -107,164 +119,33 @@ pub(crate) fn answer(
         }
     };
     let run = Run { sources: &sources, arena: &arena, host: &caller };
-    let relation = exec::run_plan(run, &plan, input, &execution, budget, None).map_err(fail)?;
     let shaper = Shaper { query, analysed: &analysed, sources: &sources, options, budget };
-    let (rows, of_pulls) = shaper.shape(&relation)?;
+    let (rows, of_pulls) = last(Ready { shaper, run, plan: &plan, input, execution: &execution })?;
     let mut warnings = analysed.warnings.clone();
     for warning in caller.into_warnings().into_iter().chain(of_pulls) {
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
     }
-    Ok(QueryResult::new(query, rows, warnings))
+    Ok((rows, warnings))
 }
 
-/// From the rows of execution to those of the result.
-struct Shaper<'a> {
-    query: &'a Query,
-    analysed: &'a Analysed,
-    sources: &'a [Source],
-    options: &'a QueryOptions,
-    budget: &'a Budget,
+/// A planned query that only has to be executed.
+pub(crate) struct Ready<'a> {
+    pub shaper: Shaper<'a>,
+    pub run: Run<'a>,
+    pub plan: &'a Plan,
+    pub input: Relation<'a>,
+    pub execution: &'a exec::Options,
 }
 
-/// Rows that are decoded between two looks at the budget.
-const DECODED_AT_ONCE: usize = 4096;
-
-impl Shaper<'_> {
-    fn fail(&self, error: impl Into<ErrorKind>) -> Error {
-        Error::new(error, &self.analysed.text)
+impl Ready<'_> {
+    /// The whole result.
+    pub fn collect(self) -> Result<Shaped> {
+        let Self { shaper, run, plan, input, execution } = self;
+        let relation = exec::run_plan(run, plan, input, execution, shaper.budget, None);
+        shaper.shape(&relation.map_err(|error| shaper.fail(error))?)
     }
-
-    /// Groups, aggregates, orders, cuts and pulls.
-    fn shape(&self, relation: &Relation<'_>) -> Result<(Vec<Vec<Value>>, Vec<Warning>)> {
-        let query = self.query;
-        let names = group::Names { given: &self.analysed.given, registry: &self.options.functions };
-        let bounds = window::Bounds::of(query, &names).map_err(|error| self.fail(error))?;
-        let mut rows = if relation.aggregated {
-            let aggregated = aggregated(self.analysed, relation).map_err(|error| self.fail(error))?;
-            group::computed_elements(query, aggregated).map_err(|error| self.fail(error))?
-        } else {
-            let rows = self.named_rows(relation)?;
-            group::elements(query, rows, &names, self.budget).map_err(|error| self.fail(error))?
-        };
-        if query.find.shape == FindShape::Relation {
-            window::apply(query, bounds, &mut rows, self.budget).map_err(|error| self.fail(error))?;
-        } else if matches!(query.find.shape, FindShape::Scalar | FindShape::Tuple) {
-            rows.truncate(1);
-        }
-        let warnings = self.pull(&mut rows)?;
-        Ok((rows, warnings))
-    }
-
-    /// The rows over the variables of `:find` and `:with`, constants among them.
-    fn named_rows(&self, relation: &Relation<'_>) -> Result<group::Rows> {
-        let fields = &self.analysed.fields;
-        let names = fields.iter().map(|(name, _)| name.clone()).collect();
-        let row_bytes = size_of::<Vec<Value>>() + fields.len() * size_of::<Value>();
-        let mut rows = Vec::with_capacity(relation.len());
-        for row in 0..relation.len() {
-            if row.is_multiple_of(DECODED_AT_ONCE) {
-                let more = DECODED_AT_ONCE.min(relation.len() - row);
-                let go_on = self.budget.poll(0).and_then(|()| self.budget.hold(more * row_bytes));
-                go_on.map_err(|error| self.fail(error))?;
-            }
-            let mut values = Vec::with_capacity(fields.len());
-            for (_, field) in fields {
-                values.push(match field {
-                    Field::Constant(value) => value.clone(),
-                    Field::Column(column) => {
-                        relation.value(row, *column).map_err(|error| self.fail(error))?
-                    }
-                });
-            }
-            rows.push(values);
-        }
-        Ok(group::Rows { names, rows })
-    }
-
-    /// Replaces the entities of pulled columns by trees; warns of attributes that nothing has.
-    fn pull(&self, rows: &mut [Vec<Value>]) -> Result<Vec<Warning>> {
-        let (analysed, options) = (self.analysed, self.options);
-        let mut warnings = Vec::new();
-        for (column, element) in self.query.find.elements.iter().enumerate() {
-            let FindElement::Pull(pull) = element else { continue };
-            // A pattern that is written out in the query has its places there.
-            let is_literal = matches!(pull.pattern, PullPatternArg::Literal(_));
-            let place = |span: Option<Span>| span.filter(|_| is_literal).unwrap_or(pull.span);
-            let fail = |source: PullError| {
-                let span = place(source.span());
-                self.fail(ResultError::Pull { source, span })
-            };
-            let pattern = match &pull.pattern {
-                PullPatternArg::Literal(form) => PullPattern::parse(form).map_err(fail)?,
-                PullPatternArg::Input(variable) => match analysed.given.get(&variable.name) {
-                    Some(analyse::Given::Value(Value::Str(text))) => text.parse().map_err(fail)?,
-                    Some(analyse::Given::Value(value)) => PullPattern::from_value(value).map_err(fail)?,
-                    _ => {
-                        let (name, span) = (variable.name.clone(), variable.span);
-                        return Err(self.fail(ResultError::NotAValue { name, span }));
-                    }
-                },
-            };
-            let name = pull.source.as_ref().map_or_else(|| Symbol::parse("$"), |source| source.name.clone());
-            let source = analysed.source_names.get(&name).map(|id| &self.sources[usize::from(id.0)]);
-            let Some(Source::Db(db)) = source else { continue };
-            let cancel = options.cancel.clone();
-            let pull_options = PullOptions {
-                strict: options.strict,
-                deadline: self.budget.deadline(),
-                cancel: Some(Arc::new(move || cancel.is_cancelled())),
-                ..PullOptions::default()
-            };
-            let puller = Puller::new(db, &pattern, &options.functions, pull_options).map_err(fail)?;
-            warnings.extend(puller.warnings().iter().map(|warning| Warning::UnknownAttribute {
-                attribute: warning.attribute.clone(),
-                nearest:
-                    warning.nearest.as_deref().map(|nearest| Keyword::parse(nearest.trim_start_matches(':'))),
-                span: place(Some(warning.span)),
-            }));
-            let mut entities: Vec<Option<EntityId>> = Vec::with_capacity(rows.len());
-            for row in rows.iter() {
-                // What names no entity has nothing to show.
-                entities.push(db.entid(&row[column]).ok().flatten());
-            }
-            let trees = puller.pull_many(&entities).map_err(fail)?;
-            for (row, tree) in rows.iter_mut().zip(trees) {
-                row[column] = tree.unwrap_or_default();
-            }
-        }
-        Ok(warnings)
-    }
-}
-
-/// The groups that execution has computed: columns are the grouping variables, then the aggregates.
-fn aggregated(analysed: &Analysed, relation: &Relation<'_>) -> Result<group::Computed, storage::Error> {
-    let mut groups = Vec::with_capacity(relation.len());
-    let columns = relation.rows.columns.len();
-    for row in 0..relation.len() {
-        groups
-            .push((0..columns).map(|column| relation.value(row, column)).collect::<Result<Vec<Value>, _>>()?);
-    }
-    let aggregation = analysed.logical.aggregation.as_ref();
-    let name = |var: &crate::logical::VarId| analysed.logical.vars.names[var.0 as usize].clone();
-    Ok(group::Computed {
-        keys: aggregation.iter().flat_map(|all| &all.group).map(name).collect(),
-        calls: aggregation
-            .iter()
-            .flat_map(|all| &all.calls)
-            .map(|call| (call.kind, name(&call.var)))
-            .collect(),
-        constants: analysed
-            .fields
-            .iter()
-            .filter_map(|(name, field)| match field {
-                Field::Constant(value) => Some((name.clone(), value.clone())),
-                Field::Column(_) => None,
-            })
-            .collect(),
-        groups,
-    })
 }
 
 /// Results of nested queries that are kept during one execution.

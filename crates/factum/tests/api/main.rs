@@ -2,6 +2,7 @@
 
 mod limits;
 mod model;
+mod streams;
 mod transactions;
 
 use std::collections::{BTreeSet, HashMap};

@@ -14,14 +14,8 @@ pub(super) fn run<'s>(plan: &Plan, context: &Context<'s, '_>, scope: &Scope<'s>)
     if let Some(answer) = &plan.finish.index {
         return index_answer::answer(answer, plan.finish.aggregation.as_ref(), context);
     }
-    let layout = plan.pipeline.output();
     let output = &plan.finish.output;
-    let order: Vec<usize> = output
-        .iter()
-        .map(|var| {
-            layout.iter().position(|other| other == var).expect("the plan's last layout has all outputs")
-        })
-        .collect();
+    let order = plan.output_columns();
     let mut source = Source::open(&plan.pipeline, plan.finish.split, context, scope)?;
     let mut rows = Sink::new(&plan.finish);
     let mut held = 0;

@@ -10,7 +10,13 @@ use super::error::ExecError;
 
 /// Cancels an execution from another thread. Clones share one state.
 #[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken(Arc<Cancelled>);
+
+#[derive(Debug, Default)]
+struct Cancelled {
+    flag: AtomicBool,
+    parent: Option<CancelToken>,
+}
 
 impl CancelToken {
     /// A token that has not been cancelled.
@@ -18,14 +24,20 @@ impl CancelToken {
         Self::default()
     }
 
-    /// Asks the executions that hold a clone of this token to stop.
+    /// A token that is cancelled when this one is, but can be cancelled alone.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(Arc::new(Cancelled { flag: AtomicBool::new(false), parent: Some(self.clone()) }))
+    }
+
+    /// Asks the executions that hold a clone of this token, or of a [`child`](Self::child) of it, to stop.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.flag.store(true, Ordering::Relaxed);
     }
 
     /// Whether [`CancelToken::cancel`] was called.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.flag.load(Ordering::Relaxed) || self.0.parent.as_ref().is_some_and(Self::is_cancelled)
     }
 }
 
@@ -129,7 +141,10 @@ mod tests {
         let cancel = CancelToken::new();
         let budget = Budget::new(Limits { cancel: cancel.clone(), ..Limits::default() });
         assert!(budget.poll(0).is_ok());
+        cancel.child().cancel();
+        assert!(budget.poll(0).is_ok() && !cancel.is_cancelled());
         cancel.cancel();
+        assert!(cancel.child().is_cancelled());
         assert!(matches!(budget.poll(0), Err(ExecError::Cancelled)));
     }
 }

@@ -28,6 +28,7 @@ pub(crate) mod operators;
 mod parallel;
 pub(crate) mod pipeline;
 mod ranges;
+mod rows;
 mod run;
 mod sink;
 
@@ -40,6 +41,7 @@ pub use error::{ExecError, Result};
 pub use host::{CallArg, CallError, Host, NoFunctions};
 pub use limits::{Budget, CancelToken, Limits};
 pub use measure::{Measure, Measures};
+pub use rows::{Rows, can_stream};
 pub use run::{Options, Run, run, run_plan};
 
 #[cfg(test)]

@@ -25,6 +25,17 @@ pub struct Options {
     pub threads: usize,
 }
 
+impl Options {
+    /// As many threads as are allowed and wanted.
+    pub(super) fn threads_to_use(&self) -> usize {
+        match self.threads {
+            _ if !self.switches.parallel => 1,
+            0 => machine_threads(),
+            threads => threads,
+        }
+    }
+}
+
 /// What an execution reads and where it puts what it makes.
 #[derive(Clone, Copy)]
 pub struct Run<'s> {
@@ -60,10 +71,6 @@ pub fn run_plan<'s>(
     budget: &Budget,
     measures: Option<&Measures>,
 ) -> Result<Relation<'s>> {
-    let threads = match options.threads {
-        0 => machine_threads(),
-        threads => threads,
-    };
     let context = Context {
         sources: run.sources,
         arena: run.arena,
@@ -71,7 +78,7 @@ pub fn run_plan<'s>(
         host: run.host,
         measures,
         memos: Memos::default(),
-        threads: if options.switches.parallel { threads } else { 1 },
+        threads: options.threads_to_use(),
     };
     let scope = Scope { input: Arc::new(input.rows), tables: None };
     finish::run(plan, &context, &scope)

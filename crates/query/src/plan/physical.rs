@@ -37,6 +37,17 @@ pub struct Plan {
     pub fixed: bool,
 }
 
+impl Plan {
+    /// Where each variable of the result is among the columns of the last step.
+    pub(crate) fn output_columns(&self) -> Vec<usize> {
+        let layout = self.pipeline.output();
+        let place = |var: &VarId| {
+            layout.iter().position(|other| other == var).expect("the plan's last layout has all outputs")
+        };
+        self.finish.output.iter().map(place).collect()
+    }
+}
+
 /// The last part of a plan.
 #[derive(Clone, Debug)]
 pub struct Finish {

@@ -14,11 +14,15 @@ mod rebind;
 mod tests;
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use cache::{PlanCache, PlanCacheStats};
 pub(crate) use kept::{Given, Slot};
 
+use edn::Value;
+
+use crate::analyse::Warning;
 use crate::ast::Query;
 use crate::error::Result;
 use crate::exec::Budget;
@@ -64,6 +68,41 @@ impl Prepared {
     /// Answers it for `inputs`, in the order of its `:in`.
     pub fn run(&self, inputs: &[Input], options: &QueryOptions) -> Result<QueryResult> {
         self.run_within(inputs, options, None)
+    }
+
+    /// Answers it for `inputs` row by row instead of all at once: `each` gets some rows as soon as they are known, and says
+    /// whether it wants more. Returns what looked like mistakes, as [`QueryResult::warnings`] does.
+    ///
+    /// Rows come in batches of about a thousand; work on the next batch begins when `each` is done with the one before. The
+    /// rows are those of [`run`](Self::run), each a value per find element, in any order. Where no row is final before the
+    /// last one is known (`:order-by`, aggregates, `:having`) the whole result is made first and handed on in parts.
+    /// Otherwise only what the plan must keep is in memory: hash tables, tables of rules, what functions computed, and the
+    /// set of rows seen where the plan may make them twice. Limits and cancellation hold as ever; the time that `each`
+    /// takes counts, too.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use factum_query::storage::{Db, DbOptions, Schema};
+    /// use factum_query::{Prepared, QueryOptions, edn, parse};
+    ///
+    /// let db = Db::empty(Schema::built_in(), DbOptions::default());
+    /// let db = db.db_with(&edn::read("[{:name \"Ann\"} {:name \"Bob\"}]")?)?;
+    /// let names = Prepared::new(parse("[:find ?n :where [_ :name ?n]]")?);
+    /// let mut count = 0;
+    /// names.for_each_batch(&[db.into()], &QueryOptions::default(), |rows| {
+    ///     count += rows.len();
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(count, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn for_each_batch(
+        &self,
+        inputs: &[Input],
+        options: &QueryOptions,
+        each: impl FnMut(Vec<Vec<Value>>) -> ControlFlow<()>,
+    ) -> Result<Vec<Warning>> {
+        crate::stream::for_each_batch(&self.query, inputs, options, Some(&self.slot), each)
     }
 
     /// [`run`](Self::run) as part of another query, whose budget it uses up.

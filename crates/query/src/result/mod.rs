@@ -38,7 +38,7 @@ impl QueryResult {
                 Some(map) => map.names.iter().map(Symbol::to_string).collect(),
                 None => query.find.elements.iter().map(ToString::to_string).collect(),
             },
-            keys: query.return_map.as_ref().map(keys),
+            keys: query.return_map.as_ref().map(ReturnMap::keys),
             rows,
             is_set: plain && !ordered && query.with.is_empty(),
             warnings,
@@ -123,11 +123,14 @@ fn first(row: Vec<Value>) -> Option<Value> {
     row.into_iter().next()
 }
 
-fn keys(map: &ReturnMap) -> Vec<Value> {
-    let key = |name: &Symbol| match map.kind {
-        ReturnMapKind::Keywords => Value::Keyword(Keyword::parse(name.as_str())),
-        ReturnMapKind::Strings => Value::from(name.as_str()),
-        ReturnMapKind::Symbols => Value::Symbol(name.clone()),
-    };
-    map.names.iter().map(key).collect()
+impl ReturnMap {
+    /// The keys of the maps: keywords, strings or symbols.
+    pub fn keys(&self) -> Vec<Value> {
+        let key = |name: &Symbol| match self.kind {
+            ReturnMapKind::Keywords => Value::Keyword(Keyword::parse(name.as_str())),
+            ReturnMapKind::Strings => Value::from(name.as_str()),
+            ReturnMapKind::Symbols => Value::Symbol(name.clone()),
+        };
+        self.names.iter().map(key).collect()
+    }
 }
