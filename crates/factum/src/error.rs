@@ -105,6 +105,15 @@ pub enum Error {
     /// A transaction function panicked in an asynchronous transaction.
     #[error("a function of the transaction panicked")]
     FunctionPanicked,
+    /// An answer that Arrow cannot hold.
+    #[cfg(feature = "arrow")]
+    #[error("{}no record batch of Arrow: {source}", arrow_column(column))]
+    Arrow {
+        /// The column, if one is to blame.
+        column: Option<String>,
+        /// What Arrow says.
+        source: arrow_schema::ArrowError,
+    },
     /// The system has no thread for a stream of rows.
     #[error("no thread for the rows: {source}")]
     Thread {
@@ -121,6 +130,11 @@ pub enum Error {
 
 fn place(path: &Option<PathBuf>) -> String {
     path.as_ref().map_or_else(String::new, |path| format!(" to {}", path.display()))
+}
+
+#[cfg(feature = "arrow")]
+fn arrow_column(column: &Option<String>) -> String {
+    column.as_ref().map_or_else(String::new, |column| format!("column {column}: "))
 }
 
 impl From<storage::transact::TransactError> for Error {
@@ -164,6 +178,8 @@ impl Error {
             Self::InMemory => ":connection/in-memory",
             Self::WouldWaitForItself => ":transaction/deadlock",
             Self::FunctionPanicked => ":transact/function",
+            #[cfg(feature = "arrow")]
+            Self::Arrow { .. } => ":result/arrow",
             Self::Thread { .. } => ":system/thread",
             Self::Closed { .. } => ":connection/closed",
         }
@@ -186,6 +202,8 @@ impl Error {
             Self::InMemory => "in-memory",
             Self::WouldWaitForItself => "would-deadlock",
             Self::FunctionPanicked => "function-panicked",
+            #[cfg(feature = "arrow")]
+            Self::Arrow { .. } => "no-record-batch",
             Self::Thread { .. } => "no-thread",
             Self::Closed { .. } => "connection-closed",
         }
@@ -223,6 +241,10 @@ impl Error {
             Self::Transact { source, .. } => source.hint().map(str::to_owned),
             Self::Query(error) => error.help(),
             Self::TransactionEnded => Some("begin another one".to_owned()),
+            #[cfg(feature = "arrow")]
+            Self::Arrow { source: arrow_schema::ArrowError::OffsetOverflowError(_), .. } => {
+                Some("ask for fewer rows at a time, with :offset and :limit".to_owned())
+            }
             Self::InMemory => Some("open the connection on a path".to_owned()),
             Self::WouldWaitForItself => Some("use a callback, or wait on another thread".to_owned()),
             _ => None,

@@ -115,6 +115,10 @@
 //! # Ok::<(), factum::Error>(())
 //! ```
 //!
+//! For Polars, DataFusion and other readers of Apache Arrow the feature `arrow` (`cargo add factum --features arrow`) adds
+//! `QueryResult::to_record_batch`; it is not part of the default build. Its tests are run by
+//! `cargo test -p factum --features arrow`.
+//!
 //! # What if
 //!
 //! [`Db::with`] applies a transaction to a value and commits nothing, so a question can be asked of a future that never
@@ -162,6 +166,8 @@ mod key_value;
 mod options;
 mod prepared;
 mod queue;
+#[cfg(feature = "arrow")]
+mod record_batch;
 mod report;
 mod result;
 mod stat;
@@ -192,6 +198,9 @@ pub use stat::Stat;
 pub use stream::RowStream;
 pub use text::{AsPattern, AsQuery, EntityRef, SchemaInput, TxInput};
 pub use transaction::Transaction;
+
+#[cfg(feature = "arrow")]
+pub use {arrow_array, arrow_schema};
 
 pub use edn::{self, Form, Keyword, Span, Symbol, Value};
 pub use kv::{self, Durability};

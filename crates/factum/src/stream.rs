@@ -48,6 +48,9 @@ impl RowForm {
 /// A thread runs the query and is at most two batches of about a thousand rows ahead. After an error there are no more
 /// rows. Dropping the stream cancels the query and waits until it has stopped, which is where it next looks at its
 /// limits; until then it keeps its snapshot of the database.
+///
+/// Inside the tasks of rayon's global thread pool use [`Db::for_each_row`](crate::Db::for_each_row): a parallel query works
+/// on these threads, and would wait for the very ones that wait for its rows.
 #[must_use = "a stream that nobody reads only costs"]
 pub struct RowStream<T = Value> {
     form: RowForm,

@@ -1,5 +1,6 @@
 //! The facade from outside: threads, typed rows, inputs, values, closing, errors.
 
+mod arrow;
 mod limits;
 mod model;
 mod streams;
