@@ -2,6 +2,7 @@
 //! each optimisation switched off. `FACTUM_CASES` sets the number of cases, `FACTUM_SEED` the first seed.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use edn::Value;
 use factum::{Connection, Db, Options};
@@ -60,6 +61,15 @@ fn engine_agrees_with_the_naive_evaluator() {
                 let found: BTreeSet<Vec<Value>> =
                     found.iter().map(|row| row.as_sequence().expect("a row").to_vec()).collect();
                 assert_eq!(found, expected, "seed {seed}, {place}: {text}\nfacts {}", transaction(&facts));
+                let mut streamed = Vec::new();
+                let each = |row: Vec<Value>| {
+                    streamed.push(row);
+                    ControlFlow::Continue(())
+                };
+                db.for_each_row(text.as_str(), factum::inputs![&rules_value], each).expect("an answer");
+                assert_eq!(streamed.len(), expected.len(), "seed {seed}, {place}: {text}, streamed");
+                let streamed: BTreeSet<Vec<Value>> = streamed.into_iter().collect();
+                assert_eq!(streamed, expected, "seed {seed}, {place}: {text}, streamed");
             }
         }
     }
