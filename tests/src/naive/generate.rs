@@ -40,6 +40,15 @@ const NUMBERS: [&str; 4] = [":n/one", ":n/many", ":n/to", ":n/up"];
 const TAGS: [&str; 3] = ["x", "y", "z"];
 const VARIABLES: [&str; 5] = ["?a", "?b", "?c", "?d", "?f"];
 
+/// A query with [`RULES`] as its second input, and the third where there is one: a variable for a number.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The query.
+    pub text: String,
+    /// The variable.
+    pub input: Option<&'static str>,
+}
+
 /// Makes databases and queries.
 pub struct Generator {
     random: StdRng,
@@ -51,7 +60,8 @@ impl Generator {
         Self { random: StdRng::seed_from_u64(seed) }
     }
 
-    fn number(&mut self) -> i64 {
+    /// One of the few numbers that occur.
+    pub fn number(&mut self) -> i64 {
         self.random.random_range(1..8)
     }
 
@@ -83,8 +93,8 @@ impl Generator {
         facts
     }
 
-    /// A query with [`RULES`] as its second input (`:in $ %`).
-    pub fn query(&mut self) -> String {
+    /// A query with `:in $ %`, some of them with a number as a further input.
+    pub fn query(&mut self) -> Question {
         let mut bound = BTreeSet::new();
         let mut clauses: Vec<String> = Vec::new();
         for _ in 0..self.random.random_range(1..4) {
@@ -112,7 +122,12 @@ impl Generator {
         let known: Vec<&str> = bound.iter().copied().collect();
         let count = self.random.random_range(1..=known.len().min(3));
         let found: Vec<&str> = known.choose_multiple(&mut self.random, count).copied().collect();
-        format!("[:find {} :in $ % :where {}]", found.join(" "), clauses.join(" "))
+        let inputs: Vec<&'static str> =
+            VARIABLES.into_iter().filter(|variable| known.contains(variable)).collect();
+        let input = self.chance(40).then(|| inputs.choose(&mut self.random).copied()).flatten();
+        let (found, clauses) = (found.join(" "), clauses.join(" "));
+        let text = format!("[:find {found} :in $ % {} :where {clauses}]", input.unwrap_or_default());
+        Question { text, input }
     }
 
     /// A clause that binds: a pattern, a rule call, an `or` or a constant collection.
