@@ -194,8 +194,9 @@ impl From<SchemaPatch> for SchemaInput {
 ///     .pattern(var("e"), kw("age"), var("age"))
 ///     .filter(">", (var("age"), 40))
 ///     .pattern(var("e"), kw("name"), var("name"));
-/// assert_eq!(db.rows::<String>(&older)?, ["Bob"]);
-/// assert_eq!(db.rows::<String>("[:find [?name ...] :where [?e :age 38] [?e :name ?name]]")?, ["Ann"]);
+/// assert_eq!(db.query(&older)?.column::<String>()?, ["Bob"]);
+/// let text = "[:find [?name ...] :where [?e :age 38] [?e :name ?name]]";
+/// assert_eq!(db.query(text)?.column::<String>()?, ["Ann"]);
 /// # Ok::<(), factum::Error>(())
 /// ```
 pub trait AsQuery {

@@ -4,7 +4,7 @@ use super::list::IntoList;
 use super::terms::{Source, Term, Var, also, plain_name, symbol, vector, wrapper};
 
 wrapper! {
-    /// What the result of a function or an input is bound to: a variable, [`blank`], [`tuple`], [`each`], [`relation`].
+    /// What the result of a function or an input is bound to: a variable, [`blank`], [`tuple()`], [`each`], [`relation`].
     Binding
 }
 wrapper! {

@@ -1,4 +1,4 @@
-//! Queries built in Rust instead of written as text: [`Query::find`] and what follows it.
+//! Queries built in Rust instead of written as text: [`Query::find`](crate::Query::find) and what follows it.
 //!
 //! ```text
 //! Query::find(..).pattern(..).filter(..)  --build-->  Form --the parser of texts--> ast::Query
