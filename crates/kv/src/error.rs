@@ -96,6 +96,44 @@ pub enum Error {
         /// By whom, as far as is known.
         holders: Holders,
     },
+    /// Somebody else writes to the data file, and one of the two has a write-ahead log.
+    #[error("{path} is being written by another process, and one with a write-ahead log writes alone; close it there, or open the database read-only", path = path.display())]
+    LogInUse {
+        /// The environment.
+        path: PathBuf,
+    },
+    /// The write-ahead log cannot be read. Both files are as they were.
+    #[error("the write-ahead log {path} is damaged at byte {place}: {reason}; nothing was changed. Keep copies of it and of the data file; with the log moved away, the data file opens as it is, for `check` to look at", path = path.display())]
+    LogDamaged {
+        /// The log file.
+        path: PathBuf,
+        /// Where, in bytes from its beginning.
+        place: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The write-ahead log and the data file do not belong together. Both are as they were.
+    #[error("the write-ahead log {path} does not fit: {reason}; nothing was changed. Bring the right files together, or, to go on with the data file as it is, move the log away and check the data file", path = path.display())]
+    LogMismatch {
+        /// The log file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The machine went down while the database was in use; what the log has must be carried over first.
+    #[error("{path} must be recovered from first, which writes to the database; open it once without read_only", path = path.display())]
+    NeedsRecovery {
+        /// The log file.
+        path: PathBuf,
+    },
+    /// The write-ahead log could not be written, so that nothing can be committed.
+    #[error(
+        "an earlier failure of the write-ahead log ({cause}) forbids further writes; close and open the database again"
+    )]
+    LogFailed {
+        /// The failure.
+        cause: String,
+    },
     /// An option has a value that cannot work.
     #[error("option {option}: {reason}")]
     BadOption {
@@ -417,6 +455,11 @@ impl Error {
             Self::NotWritable { .. } => ":kv/not-writable",
             Self::OptionsConflict { .. } => ":kv/duplicate-open",
             Self::StillOpen { .. } => ":kv/still-open",
+            Self::LogInUse { .. } => ":kv/log-in-use",
+            Self::LogDamaged { .. } => ":kv/log-damaged",
+            Self::LogMismatch { .. } => ":kv/log-mismatch",
+            Self::NeedsRecovery { .. } => ":kv/needs-recovery",
+            Self::LogFailed { .. } => ":kv/log-failed",
             Self::BadOption { .. } => ":kv/bad-option",
             Self::Forked => ":kv/forked",
             Self::ReadOnly => ":kv/read-only",
@@ -465,7 +508,10 @@ impl Error {
 
     /// Whether the file is damaged; such an error is not to be retried.
     pub fn is_corruption(&self) -> bool {
-        matches!(self, Self::Corrupted { .. } | Self::Pages(_) | Self::ForeignFile { .. })
+        matches!(
+            self,
+            Self::Corrupted { .. } | Self::Pages(_) | Self::ForeignFile { .. } | Self::LogDamaged { .. }
+        )
     }
 
     /// Whether the error ended the write transaction it happened in.
@@ -475,6 +521,7 @@ impl Error {
             Self::MapFull { .. }
                 | Self::DiskFull { .. }
                 | Self::TxnFull
+                | Self::LogFailed { .. }
                 | Self::TxnEnded { .. }
                 | Self::Corrupted { .. }
                 | Self::Io { .. }

@@ -153,6 +153,7 @@ mod env;
 mod error;
 mod flags;
 pub mod function_map;
+mod log;
 mod options;
 mod read;
 mod reindex;

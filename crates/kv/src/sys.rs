@@ -15,6 +15,7 @@
 //! fails if a future heed words its `Debug` text differently.
 #![expect(unsafe_code, reason = "calls into LMDB's C interface; every block argues its safety")]
 
+mod hold;
 mod leases;
 mod process;
 
@@ -27,10 +28,12 @@ use std::sync::Arc;
 use heed::{CommitOrAbort, WithoutTls};
 use lmdb_master_sys as ffi;
 
+pub(crate) use hold::Hold;
 pub(crate) use leases::Leases;
 pub(crate) use process::Process;
 
 use crate::env::Shared;
+use crate::log::{CursorTape, Tape};
 use crate::txn::WriteTxn;
 
 /// A return code of LMDB that is not success.
@@ -392,17 +395,23 @@ pub(crate) type Pair<'t> = (&'t [u8], &'t [u8]);
 #[derive(Debug)]
 pub(crate) struct RawCursor {
     cursor: NonNull<ffi::MDB_cursor>,
+    /// Where its writes are recorded, if there is a write-ahead log.
+    tape: Option<CursorTape>,
     /// A cursor stays on its transaction's thread.
     _not_send: PhantomData<*mut ()>,
 }
 
 impl RawCursor {
-    pub(crate) fn open(txn: TxnHandle, dbi: ffi::MDB_dbi) -> CodeResult<Self> {
+    pub(crate) fn open(txn: TxnHandle, dbi: ffi::MDB_dbi, tape: Option<&Tape>) -> CodeResult<Self> {
+        let tape = match tape {
+            Some(tape) => Some(tape.at(dbi, txn.flags(dbi)? & ffi::MDB_DUPSORT != 0)),
+            None => None,
+        };
         let mut cursor = ptr::null_mut();
         // SAFETY: the transaction is active; LMDB checks the table number.
         check(unsafe { ffi::mdb_cursor_open(txn.0.as_ptr(), dbi, &mut cursor) })?;
         let cursor = NonNull::new(cursor).ok_or(Code(ffi::MDB_PROBLEM))?;
-        Ok(Self { cursor, _not_send: PhantomData })
+        Ok(Self { cursor, tape, _not_send: PhantomData })
     }
 
     /// Closes the cursor before its transaction ends.
@@ -468,10 +477,14 @@ impl RawCursor {
 
     /// Stores a pair and leaves the cursor on it.
     pub(crate) fn put(&mut self, key: &[u8], value: &[u8], flags: u32) -> CodeResult<()> {
-        let (mut key, mut value) = (val(key), val(value));
+        let (mut raw_key, mut raw_value) = (val(key), val(value));
         // SAFETY: the cursor's transaction is active; both slices are only read. No flag makes LMDB write
         // through `value` (the reserving one is never passed).
-        check(unsafe { ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut key, &mut value, flags) })
+        check(unsafe { ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut raw_key, &mut raw_value, flags) })?;
+        if let Some(tape) = &self.tape {
+            tape.put(key, value, flags);
+        }
+        Ok(())
     }
 
     /// Stores a value of `len` bytes that `fill` writes where LMDB will keep it; they are zero before. The caller
@@ -483,12 +496,12 @@ impl RawCursor {
         flags: u32,
         fill: impl FnOnce(&mut [u8]),
     ) -> CodeResult<()> {
-        let mut key = val(key);
+        let mut raw_key = val(key);
         let mut value = ffi::MDB_val { mv_size: len, mv_data: ptr::null_mut() };
-        let flags = flags | ffi::MDB_RESERVE;
+        let raw_flags = flags | ffi::MDB_RESERVE;
         // SAFETY: the cursor's transaction is active, and the key is only read. With this flag LMDB reads the size of
         // the value and writes the address of its place.
-        check(unsafe { ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut key, &mut value, flags) })?;
+        check(unsafe { ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut raw_key, &mut value, raw_flags) })?;
         if len > 0 {
             // SAFETY: on success the address is that of `len` writable bytes in a dirty page of the transaction, which
             // stays in place until the transaction's next call; `self` is borrowed until `fill` returns. Zeroing
@@ -499,13 +512,18 @@ impl RawCursor {
                 std::slice::from_raw_parts_mut(start, len)
             };
             fill(bytes);
+            if let Some(tape) = &self.tape {
+                tape.put(key, bytes, flags);
+            }
+        } else if let Some(tape) = &self.tape {
+            tape.put(key, &[], flags);
         }
         Ok(())
     }
 
     /// Stores many values of one fixed size, packed in `items`, under one key.
     pub(crate) fn put_packed(&mut self, key: &[u8], items: &[u8], item_size: usize) -> CodeResult<()> {
-        let mut key = val(key);
+        let mut raw_key = val(key);
         let mut values = [
             ffi::MDB_val { mv_size: item_size, mv_data: items.as_ptr().cast_mut().cast::<c_void>() },
             ffi::MDB_val { mv_size: items.len() / item_size.max(1), mv_data: ptr::null_mut() },
@@ -513,13 +531,23 @@ impl RawCursor {
         // SAFETY: as for `put`; with this flag LMDB reads `count * size` bytes, the length of `items`, and writes
         // the number of stored items into the second value.
         check(unsafe {
-            ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut key, values.as_mut_ptr(), ffi::MDB_MULTIPLE)
-        })
+            ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut raw_key, values.as_mut_ptr(), ffi::MDB_MULTIPLE)
+        })?;
+        if let Some(tape) = &self.tape {
+            tape.put_packed(key, items, item_size);
+        }
+        Ok(())
     }
 
     /// Deletes the current pair, or the current key with all its values.
     pub(crate) fn delete(&mut self, all_values: bool) -> CodeResult<()> {
         let flags = if all_values { ffi::MDB_NODUPDATA } else { 0 };
+        if let Some(tape) = &self.tape {
+            // Before the pair is gone; a deletion that fails ends the transaction, and the record with it.
+            let (key, value) =
+                self.position(empty_val(), empty_val(), ffi::MDB_GET_CURRENT)?.ok_or(Code::NOT_FOUND)?;
+            tape.delete(key, value, all_values);
+        }
         // SAFETY: the cursor's transaction is active.
         check(unsafe { ffi::mdb_cursor_del(self.cursor.as_ptr(), flags) })
     }

@@ -108,11 +108,16 @@ impl Env {
     pub fn readers(&self) -> Result<Vec<ReaderInfo>> {
         let slots = self.shared.handle.readers().map_err(|code| Error::from_code(code, "listing readers"))?;
         let last = self.shared.heed.info().last_txn_id as u64;
+        // The log's own reader is nobody's snapshot.
+        let mut held = self.shared.log.held();
         let (living, own) = (self.shared.reader.living().snapshots(), std::process::id());
         let mut readers: Vec<_> = slots
             .into_iter()
             .filter_map(|slot| {
                 let txn_id = slot.txn_id?;
+                if slot.pid == own && held.take_if(|held| *held == txn_id).is_some() {
+                    return None;
+                }
                 let ours = living.iter().filter(|snapshot| slot.pid == own && snapshot.txn_id == txn_id);
                 let age = ours.map(|snapshot| snapshot.since.elapsed()).max();
                 let behind = last.saturating_sub(txn_id);

@@ -29,10 +29,11 @@ use crate::counted::TreeId;
 use crate::dbi::DbiEntry;
 use crate::error::{Error, Result};
 use crate::flags::EnvFlags;
+use crate::log::{DataLock, LogSlot};
 use crate::read::Learnt;
 use crate::sys::{EnvHandle, Held, Leases, Process, TxnHandle};
 use crate::txn::{OwnedWriteTxn, WriteTxn};
-use place::Place;
+pub(crate) use place::{FileId, Place, not_writable};
 use turn::Turn;
 pub(crate) use turn::TurnGuard;
 
@@ -65,6 +66,11 @@ impl From<Arc<Shared>> for Env {
 /// What the clones of an [`Env`] share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// The write-ahead log, if there is one; declared before the environment, so that its readers end before that does.
+    pub(crate) log: LogSlot,
+    pub(crate) log_path: PathBuf,
+    /// Absent where nothing can be written.
+    pub(crate) data_lock: Option<DataLock>,
     /// Tells environments of this process apart.
     pub(crate) id: u32,
     pub(crate) heed: heed::Env<WithoutTls>,
@@ -141,7 +147,12 @@ impl Dbis {
 }
 
 impl Shared {
-    fn new(heed: heed::Env<WithoutTls>, options: &EnvOptions, place: &Place) -> Result<Self> {
+    fn new(
+        heed: heed::Env<WithoutTls>,
+        options: &EnvOptions,
+        place: &Place,
+        data_lock: Option<DataLock>,
+    ) -> Result<Self> {
         // A process that died while reading left its slot behind; sweeping can fail only as opening does.
         heed.clear_stale_readers().map_err(|error| Error::from_heed(error, "clearing stale readers"))?;
         let handle = EnvHandle::of(&heed)
@@ -154,6 +165,9 @@ impl Shared {
         let reader = lmdb_pages::Reader::with_leases(&heed, move || leases.take())?;
         static NEXT_ID: AtomicU32 = AtomicU32::new(0);
         Ok(Self {
+            log: LogSlot::default(),
+            log_path: place.log(),
+            data_lock,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             heed,
             handle,
@@ -232,7 +246,9 @@ impl Shared {
     }
 
     pub(crate) fn note_heed_lent(&self) {
-        self.heed_lent.store(true, Ordering::Relaxed);
+        if !self.heed_lent.swap(true, Ordering::Relaxed) {
+            self.note_lent_to_log();
+        }
     }
 
     pub(crate) fn is_heed_lent(&self) -> bool {
@@ -244,6 +260,12 @@ impl Shared {
     /// Our snapshots do not: they have a mapping of their own, and their leases hold only a reader slot.
     pub(crate) fn adopt_map_size(&self) -> bool {
         !self.is_heed_lent() && self.handle.set_map_size(0).is_ok()
+    }
+
+    /// Begins a write transaction of an environment that nobody else has yet.
+    pub(crate) fn write_first(&self) -> Result<WriteTxn<'_>> {
+        let turn = self.turn.take(None)?;
+        WriteTxn::begin(self, turn)
     }
 
     /// Fills in what an error of LMDB does not say itself.
@@ -267,6 +289,15 @@ impl Drop for Shared {
     fn drop(&mut self) {
         if let Some(queue) = self.queue.get() {
             queue.close();
+        }
+        // In the child of a fork, all this is the parent's.
+        if self.opened_by.is_this() {
+            self.close_log();
+            if let Some(lock) = &self.data_lock {
+                lock.release();
+            }
+        } else {
+            self.log.forget();
         }
     }
 }

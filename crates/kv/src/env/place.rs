@@ -28,8 +28,11 @@ pub(crate) struct FileId {
 impl FileId {
     /// Of an existing file; does not open it.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(path)?;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+        fs::metadata(path).map(|metadata| Self::of_metadata(&metadata))
+    }
+
+    pub(crate) fn of_metadata(metadata: &fs::Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
@@ -106,6 +109,22 @@ impl Place {
         Ok(self)
     }
 
+    /// The write-ahead log, where there is one.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.beside("log")
+    }
+
+    /// A file of the environment by its part: `x.factum-part`, or `part.mdb` in a directory.
+    fn beside(&self, part: &str) -> PathBuf {
+        if self.path == self.data {
+            let mut name = self.data.clone().into_os_string();
+            name.push(format!("-{part}"));
+            PathBuf::from(name)
+        } else {
+            self.path.join(format!("{part}.mdb"))
+        }
+    }
+
     /// Sets room aside for the lock file before LMDB maps it.
     ///
     /// LMDB makes the file as long as its reader slots need and writes to it through a mapping. Where the disk is
@@ -115,13 +134,7 @@ impl Place {
         /// Bytes of a reader slot, and more than enough for what stands before them.
         const SLOT: u64 = 64;
         const HEAD: u64 = 4096;
-        let path = if options.single_file {
-            let mut name = self.data.clone().into_os_string();
-            name.push("-lock");
-            PathBuf::from(name)
-        } else {
-            self.path.join("lock.mdb")
-        };
+        let path = self.beside("lock");
         let readers = options.max_readers.unwrap_or(EnvOptions::DEFAULT_MAX_READERS);
         let wanted = HEAD + SLOT * u64::from(readers);
         let has_room =

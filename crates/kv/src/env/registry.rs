@@ -14,6 +14,7 @@ use heed::WithoutTls;
 use super::place::{FileId, Place, not_writable};
 use super::{Env, EnvOptions, Holders, Shared};
 use crate::error::{Error, Result};
+use crate::log::{self, Attended, DataLock};
 
 static OPEN: LazyLock<Mutex<HashMap<FileId, Weak<Shared>>>> = LazyLock::new(Mutex::default);
 
@@ -47,10 +48,17 @@ fn open_once(options: &EnvOptions, path: &Path) -> Result<Env> {
     if heed::env_closing_event(&place.path).is_some() {
         return Err(Error::StillOpen { path: place.path, holders: Holders::default() });
     }
+    let Attended { lock, found } = log::attend(&place, options)?;
     place.check_head()?;
     place.reserve_lock_file(options)?;
     let heed = open_heed(options, &place)?;
-    let shared = Arc::new(Shared::new(heed, options, &place)?);
+    let lock = match lock {
+        // A new file could not be locked before it was made.
+        None if !options.is_read_only() => DataLock::shared(&place)?,
+        lock => lock,
+    };
+    let shared = Arc::new(Shared::new(heed, options, &place, lock)?);
+    Attended::finish(found, &shared)?;
     let id = FileId::of(&place.data).map_err(Error::io("identifying the data file"))?;
     open.insert(id, Arc::downgrade(&shared));
     drop(open);

@@ -1,12 +1,15 @@
 //! What can be changed while an environment is open: durability and LMDB's other changeable flags, the map's size.
 
-use super::{Durability, Env, Shared};
+use super::{Durability, Env, EnvOptions, Shared};
 use crate::error::{Error, Result};
 use crate::flags::EnvFlags;
 
 impl Shared {
     /// What commits promise now.
     pub(super) fn durability(&self) -> Durability {
+        if let Some(durability) = self.log.durability() {
+            return durability;
+        }
         let flags = self.handle.flags();
         if flags & EnvFlags::NOSYNC.bits() != 0 {
             Durability::None
@@ -46,6 +49,10 @@ impl Env {
             return Err(Error::BadOption { option: "MAPASYNC", reason: "without WRITEMAP".to_owned() });
         }
         let _turn = self.shared.turn.take(None)?;
+        if self.shared.log.is_on() && flags.intersects(EnvFlags::NOSYNC | EnvFlags::NOMETASYNC) {
+            let reason = "with a write-ahead log, that is for it to decide; change the durability".to_owned();
+            return Err(Error::BadOption { option: "flags", reason });
+        }
         self.shared
             .handle
             .set_flags(flags.bits(), on)
@@ -62,8 +69,21 @@ impl Env {
     ///
     /// # Errors
     ///
-    /// As [`Env::set_flags`].
+    /// As [`Env::set_flags`]; [`Error::LogInUse`] if there is to be a write-ahead log and another process writes to
+    /// the file, [`Error::BadOption`] if it is open with an option that excludes one.
     pub fn set_durability(&self, durability: Durability) -> Result<()> {
+        self.shared.check_process()?;
+        if self.shared.options.read_only {
+            return Err(Error::ReadOnly);
+        }
+        EnvOptions { durability: Some(durability), ..self.shared.options.clone() }.check()?;
+        {
+            let _turn = self.shared.turn.take(None)?;
+            self.shared.change_log(durability)?;
+        }
+        if self.shared.log.is_on() {
+            return Ok(());
+        }
         self.set_flags(EnvFlags::NOSYNC, durability == Durability::None)?;
         self.set_flags(EnvFlags::NOMETASYNC, durability == Durability::MetaLater)
     }
@@ -104,6 +124,28 @@ impl Env {
         self.flush(true)
     }
 
+    /// Forces everything that is committed into the data file on disk, so that a write-ahead log begins anew; without
+    /// one, this is [`Env::sync`]. It happens by itself whenever the log has grown to some megabytes, and at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Env::sync`]; [`Error::WouldDeadlock`] if this thread has the write transaction.
+    #[doc(alias = "wal_checkpoint")]
+    pub fn checkpoint(&self) -> Result<()> {
+        self.shared.check_process()?;
+        if self.shared.options.read_only {
+            return Err(Error::ReadOnly);
+        }
+        let turn = self.shared.turn.take(None)?;
+        match self.shared.checkpoint_log() {
+            Some(made) => made,
+            None => {
+                drop(turn);
+                self.sync()
+            }
+        }
+    }
+
     /// Forces what is committed to disk; without `force`, only as far as the environment's flags want it: with
     /// [`EnvFlags::NOSYNC`] nothing, with [`EnvFlags::MAPASYNC`] without waiting.
     ///
@@ -114,6 +156,12 @@ impl Env {
         self.shared.check_process()?;
         if self.shared.options.read_only {
             return Err(Error::ReadOnly);
+        }
+        if force && let Some(synced) = self.shared.sync_log() {
+            return synced;
+        }
+        if self.shared.log.is_on() {
+            return Ok(());
         }
         self.shared.handle.sync(force).map_err(|code| Error::from_code(code, "syncing"))
     }

@@ -85,33 +85,37 @@ impl Drop for Lease {
 
 /// A read transaction; ended when dropped.
 #[derive(Debug)]
-struct RawRead(NonNull<ffi::MDB_txn>);
+pub(super) struct RawRead(NonNull<ffi::MDB_txn>);
 
 // SAFETY: the environment was opened without thread-local storage (`WithoutTls`), so a read transaction belongs to no
 // thread; and it is used by one at a time, since every use takes `&mut self` or is a plain read of its id.
 unsafe impl Send for RawRead {}
 
 impl RawRead {
-    fn begin(env: EnvHandle) -> CodeResult<Self> {
+    pub(super) fn begin(env: EnvHandle) -> CodeResult<Self> {
         let mut txn = ptr::null_mut();
         // SAFETY: the environment is open; its owner keeps it open for as long as this lives.
         check(unsafe { ffi::mdb_txn_begin(env.0.as_ptr(), ptr::null_mut(), ffi::MDB_RDONLY, &mut txn) })?;
         NonNull::new(txn).map(Self).ok_or(Code(ffi::MDB_PROBLEM))
     }
 
-    fn id(&self) -> u64 {
+    pub(super) fn as_ptr(&self) -> *mut ffi::MDB_txn {
+        self.0.as_ptr()
+    }
+
+    pub(super) fn id(&self) -> u64 {
         // SAFETY: the transaction lives.
         unsafe { ffi::mdb_txn_id(self.0.as_ptr()) as u64 }
     }
 
     /// Gives the state up and keeps the slot.
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         // SAFETY: the transaction lives.
         unsafe { ffi::mdb_txn_reset(self.0.as_ptr()) }
     }
 
     /// Takes the newest state, after a reset.
-    fn renew(&mut self) -> CodeResult<()> {
+    pub(super) fn renew(&mut self) -> CodeResult<()> {
         // SAFETY: the transaction lives; LMDB refuses one that was not reset.
         check(unsafe { ffi::mdb_txn_renew(self.0.as_ptr()) })
     }

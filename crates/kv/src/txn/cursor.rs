@@ -220,8 +220,8 @@ impl<'e> WriteTxn<'e> {
     /// [`Error::NoSuchDbi`].
     pub fn cursor_mut(&mut self, dbi: &Dbi) -> Result<WriteCursor<'_, 'e>> {
         let place = self.place(dbi)?;
-        let raw =
-            RawCursor::open(self.handle, place.number).map_err(|code| self.fail(code, "opening a cursor"))?;
+        let raw = RawCursor::open(self.handle, place.number, None)
+            .map_err(|code| self.fail(code, "opening a cursor"))?;
         Ok(WriteCursor { cursor: TxnCursor::new(raw, *dbi, place), txn: self, dbi: *dbi })
     }
 }

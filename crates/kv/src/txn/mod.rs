@@ -4,10 +4,12 @@ mod counting;
 mod cursor;
 mod growing;
 mod owned;
+mod replay;
 mod slot;
 mod tables;
 
 use std::cell::RefCell;
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
@@ -15,6 +17,7 @@ use crate::dbi::{Dbi, Drops};
 use crate::env::{Shared, TurnGuard};
 use crate::error::{Error, Result};
 use crate::flags::{DbiFlags, PutFlags};
+use crate::log::Tape;
 use crate::read::TxnCursor;
 use crate::sys::{Code, RawCursor, TxnHandle};
 pub use cursor::WriteCursor;
@@ -43,6 +46,8 @@ pub struct WriteTxn<'e> {
     // Declared before the turn in `owner`, and so on: the order of fields is the order of their end.
     slots: RefCell<Vec<Option<Slot>>>,
     handle: TxnHandle,
+    /// What is done, for the write-ahead log, if there is one.
+    tape: Option<Tape>,
     owner: Owner<'e>,
     shared: &'e Shared,
     /// What is known of this crate's own tables.
@@ -87,6 +92,9 @@ impl Drop for WriteTxn<'_> {
         if let Owner::Nested(active @ true) = &mut self.owner {
             *active = false;
             self.handle.abort_nested();
+            if let Some(tape) = &self.tape {
+                tape.end_nested(false);
+            }
         }
     }
 }
@@ -112,13 +120,15 @@ impl<'e> WriteTxn<'e> {
         if !handle.is(&txn, shared.handle) {
             return Err(Error::HeedChanged);
         }
-        Ok(Self::new(shared, handle, Owner::Top(Some(txn), turn)))
+        let tape = shared.begin_tape(txn.id() as u64)?;
+        Ok(Self::new(shared, handle, Owner::Top(Some(txn), turn), tape))
     }
 
-    fn new(shared: &'e Shared, handle: TxnHandle, owner: Owner<'e>) -> Self {
+    fn new(shared: &'e Shared, handle: TxnHandle, owner: Owner<'e>, tape: Option<Tape>) -> Self {
         Self {
             slots: RefCell::default(),
             handle,
+            tape,
             owner,
             shared,
             options: OwnTables::default(),
@@ -151,7 +161,10 @@ impl<'e> WriteTxn<'e> {
             .handle
             .nested(self.shared.handle)
             .map_err(|code| self.fail(code, "nesting a transaction"))?;
-        let mut nested = WriteTxn::new(self.shared, handle, Owner::Nested(true));
+        if let Some(tape) = &self.tape {
+            tape.begin_nested();
+        }
+        let mut nested = WriteTxn::new(self.shared, handle, Owner::Nested(true), self.tape.clone());
         nested.drops = self.drops.clone();
         Ok(nested)
     }
@@ -178,18 +191,31 @@ impl<'e> WriteTxn<'e> {
                 let txn = txn.take().expect("only commit takes it");
                 let id = txn.id() as u64;
                 let shared = self.shared;
+                let tape = self.tape.take();
                 let commit =
                     || txn.commit().map_err(|error| shared.complete(Error::from_heed(error, "committing")));
+                let commit = || match &tape {
+                    Some(tape) => shared.commit_with_log(id, tape, commit),
+                    None => commit(),
+                };
                 match &self.drops {
                     Some(drops) => drops.commit(shared, id, commit)?,
                     None => commit()?,
                 }
                 self.options.note_committed(self.shared, id);
+                if let Some(tape) = tape {
+                    // Their cursors have it, too.
+                    self.slots.get_mut().clear();
+                    shared.keep_tape(tape);
+                }
                 Ok(())
             }
             Owner::Nested(active) => {
                 *active = false;
                 let result = self.handle.commit_nested();
+                if let Some(tape) = &self.tape {
+                    tape.end_nested(result.is_ok());
+                }
                 result.map_err(|code| self.shared.complete(Error::from_code(code, "committing")))
             }
         }
@@ -239,6 +265,9 @@ impl<'e> WriteTxn<'e> {
         // With heed's own API anything may happen to the tables.
         self.note_options_changed();
         self.shared.note_heed_lent();
+        if let Some(tape) = &self.tape {
+            tape.miss();
+        }
         match &mut self.owner {
             Owner::Top(txn, _) => Ok(txn.as_mut().expect("only commit takes it")),
             Owner::Nested(_) => Err(Error::Nested { operation: "lending the transaction to heed" }),
@@ -351,8 +380,8 @@ impl<'e> WriteTxn<'e> {
 
     pub(crate) fn open_cursor(&self, dbi: &Dbi) -> Result<TxnCursor<'_>> {
         let place = self.place(dbi)?;
-        let cursor =
-            RawCursor::open(self.handle, place.number).map_err(|code| self.fail(code, "opening a cursor"))?;
+        let cursor = RawCursor::open(self.handle, place.number, None)
+            .map_err(|code| self.fail(code, "opening a cursor"))?;
         Ok(TxnCursor::new(cursor, *dbi, place))
     }
 
@@ -393,7 +422,7 @@ impl<'e> WriteTxn<'e> {
         self.check_active()?;
         let entry = self.shared.entry(dbi)?;
         let number =
-            self.handle.open(&entry.c_name, None).map_err(|code| self.fail_on_open(code, dbi.name))?;
+            self.open_number(&entry.c_name, None).map_err(|code| self.fail_on_open(code, dbi.name))?;
         let number = number.ok_or_else(|| self.shared.no_such_dbi(dbi.name))?;
         if !self.is_current(dbi, &entry) {
             return Err(Error::StaleDbi { name: dbi.name.to_owned() });
@@ -403,7 +432,17 @@ impl<'e> WriteTxn<'e> {
             return Err(Error::DbiFlagsConflict { name: dbi.name.to_owned(), stored, requested: dbi.flags });
         }
         let tree = self.counted_tree(dbi)?;
-        Slot::open(self.handle, number, dbi, tree).map_err(|code| self.fail(code, "opening a cursor"))
+        Slot::open(self.handle, number, dbi, tree, self.tape.as_ref())
+            .map_err(|code| self.fail(code, "opening a cursor"))
+    }
+
+    /// LMDB's number of a table by its name, `None` if there is none and `create` is absent.
+    fn open_number(&self, name: &CStr, create: Option<u32>) -> Result<Option<u32>, Code> {
+        let number = self.handle.open(name, create)?;
+        if let (Some(tape), Some(number)) = (&self.tape, number) {
+            tape.opened(number, name, create);
+        }
+        Ok(number)
     }
 
     fn number(&self, dbi: &Dbi) -> Result<u32> {

@@ -21,6 +21,7 @@ use crate::counted::{Change, Pending, TreeId};
 use crate::dbi::Dbi;
 use crate::error::Error;
 use crate::flags::{DbiFlags, PutFlags};
+use crate::log::Tape;
 use crate::sys::{Code, Move, RawCursor, TxnHandle};
 
 /// The longest key, and the longest value of a list table.
@@ -117,8 +118,14 @@ pub(super) struct Counting {
 }
 
 impl Slot {
-    pub(super) fn open(txn: TxnHandle, number: u32, dbi: &Dbi, tree: Option<TreeId>) -> Result<Self, Code> {
-        let cursor = RawCursor::open(txn, number)?;
+    pub(super) fn open(
+        txn: TxnHandle,
+        number: u32,
+        dbi: &Dbi,
+        tree: Option<TreeId>,
+        tape: Option<&Tape>,
+    ) -> Result<Self, Code> {
+        let cursor = RawCursor::open(txn, number, tape)?;
         let flags = dbi.flags;
         let (mut key_size, mut item_size) = (None, None);
         if flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED)

@@ -14,7 +14,7 @@ use crate::env::Shared;
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
 use crate::options::{self, OPTIONS_C, StoredOptions};
-use crate::sys::RawCursor;
+use crate::sys::{Code, RawCursor};
 
 /// LMDB's numbers of this crate's own tables, looked up on first use.
 #[derive(Debug, Default)]
@@ -69,12 +69,12 @@ impl WriteTxn<'_> {
         let dbi = self.register(name, options.flags)?;
         let entry = self.shared.entry(&dbi)?;
         let fail = |code| self.fail_on_open(code, name);
-        if let Some(number) = self.handle.open(&entry.c_name, None).map_err(fail)? {
+        if let Some(number) = self.open_number(&entry.c_name, None).map_err(fail)? {
             let stored = self.stored_flags(number)?;
             agree(name, stored, &self.stored_options(name)?, &options)?;
             return Ok(Dbi { flags: stored, ..dbi });
         }
-        let created = self.handle.open(&entry.c_name, Some(options.flags.raw())).map_err(fail)?;
+        let created = self.open_number(&entry.c_name, Some(options.flags.raw())).map_err(fail)?;
         created.ok_or_else(|| self.shared.no_such_dbi(name))?;
         let mut stored = StoredOptions {
             counted: None,
@@ -100,7 +100,7 @@ impl WriteTxn<'_> {
         self.check_active()?;
         let dbi = self.register(name, DbiFlags::empty())?;
         let entry = self.shared.entry(&dbi)?;
-        let number = self.handle.open(&entry.c_name, None).map_err(|code| self.fail_on_open(code, name))?;
+        let number = self.open_number(&entry.c_name, None).map_err(|code| self.fail_on_open(code, name))?;
         let number = number.ok_or_else(|| self.shared.no_such_dbi(name))?;
         Ok(Dbi { flags: self.stored_flags(number)?, ..dbi })
     }
@@ -113,7 +113,7 @@ impl WriteTxn<'_> {
     pub fn clear(&mut self, dbi: &Dbi) -> Result<()> {
         let number = self.number(dbi)?;
         self.remove_counts(dbi)?;
-        self.handle.drop_table(number, false).map_err(|code| self.fail(code, "clearing a table"))
+        self.drop_number(number, false).map_err(|code| self.fail(code, "clearing a table"))
     }
 
     /// Deletes a table with all its pairs.
@@ -141,9 +141,17 @@ impl WriteTxn<'_> {
             cursor.close();
             result.map_err(|code| self.fail(code, "forgetting a table's options"))?;
         }
-        self.handle.drop_table(number, true).map_err(|code| self.fail(code, "dropping a table"))?;
+        self.drop_number(number, true).map_err(|code| self.fail(code, "dropping a table"))?;
         let drops = self.drops.get_or_insert_default();
         Rc::make_mut(drops).add(self.shared, dbi)
+    }
+
+    fn drop_number(&self, number: u32, remove: bool) -> Result<(), Code> {
+        self.handle.drop_table(number, remove)?;
+        if let Some(tape) = &self.tape {
+            tape.dropped(number, remove);
+        }
+        Ok(())
     }
 
     /// The handle on a table of this name, in this transaction.
@@ -205,7 +213,7 @@ impl WriteTxn<'_> {
             _ => {}
         }
         let fail = |code| self.fail_on_open(code, &name.to_string_lossy());
-        let number = self.handle.open(name, create.then_some(0)).map_err(fail)?;
+        let number = self.open_number(name, create.then_some(0)).map_err(fail)?;
         place.set(number.map_or(Lookup::Absent, Lookup::Found));
         Ok(number)
     }
@@ -218,7 +226,8 @@ impl WriteTxn<'_> {
     }
 
     pub(super) fn own_cursor(&self, number: u32) -> Result<RawCursor> {
-        RawCursor::open(self.handle, number).map_err(|code| self.fail(code, "opening a cursor"))
+        RawCursor::open(self.handle, number, self.tape.as_ref())
+            .map_err(|code| self.fail(code, "opening a cursor"))
     }
 
     fn own_value(&self, number: u32, key: &[u8]) -> Result<Option<&[u8]>> {

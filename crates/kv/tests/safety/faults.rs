@@ -8,7 +8,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use factum_kv::{
-    DbiFlags, DbiOptions, DumpFormat, Env, EnvOptions, Error, LoadOptions, Read, SpillOptions, Table,
+    DbiFlags, DbiOptions, DumpFormat, Durability, Env, EnvOptions, Error, LoadOptions, Read, SpillOptions,
+    Table,
 };
 
 use super::code;
@@ -17,13 +18,13 @@ const ROLE: &str = "FACTUM_KV_TEST_ROLE";
 const PLACE: &str = "FACTUM_KV_TEST_PLACE";
 
 /// Another process, killed when dropped.
-struct Other {
+pub(super) struct Other {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
 }
 
 impl Other {
-    fn start(role: &str, place: &Path) -> Self {
+    pub(super) fn start(role: &str, place: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "faults::other_process", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
@@ -36,7 +37,7 @@ impl Other {
     }
 
     /// What it says next.
-    fn hears(&mut self) -> Option<String> {
+    pub(super) fn hears(&mut self) -> Option<String> {
         // The test harness talks, too, and without ending its line.
         self.lines
             .by_ref()
@@ -44,14 +45,14 @@ impl Other {
             .find_map(|line| line.split_once('@').map(|(_, said)| said.to_owned()))
     }
 
-    fn ready(role: &str, place: &Path) -> Self {
+    pub(super) fn ready(role: &str, place: &Path) -> Self {
         let mut other = Self::start(role, place);
         assert_eq!(other.hears().as_deref(), Some("ready"));
         other
     }
 
     /// With SIGKILL, as `kill -9` does: it cannot clean up.
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -112,6 +113,35 @@ fn other_process() {
             say("ready");
         }
         "adder" => add(&open(EnvOptions::new())),
+        "reading alone" => {
+            let env = open(EnvOptions::new().read_only(true));
+            let entries = env.read().unwrap().entries(&env.existing_dbi("plain").unwrap()).unwrap();
+            say("ready");
+            say(&entries.to_string());
+        }
+        "writer beside a log" => {
+            say("ready");
+            say(code(EnvOptions::new().open(&place)));
+        }
+        "logger" | "relaxed logger" => {
+            let durability = if role == "logger" { Durability::Wal } else { Durability::WalLater };
+            let env = open(EnvOptions::new().durability(durability));
+            let dbi = env.existing_dbi("t").unwrap();
+            for round in 0..u32::MAX {
+                let mut txn = env.write().unwrap();
+                for number in 0..20u32 {
+                    txn.put(
+                        &dbi,
+                        &((round + number).wrapping_mul(0x9E37_79B1) % 5_000).to_be_bytes(),
+                        &[1; 200],
+                    )
+                    .unwrap();
+                }
+                txn.put(&dbi, b"round", &round.to_be_bytes()).unwrap();
+                txn.commit().unwrap();
+                say(&round.to_string());
+            }
+        }
         "counter" => {
             let env = open(EnvOptions::new());
             let dbi = env.existing_dbi("counted").unwrap();
@@ -300,10 +330,10 @@ fn two_processes_take_turns() {
 }
 
 /// A file system of a few megabytes, unmounted when dropped; `None` where mounting is not permitted.
-struct SmallDisk(tempfile::TempDir);
+pub(super) struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    fn new(megabytes: u32) -> Option<Self> {
+    pub(super) fn new(megabytes: u32) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
@@ -318,7 +348,7 @@ impl SmallDisk {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 }

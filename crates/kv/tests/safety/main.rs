@@ -8,6 +8,7 @@ mod cursors;
 mod faults;
 mod handles;
 mod lifecycle;
+mod log;
 mod maintenance;
 mod nesting;
 mod queue;
