@@ -155,6 +155,7 @@ mod flags;
 pub mod function_map;
 mod log;
 mod options;
+mod order;
 mod read;
 mod reindex;
 pub mod safety;

@@ -19,6 +19,7 @@ mod hold;
 mod leases;
 mod process;
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
@@ -385,6 +386,16 @@ pub(crate) fn reserve(_file: &std::fs::File, _bytes: u64) -> std::io::Result<()>
     Ok(())
 }
 
+/// Where LMDB begins to look for the place of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Search {
+    /// On the page that the cursor is on; from the root only if the place is not there.
+    Cursor,
+    /// At the root, without a look at the cursor's page, which has gone out of the processor's caches where puts
+    /// jump about.
+    Root,
+}
+
 /// A key and its value, as a cursor returns them.
 pub(crate) type Pair<'t> = (&'t [u8], &'t [u8]);
 
@@ -394,7 +405,10 @@ pub(crate) type Pair<'t> = (&'t [u8], &'t [u8]);
 /// it, which excludes its own writes; the owner excludes those of other cursors of the transaction.
 #[derive(Debug)]
 pub(crate) struct RawCursor {
-    cursor: NonNull<ffi::MDB_cursor>,
+    txn: TxnHandle,
+    dbi: ffi::MDB_dbi,
+    /// `None` until a position is needed.
+    cursor: Cell<Option<NonNull<ffi::MDB_cursor>>>,
     /// Where its writes are recorded, if there is a write-ahead log.
     tape: Option<CursorTape>,
     /// A cursor stays on its transaction's thread.
@@ -403,21 +417,44 @@ pub(crate) struct RawCursor {
 
 impl RawCursor {
     pub(crate) fn open(txn: TxnHandle, dbi: ffi::MDB_dbi, tape: Option<&Tape>) -> CodeResult<Self> {
+        let cursor = Self::unopened(txn, dbi, tape)?;
+        cursor.opened()?;
+        Ok(cursor)
+    }
+
+    /// A cursor that LMDB is asked for only when something needs its position.
+    pub(crate) fn unopened(txn: TxnHandle, dbi: ffi::MDB_dbi, tape: Option<&Tape>) -> CodeResult<Self> {
         let tape = match tape {
             Some(tape) => Some(tape.at(dbi, txn.flags(dbi)? & ffi::MDB_DUPSORT != 0)),
             None => None,
         };
+        Ok(Self { txn, dbi, cursor: Cell::new(None), tape, _not_send: PhantomData })
+    }
+
+    #[inline]
+    fn opened(&self) -> CodeResult<*mut ffi::MDB_cursor> {
+        match self.cursor.get() {
+            Some(cursor) => Ok(cursor.as_ptr()),
+            None => self.open_now(),
+        }
+    }
+
+    #[cold]
+    fn open_now(&self) -> CodeResult<*mut ffi::MDB_cursor> {
         let mut cursor = ptr::null_mut();
         // SAFETY: the transaction is active; LMDB checks the table number.
-        check(unsafe { ffi::mdb_cursor_open(txn.0.as_ptr(), dbi, &mut cursor) })?;
+        check(unsafe { ffi::mdb_cursor_open(self.txn.0.as_ptr(), self.dbi, &mut cursor) })?;
         let cursor = NonNull::new(cursor).ok_or(Code(ffi::MDB_PROBLEM))?;
-        Ok(Self { cursor, tape, _not_send: PhantomData })
+        self.cursor.set(Some(cursor));
+        Ok(cursor.as_ptr())
     }
 
     /// Closes the cursor before its transaction ends.
     pub(crate) fn close(self) {
-        // SAFETY: the transaction is active, so LMDB has not closed the cursor yet.
-        unsafe { ffi::mdb_cursor_close(self.cursor.as_ptr()) }
+        if let Some(cursor) = self.cursor.get() {
+            // SAFETY: the transaction is active, so LMDB has not closed the cursor yet.
+            unsafe { ffi::mdb_cursor_close(cursor.as_ptr()) }
+        }
     }
 
     fn position(
@@ -426,10 +463,11 @@ impl RawCursor {
         mut value: ffi::MDB_val,
         op: ffi::MDB_cursor_op,
     ) -> CodeResult<Option<Pair<'_>>> {
+        let cursor = self.opened()?;
         // SAFETY: the cursor's transaction is active, `key` and `value` are valid for reads where the operation
         // reads them, and LMDB fills in what it returns.
         found(unsafe {
-            check(ffi::mdb_cursor_get(self.cursor.as_ptr(), &mut key, &mut value, op))
+            check(ffi::mdb_cursor_get(cursor, &mut key, &mut value, op))
                 .map(|()| (bytes(&key), bytes(&value)))
         })
     }
@@ -469,18 +507,29 @@ impl RawCursor {
 
     /// How many values the current key has.
     pub(crate) fn dup_count(&self) -> CodeResult<u64> {
-        let mut count = 0;
+        let (cursor, mut count) = (self.opened()?, 0);
         // SAFETY: the cursor's transaction is active.
-        check(unsafe { ffi::mdb_cursor_count(self.cursor.as_ptr(), &mut count) })?;
+        check(unsafe { ffi::mdb_cursor_count(cursor, &mut count) })?;
         Ok(count as u64)
     }
 
-    /// Stores a pair and leaves the cursor on it.
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], flags: u32) -> CodeResult<()> {
+    /// Stores a pair. If the search for its place begins where the cursor is, the cursor is on it afterwards.
+    #[inline]
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], flags: u32, from: Search) -> CodeResult<()> {
         let (mut raw_key, mut raw_value) = (val(key), val(value));
-        // SAFETY: the cursor's transaction is active; both slices are only read. No flag makes LMDB write
-        // through `value` (the reserving one is never passed).
-        check(unsafe { ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut raw_key, &mut raw_value, flags) })?;
+        let code = match from {
+            Search::Cursor => {
+                let cursor = self.opened()?;
+                // SAFETY: the cursor's transaction is active; both slices are only read. No flag makes LMDB write
+                // through `value` (the reserving one is never passed).
+                unsafe { ffi::mdb_cursor_put(cursor, &mut raw_key, &mut raw_value, flags) }
+            }
+            // SAFETY: as above; LMDB checks the table number, and keeps the cursor in step.
+            Search::Root => unsafe {
+                ffi::mdb_put(self.txn.0.as_ptr(), self.dbi, &mut raw_key, &mut raw_value, flags)
+            },
+        };
+        check(code)?;
         if let Some(tape) = &self.tape {
             tape.put(key, value, flags);
         }
@@ -498,10 +547,10 @@ impl RawCursor {
     ) -> CodeResult<()> {
         let mut raw_key = val(key);
         let mut value = ffi::MDB_val { mv_size: len, mv_data: ptr::null_mut() };
-        let raw_flags = flags | ffi::MDB_RESERVE;
+        let (cursor, raw_flags) = (self.opened()?, flags | ffi::MDB_RESERVE);
         // SAFETY: the cursor's transaction is active, and the key is only read. With this flag LMDB reads the size of
         // the value and writes the address of its place.
-        check(unsafe { ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut raw_key, &mut value, raw_flags) })?;
+        check(unsafe { ffi::mdb_cursor_put(cursor, &mut raw_key, &mut value, raw_flags) })?;
         if len > 0 {
             // SAFETY: on success the address is that of `len` writable bytes in a dirty page of the transaction, which
             // stays in place until the transaction's next call; `self` is borrowed until `fill` returns. Zeroing
@@ -522,26 +571,63 @@ impl RawCursor {
     }
 
     /// Stores many values of one fixed size, packed in `items`, under one key.
+    ///
+    /// LMDB makes room among the pages that a transaction holds in memory once for a call, by an estimate that is too
+    /// low for very many values; so it gets them in portions. Values that ascend beyond those that are there fill
+    /// pages completely, without a search, if they are said to; LMDB tells where that ceases to be true.
     pub(crate) fn put_packed(&mut self, key: &[u8], items: &[u8], item_size: usize) -> CodeResult<()> {
-        let mut raw_key = val(key);
-        let mut values = [
-            ffi::MDB_val { mv_size: item_size, mv_data: items.as_ptr().cast_mut().cast::<c_void>() },
-            ffi::MDB_val { mv_size: items.len() / item_size.max(1), mv_data: ptr::null_mut() },
-        ];
-        // SAFETY: as for `put`; with this flag LMDB reads `count * size` bytes, the length of `items`, and writes
-        // the number of stored items into the second value.
-        check(unsafe {
-            ffi::mdb_cursor_put(self.cursor.as_ptr(), &mut raw_key, values.as_mut_ptr(), ffi::MDB_MULTIPLE)
-        })?;
+        /// Bytes of values in a portion.
+        const PORTION: usize = 1 << 16;
+        for portion in items.chunks((PORTION / item_size).max(1) * item_size) {
+            let (mut rest, mut flags) = (portion, ffi::MDB_APPENDDUP);
+            while !rest.is_empty() {
+                let done = match self.put_multiple(key, rest, item_size, flags) {
+                    (Ok(()), stored) if stored == rest.len() / item_size => break,
+                    // At a value that equals the only one that the key has so far, LMDB stops without an error.
+                    (Ok(()), stored) => stored + 1,
+                    (Err(Code::KEY_EXIST), stored) if flags != 0 => {
+                        flags = 0;
+                        stored
+                    }
+                    (Err(code), _) => return Err(code),
+                };
+                rest = &rest[done * item_size..];
+            }
+        }
         if let Some(tape) = &self.tape {
             tape.put_packed(key, items, item_size);
         }
         Ok(())
     }
 
+    /// Hands values to LMDB together; also says how many it has stored, on failure, too.
+    fn put_multiple(
+        &mut self,
+        key: &[u8],
+        items: &[u8],
+        item_size: usize,
+        flags: u32,
+    ) -> (CodeResult<()>, usize) {
+        let cursor = match self.opened() {
+            Ok(cursor) => cursor,
+            Err(code) => return (Err(code), 0),
+        };
+        let mut key = val(key);
+        let count = items.len() / item_size;
+        let mut values = [
+            ffi::MDB_val { mv_size: item_size, mv_data: items.as_ptr().cast_mut().cast::<c_void>() },
+            ffi::MDB_val { mv_size: count, mv_data: ptr::null_mut() },
+        ];
+        // SAFETY: as for `put`; with this flag LMDB reads `count * size` bytes, no more than the length of `items`, and
+        // writes the number of stored items into the second value.
+        let code =
+            unsafe { ffi::mdb_cursor_put(cursor, &mut key, values.as_mut_ptr(), ffi::MDB_MULTIPLE | flags) };
+        (check(code), values[1].mv_size.min(count))
+    }
+
     /// Deletes the current pair, or the current key with all its values.
     pub(crate) fn delete(&mut self, all_values: bool) -> CodeResult<()> {
-        let flags = if all_values { ffi::MDB_NODUPDATA } else { 0 };
+        let (cursor, flags) = (self.opened()?, if all_values { ffi::MDB_NODUPDATA } else { 0 });
         if let Some(tape) = &self.tape {
             // Before the pair is gone; a deletion that fails ends the transaction, and the record with it.
             let (key, value) =
@@ -549,7 +635,7 @@ impl RawCursor {
             tape.delete(key, value, all_values);
         }
         // SAFETY: the cursor's transaction is active.
-        check(unsafe { ffi::mdb_cursor_del(self.cursor.as_ptr(), flags) })
+        check(unsafe { ffi::mdb_cursor_del(cursor, flags) })
     }
 }
 
@@ -616,13 +702,6 @@ mod tests {
         assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
         // The parent is not disturbed.
         env.write().unwrap().commit().unwrap();
-    }
-
-    #[test]
-    fn a_transaction_that_is_too_large_says_so() {
-        let error = crate::Error::from_code(Code(ffi::MDB_TXN_FULL), "storing a pair");
-        assert_eq!(error.code(), ":kv/transaction-full");
-        assert!(error.ends_transaction() && error.to_string().contains("split it"));
     }
 
     #[test]

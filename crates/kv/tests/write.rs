@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use factum_kv::{DbiFlags, Env, EnvOptions, Error, PutFlags};
+use heed::types::Bytes;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -15,18 +16,21 @@ fn env() -> (TempDir, Env) {
     (dir, env)
 }
 
-/// All pairs, as heed reads them.
-fn pairs(env: &Env, name: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
-    use heed::types::Bytes;
+/// heed's handle on a table of ours.
+fn by_heed(env: &Env, name: &str) -> heed::Database<'static, Bytes, Bytes> {
     let txn = env.heed().read_txn().unwrap();
-    let table = env
-        .heed()
+    env.heed()
         .open_databases_and_commit(txn, |opener, txn| {
-            opener.open_database::<Bytes, Bytes>(txn, Some(name)).map(heed::CommitOrAbort::<_, ()>::Commit)
+            opener.open_database(txn, Some(name)).map(heed::CommitOrAbort::<_, ()>::Commit)
         })
         .unwrap()
         .unwrap_commit()
-        .expect("the table");
+        .expect("the table")
+}
+
+/// All pairs, as heed reads them.
+fn pairs(env: &Env, name: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let table = by_heed(env, name);
     let txn = env.heed().read_txn().unwrap();
     table.iter(&txn).unwrap().map(|pair| pair.map(|(k, v)| (k.to_vec(), v.to_vec())).unwrap()).collect()
 }
@@ -253,18 +257,9 @@ fn a_full_map_ends_the_transaction_and_spares_the_database() {
 
 #[test]
 fn heed_and_we_share_a_transaction() {
-    use heed::types::Bytes;
     let (_dir, env) = env();
     let dbi = env.open_dbi("t", DbiFlags::empty()).unwrap();
-    let txn = env.heed().read_txn().unwrap();
-    let table: heed::Database<'static, Bytes, Bytes> = env
-        .heed()
-        .open_databases_and_commit(txn, |opener, txn| {
-            opener.open_database(txn, Some("t")).map(heed::CommitOrAbort::<_, ()>::Commit)
-        })
-        .unwrap()
-        .unwrap_commit()
-        .unwrap();
+    let table = by_heed(&env, "t");
     let mut txn = env.write().unwrap();
     txn.put(&dbi, b"a", b"ours").unwrap();
     table.put(txn.heed().unwrap(), b"z", b"heed's").unwrap();
@@ -274,6 +269,88 @@ fn heed_and_we_share_a_transaction() {
     assert_eq!(pairs(&env, "t").len(), 3);
 }
 
+#[test]
+fn packed_values_may_come_in_any_order_and_number() {
+    use rand::seq::SliceRandom;
+    use rand::{Rng, SeedableRng};
+    let (_dir, env) = env();
+    let mut random = rand::rngs::StdRng::seed_from_u64(7);
+    for (size, count) in [(2, 40_000usize), (8, 30_000), (300, 700), (511, 200)] {
+        let dbi = env.open_dbi(&format!("items of {size}"), DbiFlags::DUPFIXED).unwrap();
+        let item = |number: u64| {
+            let mut item = vec![0; size];
+            let bytes = number.to_be_bytes();
+            let start = 8usize.saturating_sub(size);
+            item[..8 - start].copy_from_slice(&bytes[start..]);
+            item
+        };
+        let mut model = BTreeSet::new();
+        let ascending = (0..count as u64).map(|n| n * 2 % 65_536).collect::<BTreeSet<_>>();
+        let ascending: Vec<u64> = ascending.into_iter().collect();
+        let mut shuffled: Vec<u64> = (0..count).map(|_| random.random_range(0..65_536)).collect();
+        shuffled.shuffle(&mut random);
+        let beyond: Vec<u64> = (65_000..65_536).rev().chain(65_000..65_536).collect();
+        for (at, numbers) in [ascending.clone(), shuffled, ascending, beyond].into_iter().enumerate() {
+            let items: Vec<Vec<u8>> = numbers.into_iter().map(item).collect();
+            let mut txn = env.write().unwrap();
+            txn.put_packed(&dbi, b"list", &items.concat(), size).unwrap();
+            model.extend(items);
+            assert_eq!(txn.entries(&dbi).unwrap(), model.len() as u64, "size {size}, part {at}");
+            txn.commit().unwrap();
+        }
+        let stored = pairs(&env, &format!("items of {size}")).into_iter().map(|(_, value)| value);
+        assert!(stored.eq(model), "size {size}");
+    }
+    let report = lmdb_pages::check::check(&env.snapshot().unwrap());
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+}
+
+#[test]
+fn packed_values_behind_one_that_is_there_are_not_lost() {
+    let (_dir, env) = env();
+    let dbi = env.open_dbi("t", DbiFlags::DUPFIXED).unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(&dbi, b"k", b"5").unwrap();
+    // LMDB's own call stops at the first of these, and says that all went well.
+    txn.put_packed(&dbi, b"k", b"5571", 1).unwrap();
+    assert_eq!(txn.entries(&dbi).unwrap(), 3);
+    txn.commit().unwrap();
+    let values: Vec<u8> = pairs(&env, "t").into_iter().flat_map(|(_, value)| value).collect();
+    assert_eq!(values, b"157");
+}
+
+#[test]
+fn a_transaction_with_too_many_pages_says_so() {
+    let (_dir, env) = env();
+    let big = env.open_dbi("big", DbiFlags::empty()).unwrap();
+    let small: Vec<_> =
+        (0..110).map(|n| env.open_dbi(&format!("small {n}"), DbiFlags::empty()).unwrap()).collect();
+    let mut txn = env.write().unwrap();
+    // LMDB keeps at most 131,071 changed pages in memory, and writes some out before they are too many; but in a
+    // nested transaction not those of its parent, nor the roots of tables.
+    let value = vec![1; 4080];
+    // A page for each value, one for each 185 references to them in leaves, and few above those.
+    let pages = |values: u32| values + values / 185 + 10;
+    let count = (0..131_071).rfind(|values| pages(*values) < 131_071 - 60).unwrap();
+    for number in 0..count {
+        txn.put(&big, &number.to_be_bytes(), &value).unwrap();
+    }
+    let mut nested = txn.nested().unwrap();
+    let error = small.iter().find_map(|dbi| nested.put(dbi, b"k", b"v").err()).expect("too many pages");
+    assert_eq!(error.code(), ":kv/transaction-full");
+    assert!(error.ends_transaction() && error.to_string().contains("split it"), "{error}");
+    assert_eq!(nested.put(&big, b"k", b"v").unwrap_err().code(), ":kv/transaction-ended");
+    drop(nested);
+    // The outer one can go on, and makes room.
+    txn.put(&small[0], b"k", b"v").unwrap();
+    assert_eq!(txn.entries(&big).unwrap(), u64::from(count));
+    txn.abort();
+    let mut txn = env.write().unwrap();
+    txn.put(&big, b"k", b"v").unwrap();
+    txn.commit().unwrap();
+    assert_eq!(pairs(&env, "big").len(), 1);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Put(u16, u8),
@@ -281,9 +358,15 @@ enum Step {
     Delete(u16),
     DeleteDup(u16, u8),
     Clear,
+    /// The values of a list at once, in any order.
+    Packed(u16, Vec<u8>),
     Commit,
     Abort,
     Nest,
+    /// A put through heed's own API, in the same transaction.
+    Lend(u16),
+    /// Commits, and puts in a transaction that this crate does not see.
+    Outside(u16),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -292,11 +375,14 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (key.clone(), 0..6u8).prop_map(|(key, value)| Step::Put(key, value)),
         4 => (key.clone(), 1..40u8).prop_map(|(key, length)| Step::Run(key, length)),
         4 => key.clone().prop_map(Step::Delete),
-        4 => (key, 0..6u8).prop_map(|(key, value)| Step::DeleteDup(key, value)),
+        4 => (key.clone(), 0..6u8).prop_map(|(key, value)| Step::DeleteDup(key, value)),
+        4 => (key.clone(), prop::collection::vec(0..30u8, 0..40)).prop_map(|(key, values)| Step::Packed(key, values)),
         1 => Just(Step::Clear),
-        2 => Just(Step::Commit),
+        4 => Just(Step::Commit),
         1 => Just(Step::Abort),
         1 => Just(Step::Nest),
+        1 => key.clone().prop_map(Step::Lend),
+        1 => key.prop_map(Step::Outside),
     ]
 }
 
@@ -325,6 +411,7 @@ fn compare_with_model(flags: DbiFlags, steps: &[Step]) {
     };
     let value = |number: u8| if list { vec![number; 8] } else { vec![number; number as usize * 40] };
     let (mut committed, mut model) = (Model::new(), Model::new());
+    let heeds = by_heed(&env, "t");
     let mut txn = env.write().unwrap();
     for step in steps {
         match *step {
@@ -352,6 +439,12 @@ fn compare_with_model(flags: DbiFlags, steps: &[Step]) {
                 let mut inner = txn.nested().unwrap();
                 inner.put(&dbi, &key(k), &value(v)).unwrap();
             }
+            Step::Packed(k, ref values) if flags.contains(DbiFlags::DUPFIXED) => {
+                let items: Vec<u8> = values.iter().flat_map(|v| value(*v)).collect();
+                txn.put_packed(&dbi, &key(k), &items, 8).unwrap();
+                values.iter().for_each(|v| model_put(&mut model, list, key(k), value(*v)));
+            }
+            Step::Packed(..) => {}
             Step::Clear => {
                 txn.clear(&dbi).unwrap();
                 model.clear();
@@ -360,6 +453,21 @@ fn compare_with_model(flags: DbiFlags, steps: &[Step]) {
                 txn.commit().unwrap();
                 txn = env.write().unwrap();
                 committed = model.clone();
+                // The next step finds a transaction that knows nothing of the table yet.
+                continue;
+            }
+            Step::Lend(k) => {
+                heeds.put(txn.heed().unwrap(), &key(k), &value(1)).unwrap();
+                model_put(&mut model, list, key(k), value(1));
+            }
+            Step::Outside(k) => {
+                txn.commit().unwrap();
+                let mut other = env.heed().write_txn().unwrap();
+                heeds.put(&mut other, &key(k), &value(1)).unwrap();
+                other.commit().unwrap();
+                model_put(&mut model, list, key(k), value(1));
+                committed = model.clone();
+                txn = env.write().unwrap();
             }
             Step::Abort => {
                 txn.abort();

@@ -7,7 +7,7 @@ use super::pending::{LastBlock, Pending, separator};
 use super::{Change, ROOT, Tally, TreeId};
 use crate::error::{Error, Result};
 use crate::read::KeyBytes;
-use crate::sys::{Code, Move, RawCursor};
+use crate::sys::{Code, Move, RawCursor, Search};
 
 /// A block with more keys is divided.
 const BLOCK_MAX: u64 = 1024;
@@ -127,7 +127,7 @@ impl Settler {
     }
 
     fn write(&mut self, id: u32, bytes: &[u8]) -> Result<()> {
-        self.counts.put(&self.tree.key(id), bytes, 0).map_err(failed)
+        self.counts.put(&self.tree.key(id), bytes, 0, Search::Cursor).map_err(failed)
     }
 
     fn remove(&mut self, id: u32) -> Result<()> {

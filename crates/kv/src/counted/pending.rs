@@ -7,6 +7,7 @@ use lmdb_pages::OrderKind;
 
 use super::node::Child;
 use super::{Change, Tally};
+use crate::order::prefix;
 use crate::read::KeyBytes;
 
 /// So many changes are brought in at once at most, to bound memory.
@@ -164,29 +165,6 @@ impl Pending {
 
 fn key_of<'b>(bytes: &'b [u8], entry: &Entry) -> &'b [u8] {
     &bytes[entry.start as usize..entry.start as usize + usize::from(entry.len)]
-}
-
-/// Eight bytes that order as the keys do, as far as they go.
-fn prefix(key: &[u8], order: OrderKind) -> u64 {
-    let mut word = [0; 8];
-    match order {
-        OrderKind::Lexicographic => {
-            let len = key.len().min(8);
-            word[..len].copy_from_slice(&key[..len]);
-            u64::from_be_bytes(word)
-        }
-        OrderKind::ReverseBytes => {
-            for (place, byte) in word.iter_mut().zip(key.iter().rev()) {
-                *place = *byte;
-            }
-            u64::from_be_bytes(word)
-        }
-        OrderKind::NativeInteger => match (<[u8; 8]>::try_from(key), <[u8; 4]>::try_from(key)) {
-            (Ok(key), _) => u64::from_ne_bytes(key),
-            (_, Ok(key)) => u64::from(u32::from_ne_bytes(key)),
-            _ => 0,
-        },
-    }
 }
 
 /// Bytes above `before` and not above `key`, as few as the order allows.

@@ -3,6 +3,7 @@
 mod copy;
 mod holders;
 mod info;
+mod known;
 mod options;
 mod place;
 mod registry;
@@ -21,11 +22,11 @@ use lmdb_pages::Snapshot;
 
 pub use holders::Holders;
 pub use info::{EnvInfo, ReaderInfo, Versions, versions};
+pub(crate) use known::{KnownTables, state_after};
 pub use options::{Durability, EnvOptions};
 pub use temp::TempEnv;
 
 use crate::batch::Queue;
-use crate::counted::TreeId;
 use crate::dbi::DbiEntry;
 use crate::error::{Error, Result};
 use crate::flags::EnvFlags;
@@ -80,8 +81,8 @@ pub(crate) struct Shared {
     pub(crate) no_options_until: AtomicU64,
     /// The write transaction that has last changed the table of options, committed or not.
     pub(crate) options_changed_in: AtomicU64,
-    /// Which tables are counted.
-    pub(crate) known_trees: Mutex<KnownTrees>,
+    /// What the last write transaction knew of the tables.
+    pub(crate) known_tables: Mutex<KnownTables>,
     /// Whether heed's own API may be reading through LMDB's mapping.
     heed_lent: AtomicBool,
     /// Where LMDB keeps the write transaction, learnt by the first one.
@@ -97,35 +98,6 @@ pub(crate) struct Shared {
     pub(crate) queue: OnceLock<Arc<Queue>>,
     /// What was learnt about the tables of the state that was read last.
     pub(crate) learnt: Mutex<Option<Arc<Learnt>>>,
-}
-
-/// Which tables are counted, as far as it was looked up, so that not every write transaction has to.
-#[derive(Debug, Default)]
-pub(crate) struct KnownTrees {
-    /// The newest committed transaction for which this is known to hold.
-    until: u64,
-    /// By the numbers of handles.
-    trees: HashMap<u32, Option<TreeId>>,
-}
-
-impl KnownTrees {
-    /// What is known at the beginning of write transaction `id`: nothing, if somebody else has written since.
-    pub(crate) fn before(&mut self, id: u64) -> &mut HashMap<u32, Option<TreeId>> {
-        if self.until + 1 != id {
-            self.trees.clear();
-            self.until = id.saturating_sub(1);
-        }
-        &mut self.trees
-    }
-
-    /// To be called after transaction `id` was committed.
-    pub(crate) fn commit(&mut self, id: u64, changed: bool) {
-        if changed {
-            self.trees.clear();
-        }
-        self.before(id);
-        self.until = id;
-    }
 }
 
 /// The tables that handles exist for, by the number in the handle.
@@ -174,7 +146,7 @@ impl Shared {
             reader,
             no_options_until: AtomicU64::new(u64::MAX - 1),
             options_changed_in: AtomicU64::new(u64::MAX),
-            known_trees: Mutex::default(),
+            known_tables: Mutex::default(),
             heed_lent: AtomicBool::new(false),
             writer_place: OnceLock::new(),
             met_full_map: AtomicBool::new(false),

@@ -46,12 +46,14 @@ impl Turn {
     /// Waits until it is this thread's turn, but no longer than `patience`.
     pub(super) fn take(&self, patience: Option<Duration>) -> Result<TurnGuard<'_>> {
         let me = std::thread::current().id();
-        let started = Instant::now();
+        // The clock is asked once, unless there is something to wait for.
+        let mut started = None;
         let mut state = self.lock();
         while let Some((thread, _)) = state.holder {
             if thread == me {
                 return Err(Error::WouldDeadlock);
             }
+            let started: Instant = *started.get_or_insert_with(Instant::now);
             let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
             if let (Some(Duration::ZERO), Some(waited)) = (left, patience) {
                 return Err(Error::WriterBusy { waited });

@@ -7,6 +7,7 @@ mod owned;
 mod replay;
 mod slot;
 mod tables;
+mod tail;
 
 use std::cell::RefCell;
 use std::ffi::CStr;
@@ -25,6 +26,7 @@ pub use owned::OwnedWriteTxn;
 use slot::Slot;
 pub(crate) use slot::{KEY_MAX, Place};
 use tables::OwnTables;
+pub(crate) use tail::KnownTable;
 
 /// A write transaction: sees what it has written, and nobody else does until [`WriteTxn::commit`].
 ///
@@ -56,6 +58,9 @@ pub struct WriteTxn<'e> {
     ended: RefCell<Option<String>>,
     /// The tables dropped by this transaction, or the one it is nested in.
     drops: Option<Rc<Drops>>,
+    /// Whether what is known of the greatest pairs of tables, here and for the next transaction, is true: it is as long
+    /// as tables are only changed through their slots, and slots are kept.
+    knows_tails: bool,
     /// Whether committing takes everything back.
     rolled_back: bool,
     _not_send: PhantomData<*mut ()>,
@@ -129,12 +134,13 @@ impl<'e> WriteTxn<'e> {
             slots: RefCell::default(),
             handle,
             tape,
-            owner,
             shared,
             options: OwnTables::default(),
             ended: RefCell::default(),
             drops: None,
+            knows_tails: matches!(owner, Owner::Top(..)),
             rolled_back: false,
+            owner,
             _not_send: PhantomData,
         }
     }
@@ -202,10 +208,9 @@ impl<'e> WriteTxn<'e> {
                     Some(drops) => drops.commit(shared, id, commit)?,
                     None => commit()?,
                 }
-                self.options.note_committed(self.shared, id);
+                self.note_committed(id);
                 if let Some(tape) = tape {
-                    // Their cursors have it, too.
-                    self.slots.get_mut().clear();
+                    // The cursors, which had it, too, are gone.
                     shared.keep_tape(tape);
                 }
                 Ok(())
@@ -408,11 +413,7 @@ impl<'e> WriteTxn<'e> {
         let ready = matches!(self.slots.get_mut().get(index), Some(Some(slot)) if slot.is_of(dbi));
         if !ready {
             let slot = self.open_slot(dbi)?;
-            let slots = self.slots.get_mut();
-            if slots.len() <= index {
-                slots.resize_with(index + 1, || None);
-            }
-            slots[index] = Some(slot);
+            fill(self.slots.get_mut(), index, slot);
         }
         Ok(self.slots.get_mut()[index].as_mut().expect("filled above"))
     }
@@ -431,8 +432,8 @@ impl<'e> WriteTxn<'e> {
         if stored != dbi.flags {
             return Err(Error::DbiFlagsConflict { name: dbi.name.to_owned(), stored, requested: dbi.flags });
         }
-        let tree = self.counted_tree(dbi)?;
-        Slot::open(self.handle, number, dbi, tree, self.tape.as_ref())
+        let known = self.known_table(dbi)?;
+        Slot::open(self.handle, number, dbi, known, self.tape.as_ref())
             .map_err(|code| self.fail(code, "opening a cursor"))
     }
 
@@ -458,12 +459,7 @@ impl<'e> WriteTxn<'e> {
         }
         let slot = self.open_slot(dbi)?;
         let place = slot.place();
-        let mut slots = self.slots.borrow_mut();
-        let index = dbi.index as usize;
-        if slots.len() <= index {
-            slots.resize_with(index + 1, || None);
-        }
-        slots[index] = Some(slot);
+        fill(&mut self.slots.borrow_mut(), dbi.index as usize, slot);
         Ok(place)
     }
 
@@ -475,6 +471,7 @@ impl<'e> WriteTxn<'e> {
     }
 
     fn forget_slot(&mut self, dbi: &Dbi) {
+        self.knows_tails = false;
         if let Some(slot) = self.slots.get_mut().get_mut(dbi.index as usize).and_then(Option::take) {
             slot.close();
         }
@@ -483,6 +480,7 @@ impl<'e> WriteTxn<'e> {
     /// Settles the counts and closes all cursors.
     fn forget_slots(&mut self) -> Result<()> {
         self.settle_counts()?;
+        self.knows_tails = false;
         for slot in self.slots.get_mut().drain(..).flatten() {
             slot.close();
         }
@@ -521,4 +519,16 @@ impl<'e> WriteTxn<'e> {
             _ => self.fail(code, "opening a table"),
         }
     }
+}
+
+/// Puts a slot in its place.
+fn fill(slots: &mut Vec<Option<Slot>>, index: usize, slot: Slot) {
+    if slots.capacity() == 0 {
+        // Most transactions need no more room than for the first.
+        *slots = Vec::with_capacity(index + 1);
+    }
+    while slots.len() <= index {
+        slots.push(None);
+    }
+    slots[index] = Some(slot);
 }

@@ -3,7 +3,7 @@
 use super::WriteTxn;
 use crate::error::Result;
 use crate::log::{Step, Steps};
-use crate::sys::{Code, RawCursor};
+use crate::sys::{Code, RawCursor, Search};
 
 impl WriteTxn<'_> {
     /// The number that this transaction will have.
@@ -13,6 +13,9 @@ impl WriteTxn<'_> {
 
     /// Does what the steps say; `false` if they are none, or do not fit what is there.
     pub(crate) fn replay(&mut self, steps: &[u8]) -> Result<bool> {
+        // Tables change beside their slots.
+        self.knows_tails = false;
+        self.note_options_changed();
         // By LMDB's numbers. LMDB keeps them in step with each other.
         let mut cursors: Vec<(u32, RawCursor)> = Vec::new();
         let mut current = None;
@@ -63,7 +66,7 @@ impl WriteTxn<'_> {
 
     fn replay_at(cursor: &mut RawCursor, step: Step<'_>) -> Result<(), Code> {
         match step {
-            Step::Put { key, value, flags } => cursor.put(key, value, flags),
+            Step::Put { key, value, flags } => cursor.put(key, value, flags, Search::Cursor),
             Step::Packed { key, items, item_size } => cursor.put_packed(key, items, item_size),
             Step::Delete { key } => {
                 cursor.seek_exact(key)?.ok_or(Code::NOT_FOUND)?;

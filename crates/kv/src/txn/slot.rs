@@ -8,28 +8,30 @@
 //! ```text
 //!   key  > greatest key                     -> APPEND      no search, leaves filled completely
 //!   key == greatest key, value > greatest   -> APPENDDUP   the same inside the key's values
-//!   anything else                           -> search from where the cursor is
+//!   anything else                           -> search: from where the cursor is, if puts ascend or descend,
+//!                                              and from the root if they jump about
 //! ```
+//!
+//! The greatest pair is handed on to the next transaction, and the cursor is opened when a position is first needed, so
+//! a transaction that puts one pair does what LMDB's plain call does.
 
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use lmdb_pages::OrderKind;
-use smallvec::SmallVec;
 
+use super::tail::{KnownTable, PairOrder};
 use crate::counted::{Change, Pending, TreeId};
 use crate::dbi::Dbi;
 use crate::error::Error;
 use crate::flags::{DbiFlags, PutFlags};
 use crate::log::Tape;
-use crate::sys::{Code, Move, RawCursor, TxnHandle};
+use crate::sys::{Code, Move, RawCursor, Search, TxnHandle};
 
 /// The longest key, and the longest value of a list table.
 pub(crate) const KEY_MAX: usize = 511;
 /// The longest value of a plain table.
 const VALUE_MAX: usize = 0x7FFF_FFFF;
-
-type Bytes = SmallVec<[u8; 48]>;
 
 /// Why an operation on a slot failed.
 pub(super) enum SlotError {
@@ -46,17 +48,6 @@ impl From<Code> for SlotError {
 }
 
 type SlotResult<T> = Result<T, SlotError>;
-
-/// What is known of the greatest pair.
-#[derive(Debug)]
-enum Tail {
-    /// Nothing; the next put looks.
-    Unknown,
-    /// The table is empty.
-    Empty,
-    /// The greatest key is in `tail_key`, and in list tables its greatest value in `tail_value`.
-    Known,
-}
 
 /// Where LMDB keeps a table, and which sizes its integer comparators rely on.
 ///
@@ -98,11 +89,12 @@ pub(super) struct Slot {
     flags: DbiFlags,
     place: Place,
     cursor: RawCursor,
-    keys: OrderKind,
-    values: OrderKind,
-    tail: Tail,
-    tail_key: Bytes,
-    tail_value: Bytes,
+    order: PairOrder,
+    known: Box<KnownTable>,
+    /// Whether a pair was appended already, so that the cursor is at the end, or soon there again.
+    appends: bool,
+    /// Whether anything was surely written.
+    wrote: bool,
     /// For counted tables.
     counting: Option<Box<Counting>>,
 }
@@ -122,10 +114,10 @@ impl Slot {
         txn: TxnHandle,
         number: u32,
         dbi: &Dbi,
-        tree: Option<TreeId>,
+        known: Box<KnownTable>,
         tape: Option<&Tape>,
     ) -> Result<Self, Code> {
-        let cursor = RawCursor::open(txn, number, tape)?;
+        let cursor = RawCursor::unopened(txn, number, tape)?;
         let flags = dbi.flags;
         let (mut key_size, mut item_size) = (None, None);
         if flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED)
@@ -134,7 +126,7 @@ impl Slot {
             key_size = flags.contains(DbiFlags::INTEGERKEY).then_some(key.len());
             item_size = flags.contains(DbiFlags::DUPFIXED).then_some(value.len());
         }
-        let counting = match tree {
+        let counting = match known.tree {
             Some(tree) => {
                 let entries = txn.stat(number)?.entries;
                 Some(Box::new(Counting { tree, pending: Pending::default(), txn, entries }))
@@ -146,17 +138,28 @@ impl Slot {
             flags,
             place: Place { number, key_size, item_size },
             cursor,
-            keys: flags.key_order(),
-            values: flags.value_order(),
-            tail: Tail::Unknown,
-            tail_key: Bytes::new(),
-            tail_value: Bytes::new(),
+            order: PairOrder {
+                keys: flags.key_order(),
+                values: flags.is_list().then(|| flags.value_order()),
+            },
+            known,
+            appends: false,
+            wrote: false,
             counting,
         })
     }
 
     pub(super) fn close(self) {
         self.cursor.close();
+    }
+
+    pub(super) fn wrote(&self) -> bool {
+        self.wrote
+    }
+
+    /// What is known of the table, for the next transaction.
+    pub(super) fn into_known(self) -> Box<KnownTable> {
+        self.known
     }
 
     #[inline]
@@ -174,7 +177,7 @@ impl Slot {
         match self.compare_to_tail(key, value)? {
             Ordering::Greater => self.append(key, value),
             _ => {
-                self.cursor.put(key, value, 0)?;
+                self.store(key, value, 0)?;
                 self.count_put(key)
             }
         }
@@ -184,14 +187,14 @@ impl Slot {
         self.check_pair(key, value)?;
         let beyond = self.compare_to_tail(key, value)? == Ordering::Greater;
         let appends = flags.intersects(PutFlags::APPEND | PutFlags::APPENDDUP);
-        if beyond && !flags.contains(PutFlags::APPENDDUP) && !self.is_at_tail(key) {
+        if beyond && !flags.contains(PutFlags::APPENDDUP) && !self.known.tail.is_at(key) {
             // New as a key, so no other flag can object.
             return self.append(key, value);
         }
-        match self.cursor.put(key, value, flags.bits()) {
+        match self.store(key, value, flags.bits()) {
             Ok(()) => {
                 if beyond {
-                    self.remember(key, value);
+                    self.known.tail.remember(key, value, self.order);
                 }
                 self.count_put(key)
             }
@@ -219,9 +222,10 @@ impl Slot {
         self.cursor.put_reserved(key, len, flags.bits(), |bytes| {
             panicked = catch_unwind(AssertUnwindSafe(|| fill(bytes))).err();
         })?;
+        self.wrote = true;
         // The pair is there, even if its value is only half written, so it counts.
         if beyond {
-            self.remember(key, &[]);
+            self.known.tail.remember(key, &[], self.order);
         }
         self.count_put(key)?;
         panicked.map_or(Ok(()), |panic| resume_unwind(panic))
@@ -244,8 +248,9 @@ impl Slot {
         self.check_pair(key, last)?;
         let is_new = self.counting.is_some() && self.cursor.seek_exact(key)?.is_none();
         self.cursor.put_packed(key, items, item_size)?;
+        self.wrote = true;
         // The greatest pair may be among them, in any place.
-        self.tail = Tail::Unknown;
+        self.known.tail.forget();
         self.count_packed(key, is_new)
     }
 
@@ -259,6 +264,7 @@ impl Slot {
             _ => 1,
         };
         self.cursor.delete(self.flags.is_list())?;
+        self.wrote = true;
         self.count_delete(key, true, pairs);
         Ok(true)
     }
@@ -271,82 +277,67 @@ impl Slot {
         self.forget_tail_at(key);
         let last_of_key = self.counting.is_some() && self.cursor.dup_count()? == 1;
         self.cursor.delete(false)?;
+        self.wrote = true;
         self.count_delete(key, last_of_key, 1);
         Ok(true)
     }
 
     /// Before a key is deleted, or one of its values.
     fn forget_tail_at(&mut self, key: &[u8]) {
-        // A tail that is not known may be this key.
-        let may_be_tail = match self.tail {
-            Tail::Known => self.tail_key.as_slice() == key,
-            Tail::Unknown => true,
-            Tail::Empty => false,
-        };
-        if may_be_tail {
-            self.tail = Tail::Unknown;
+        if self.known.tail.may_be_at(key) {
+            self.known.tail.forget();
             if let Some(counting) = &mut self.counting {
                 counting.pending.note_greatest_deleted();
             }
         }
     }
 
-    fn is_at_tail(&self, key: &[u8]) -> bool {
-        matches!(self.tail, Tail::Known) && self.tail_key.as_slice() == key
-    }
-
     /// Where the pair stands relative to the greatest one.
     #[inline]
     fn compare_to_tail(&mut self, key: &[u8], value: &[u8]) -> SlotResult<Ordering> {
-        if let Tail::Unknown = self.tail {
+        if self.known.tail.is_unknown() {
             self.look_at_tail()?;
         }
-        if let Tail::Empty = self.tail {
-            return Ok(Ordering::Greater);
-        }
-        let order = self.keys.compare(key, &self.tail_key);
-        if order == Ordering::Equal && self.flags.is_list() {
-            return Ok(self.values.compare(value, &self.tail_value));
-        }
-        Ok(order)
+        Ok(self.known.tail.compare_with(key, value, self.order))
     }
 
     #[cold]
     fn look_at_tail(&mut self) -> SlotResult<()> {
-        match self.cursor.go(Move::Last)? {
-            None => self.tail = Tail::Empty,
-            Some((key, value)) => {
-                self.tail_key = SmallVec::from_slice(key);
-                if self.flags.is_list() {
-                    self.tail_value = SmallVec::from_slice(value);
-                }
-                self.tail = Tail::Known;
-            }
-        }
+        let last = self.cursor.go(Move::Last)?;
+        self.known.tail.found(last, self.order);
+        Ok(())
+    }
+
+    /// Stores a pair anywhere.
+    #[inline]
+    fn store(&mut self, key: &[u8], value: &[u8], flags: u32) -> Result<(), Code> {
+        let goes_on = self.known.course.goes_on(key, self.order.keys);
+        // Counting the values of a key asks the cursor.
+        let search = match self.counting.is_some() && self.flags.is_list() || goes_on {
+            true => Search::Cursor,
+            false => Search::Root,
+        };
+        self.cursor.put(key, value, flags, search)?;
+        self.wrote = true;
         Ok(())
     }
 
     /// Stores a pair that is greater than all others.
     #[inline]
     fn append(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
-        let new_key = !self.is_at_tail(key);
+        let new_key = !self.known.tail.is_at(key);
         let flags = if new_key { PutFlags::APPEND } else { PutFlags::APPENDDUP };
-        self.cursor.put(key, value, flags.bits())?;
+        // For a single pair, no cursor needs to be opened.
+        let search = if self.appends { Search::Cursor } else { Search::Root };
+        self.appends = true;
+        self.cursor.put(key, value, flags.bits(), search)?;
+        self.wrote = true;
         if let Some(counting) = &mut self.counting {
             counting.entries += 1;
-            counting.pending.append(key, &self.tail_key, new_key, self.keys);
+            counting.pending.append(key, self.known.tail.key(), new_key, self.order.keys);
         }
-        self.remember(key, value);
+        self.known.tail.remember(key, value, self.order);
         Ok(())
-    }
-
-    #[inline]
-    fn remember(&mut self, key: &[u8], value: &[u8]) {
-        self.tail = Tail::Known;
-        assign(&mut self.tail_key, key);
-        if self.flags.is_list() {
-            assign(&mut self.tail_value, value);
-        }
     }
 
     /// Counts what the put has changed where the cursor is now.
@@ -358,7 +349,7 @@ impl Slot {
         counting.entries = entries;
         if pairs != 0 {
             let new_key = !self.flags.is_list() || self.cursor.dup_count()? == 1;
-            counting.pending.change(key, self.keys, Change { keys: i64::from(new_key), pairs });
+            counting.pending.change(key, self.order.keys, Change { keys: i64::from(new_key), pairs });
         }
         Ok(())
     }
@@ -368,7 +359,7 @@ impl Slot {
         let entries = counting.txn.stat(self.place.number)?.entries;
         let pairs = entries.wrapping_sub(counting.entries) as i64;
         counting.entries = entries;
-        counting.pending.change(key, self.keys, Change { keys: i64::from(is_new), pairs });
+        counting.pending.change(key, self.order.keys, Change { keys: i64::from(is_new), pairs });
         Ok(())
     }
 
@@ -376,7 +367,7 @@ impl Slot {
         if let Some(counting) = &mut self.counting {
             counting.entries -= pairs;
             let change = Change { keys: -i64::from(whole_key), pairs: -(pairs as i64) };
-            counting.pending.change(key, self.keys, change);
+            counting.pending.change(key, self.order.keys, change);
         }
     }
 
@@ -399,7 +390,7 @@ impl Slot {
     }
 
     pub(super) fn key_order(&self) -> OrderKind {
-        self.keys
+        self.order.keys
     }
 
     #[inline]
@@ -459,16 +450,5 @@ impl Slot {
     #[cold]
     fn refuse<T>(&self, error: Error) -> SlotResult<T> {
         Err(SlotError::Refused(Box::new(error)))
-    }
-}
-
-/// Copies bytes into a buffer that usually has their length already.
-#[inline]
-fn assign(buffer: &mut Bytes, bytes: &[u8]) {
-    if buffer.len() == bytes.len() {
-        buffer.copy_from_slice(bytes);
-    } else {
-        buffer.clear();
-        buffer.extend_from_slice(bytes);
     }
 }

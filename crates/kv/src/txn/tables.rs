@@ -6,15 +6,16 @@ use std::rc::Rc;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::WriteTxn;
+use super::slot::Slot;
+use super::{KnownTable, WriteTxn};
 use crate::codec::Buffer;
 use crate::counted::{COUNTS_C, TreeId, remove_tree};
 use crate::dbi::{Dbi, DbiEntry, DbiOptions, agree, check_name};
-use crate::env::Shared;
+use crate::env::state_after;
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
 use crate::options::{self, OPTIONS_C, StoredOptions};
-use crate::sys::{Code, RawCursor};
+use crate::sys::{Code, RawCursor, Search};
 
 /// LMDB's numbers of this crate's own tables, looked up on first use.
 #[derive(Debug, Default)]
@@ -40,18 +41,22 @@ impl OwnTables {
             }
         }
     }
-
-    /// Spares the next transaction the search for options, if nobody else writes in between.
-    pub(super) fn note_committed(&self, shared: &Shared, id: u64) {
-        if self.options.get() == Lookup::Absent {
-            shared.no_options_until.store(id, Ordering::Relaxed);
-        }
-        let changed = shared.options_changed_in.load(Ordering::Relaxed) == id;
-        shared.known_trees.lock().unwrap_or_else(PoisonError::into_inner).commit(id, changed);
-    }
 }
 
 impl WriteTxn<'_> {
+    /// After this transaction was committed as number `id`: hands on what it has learnt about the tables.
+    pub(super) fn note_committed(&mut self, id: u64) {
+        let wrote = self.slots.get_mut().iter().flatten().any(Slot::wrote);
+        if self.options.options.get() == Lookup::Absent {
+            self.shared.no_options_until.store(state_after(id, wrote), Ordering::Relaxed);
+        }
+        let holds = self.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != id;
+        let slots = self.slots.get_mut().drain(..).enumerate();
+        let tables = slots.filter_map(|(index, slot)| Some((index, slot?.into_known())));
+        let mut known = self.shared.known_tables.lock().unwrap_or_else(PoisonError::into_inner);
+        known.commit(id, wrote, holds.then_some(tables));
+    }
+
     /// Opens a table, creating it if it does not exist.
     ///
     /// # Errors
@@ -187,6 +192,7 @@ impl WriteTxn<'_> {
     fn remove_counts(&mut self, dbi: &Dbi) -> Result<()> {
         let index = dbi.index as usize;
         let Some(slot) = self.slots.get_mut().get_mut(index).and_then(Option::take) else { return Ok(()) };
+        self.knows_tails = false;
         let tree = slot.tree();
         slot.close();
         match (tree, self.own_table(COUNTS_C, false)?) {
@@ -241,25 +247,22 @@ impl WriteTxn<'_> {
 
     fn put_own(&self, number: u32, key: &[u8], value: &[u8]) -> Result<()> {
         self.note_options_changed();
-        let mut cursor = self.own_cursor(number)?;
-        let result = cursor.put(key, value, 0);
-        cursor.close();
+        let result = RawCursor::unopened(self.handle, number, self.tape.as_ref())
+            .and_then(|mut cursor| cursor.put(key, value, 0, Search::Root));
         result.map_err(|code| self.fail(code, "storing a table's options"))
     }
 
-    /// The tree of counts of a table, if it is counted.
-    pub(super) fn counted_tree(&self, dbi: &Dbi) -> Result<Option<TreeId>> {
+    /// What is known of a table when this transaction opens its slot.
+    pub(super) fn known_table(&self, dbi: &Dbi) -> Result<Box<KnownTable>> {
         let id = self.handle.id();
-        let changed = self.is_nested() || self.shared.options_changed_in.load(Ordering::Relaxed) == id;
-        let known = || self.shared.known_trees.lock().unwrap_or_else(PoisonError::into_inner);
-        if !changed && let Some(tree) = known().before(id).get(&dbi.index) {
-            return Ok(*tree);
+        if self.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != id {
+            let mut known = self.shared.known_tables.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(table) = known.take(id, dbi.index) {
+                return Ok(table);
+            }
         }
         let tree = self.stored_options(dbi.name)?.counted;
-        if !changed {
-            known().before(id).insert(dbi.index, tree);
-        }
-        Ok(tree)
+        Ok(Box::new(KnownTable { tree, ..KnownTable::default() }))
     }
 
     pub(super) fn stored_options(&self, name: &str) -> Result<StoredOptions> {
