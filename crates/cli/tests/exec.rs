@@ -337,3 +337,96 @@ fn datoms_are_loaded_without_a_transaction() {
     assert_eq!(answers[1..4], ["[[1 :n 4] [2 :n 5]]", "3", "9"]);
     assert!(answers[4].contains(":init-db") && answers[5].contains(":init-db"), "{answers:?}");
 }
+
+#[test]
+fn datoms_are_transaction_data() {
+    assert_eq!(
+        crew(
+            "(def copy (create-conn (schema conn)))
+             (count (:tx-data (transact! copy (datoms conn :eav))))
+             (= (q '[:find ?e ?a ?v :where [?e ?a ?v]] copy) (q '[:find ?e ?a ?v :where [?e ?a ?v]] conn))
+             (:tx-data (transact! copy (:tx-data (with db1 [[:db/retract 1 :age 52]]))))
+             (:age (entity copy 1))
+             (:tx-data (transact! copy [#datom [1 :age 53]]))"
+        )[1..],
+        ["8", "true", "[[1 :age 52 false]]", "nil", "[[1 :age 53 true]]"]
+    );
+}
+
+#[test]
+fn entities_are_transaction_data() {
+    assert_eq!(
+        crew(
+            "(def e (entity conn 1))
+             (def older (update (assoc e :name \"Mira B\" :age 50) :age inc))
+             (:age older)
+             (:age e)
+             (:tx-data (transact! conn [older {:db/id 2 :boss older}]))
+             (contains? e :age)
+             (contains? (retract e :age) :age)
+             (:skill (retract (add e :skill \"guns\") :skill \"nav\"))
+             (:tx-data (transact! conn (retract (entity conn 1) :age)))
+             (:age (entity (entity-db older) 1))
+             (= e older)"
+        )[2..],
+        [
+            "51",
+            "52",
+            r#"[[1 :name "Mira" false] [1 :name "Mira B" true] [1 :age 52 false] [1 :age 50 true] [1 :age 50 false] [1 :age 51 true]]"#,
+            "true",
+            "false",
+            r#"#{"guns" "law"}"#,
+            "[[1 :age 51 false]]",
+            "51",
+            "true",
+        ]
+    );
+}
+
+#[test]
+fn everything_is_cleared_or_replaced() {
+    assert_eq!(
+        crew(
+            "(listen! conn :log)
+             (reset-conn! conn (db-with (empty-db {:n {}}) [{:db/id 5 :n 1}]) :why)
+             (datoms conn :eav)
+             (map :tx-meta (heard :log))
+             (clear conn)
+             (datoms conn :eav)
+             (:n (schema conn))
+             (:tempids (transact! conn [{:db/id -1 :n 1}]))
+             (datoms db1 :ave :age)"
+        )
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| ![0, 3].contains(at))
+        .map(|(_, answer)| answer.as_str())
+        .collect::<Vec<_>>(),
+        [
+            "#factum/db {:datoms 1, :max-eid 5}",
+            "[[5 :n 1]]",
+            "nil",
+            "[]",
+            "nil",
+            "{-1 1, :db/current-tx 4611686018427387908}",
+            "[[2 :age 38] [1 :age 52]]"
+        ]
+    );
+}
+
+#[test]
+fn samples_are_drawn_by_rank() {
+    let answers = crew(
+        "(= (sample-datoms db1 100) (datoms db1 :eav))
+         (count (sample-datoms db1 3))
+         (sample-datoms db1 9 :age 40 nil)
+         (sample-datoms db1 9 :aeg)",
+    );
+    assert_eq!(answers[..3], ["true", "3", "[[1 :age 52]]"]);
+    assert!(answers[3].contains(":error/class :unknown-attribute"), "{}", answers[3]);
+    let answers =
+        crew("(transact! conn [[1 :age 52]]) (assoc 5 :a 1) (update-schema conn {} #{} {:age :b :b :c})");
+    assert!(answers[0].contains("#datom [e a v]"), "a vector that was written is no datom: {}", answers[0]);
+    assert!(answers[1].contains("argument 1 of assoc must be an entity"), "{}", answers[1]);
+    assert!(answers[2].contains("make two changes of it"), "{}", answers[2]);
+}

@@ -1,13 +1,13 @@
 //! [`Connection`]: a database that changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use edn::{Keyword, Value};
 use serde::de::DeserializeOwned;
-use storage::{EntityId, Schema, SchemaPatch, Store};
+use storage::{Datom, EntityId, Index, Schema, SchemaPatch, Store};
 
 use crate::db::Runtime;
 use crate::inputs::IntoInputs;
@@ -46,6 +46,7 @@ struct Inner {
     store: RwLock<Option<Store>>,
     runtime: Arc<Runtime>,
     listeners: Mutex<BTreeMap<String, Listener>>,
+    news: News,
     /// Asynchronous transactions; the thread starts with the first.
     queue: Mutex<Option<Arc<Queue>>>,
 }
@@ -59,6 +60,37 @@ impl Drop for Inner {
 }
 
 type Listener = Arc<dyn Fn(&TxReport) + Send + Sync>;
+
+/// Reports on their way to the listeners.
+#[derive(Default)]
+struct News {
+    /// Held from a commit until its report is queued.
+    order: Mutex<()>,
+    state: Mutex<NewsState>,
+}
+
+#[derive(Default)]
+struct NewsState {
+    waiting: VecDeque<TxReport>,
+    /// Whether a thread is calling listeners.
+    is_telling: bool,
+}
+
+/// All facts of one database, retracted, and all of another; by the names of their attributes, in the other's schema.
+fn exchange(before: &storage::Db, after: &storage::Db) -> Result<Vec<Datom>> {
+    let mut datoms = Vec::new();
+    for datom in before.datoms(Index::Eav, &[])? {
+        let datom = datom?;
+        let name = before.schema().by_id(datom.a).map(|attribute| &attribute.ident);
+        if let Some(attribute) = name.and_then(|name| after.schema().attribute(name)) {
+            datoms.push(Datom { a: attribute.id, added: false, ..datom });
+        }
+    }
+    for datom in after.datoms(Index::Eav, &[])? {
+        datoms.push(datom?);
+    }
+    Ok(datoms)
+}
 
 impl Connection {
     /// Opens the database in the directory `path`, making it if there is none.
@@ -101,6 +133,7 @@ impl Connection {
             store: RwLock::new(Some(store)),
             runtime: Arc::new(runtime),
             listeners: Mutex::default(),
+            news: News::default(),
             queue: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -149,12 +182,14 @@ impl Connection {
         data: impl Into<TxInput<'a>>,
         meta: impl Into<Value>,
     ) -> Result<TxReport> {
-        let (store, meta) = (self.store()?, meta.into());
+        let meta = meta.into();
+        let mut writer = self.store()?.write()?;
         let functions = &self.inner.runtime.transactions;
-        let report = data.into().apply(|data| store.transact(data, meta, functions))?;
-        let report = TxReport::new(report, self.inner.runtime.clone());
-        self.notify(&report);
-        Ok(report)
+        let mut report = data.into().apply(|data| writer.transact(data, meta, functions))?;
+        self.publish(|| {
+            report.db_after = writer.commit()?;
+            Ok(TxReport::new(report, self.inner.runtime.clone()))
+        })
     }
 
     /// Begins an explicit transaction: everything done through it becomes one commit, or nothing. Waits for the writer
@@ -373,8 +408,78 @@ impl Connection {
         Ok(self.store()?.update_schema(&patch)?.schema().clone())
     }
 
-    /// Calls `listener` with the report of every later transaction of this connection, after it was committed; a
-    /// listener under the same key is replaced.
+    /// Takes away all facts and all attributes; options and user tables stay, and ids begin at 1 again. Databases that
+    /// came from the connection before keep what they show.
+    ///
+    /// ```
+    /// # use factum::Connection;
+    /// let conn = Connection::memory()?;
+    /// conn.transact("[{:age 38}]")?;
+    /// assert_eq!(conn.clear()?.count(None, None, None)?, 0);
+    /// assert_eq!(conn.transact("[{:db/id -1 :age 39}]")?.tempid(-1), Some(factum::EntityId(1)));
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the connection is closed or read-only; those of the file: then nothing changes.
+    pub fn clear(&self) -> Result<Db> {
+        self.reset(&Db::empty(())?)
+    }
+
+    /// Replaces everything by the facts and the schema of `db`, a database value of whatever origin, in one commit.
+    ///
+    /// The listeners get a report: all facts that were there, retracted, and all that are there now. As attributes
+    /// are those of the new schema, facts of others go without mention.
+    ///
+    /// ```
+    /// # use factum::{Connection, Db};
+    /// let conn = Connection::memory()?;
+    /// conn.transact("[{:age 38}]")?;
+    /// let other = Db::empty("{:name {:db/unique :db.unique/identity}}")?.with(r#"[{:name "Ann"}]"#)?.db_after();
+    /// conn.reset(&other)?;
+    /// assert_eq!(conn.db()?.rows::<(String,)>("[:find ?n :where [_ :name ?n]]")?, [("Ann".to_string(),)]);
+    /// assert!(conn.schema()?.attribute(&":age".into()).is_none());
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`clear`](Self::clear).
+    #[doc(alias = "reset-conn!")]
+    pub fn reset(&self, db: &Db) -> Result<Db> {
+        self.reset_with(db, Value::Nil)
+    }
+
+    /// [`reset`](Self::reset) with something to say about it, for the listeners.
+    pub fn reset_with(&self, db: &Db, meta: impl Into<Value>) -> Result<Db> {
+        let (store, tx_meta) = (self.store()?, meta.into());
+        let writer = store.write()?;
+        let db_before = writer.db().clone();
+        let report = self.publish(|| {
+            let db_after = store.replace_in(writer, db.inner())?;
+            let tx_data =
+                if self.listeners().is_empty() { Vec::new() } else { exchange(&db_before, &db_after)? };
+            let report = storage::TxReport {
+                tx_id: EntityId(storage::TX_BASE + db_after.basis_tx()),
+                db_before,
+                db_after,
+                tx_data,
+                tempids: BTreeMap::new(),
+                tx_meta,
+                new_attributes: Vec::new(),
+            };
+            Ok(TxReport::new(report, self.inner.runtime.clone()))
+        })?;
+        Ok(report.db_after())
+    }
+
+    /// Calls `listener` with the report of every later transaction of this connection, after it was committed and in
+    /// the order of commits; a listener under the same key is replaced.
+    ///
+    /// It is called on the thread of the transaction, before [`transact`](Self::transact) returns; but while another
+    /// thread's listeners are running, that thread goes on with the reports that come meanwhile. No lock is held, so a
+    /// listener may use the connection; the report of a transaction that it makes itself comes after the present one.
     ///
     /// ```
     /// # use factum::Connection;
@@ -397,13 +502,66 @@ impl Connection {
         self.listeners().remove(key).is_some()
     }
 
-    /// Listeners run without any lock held, so that they may use the connection.
-    pub(crate) fn notify(&self, report: &TxReport) {
-        let listeners: Vec<Listener> = self.listeners().values().cloned().collect();
-        listeners.iter().for_each(|listener| listener(report));
+    /// Commits, by a writer who has the turn, and tells the listeners, in the order of commits.
+    ///
+    /// ```text
+    /// writer's turn:  | stage .. [lock] commit |             next writer: | stage .. [lock: waits] commit |
+    ///                                 report queued [unlock]                         report queued after it
+    /// ```
+    ///
+    /// Only those who have the turn take the lock, so nobody waits for the turn while holding it.
+    pub(crate) fn publish(&self, commit: impl FnOnce() -> Result<TxReport>) -> Result<TxReport> {
+        let order = self.order_of_news();
+        let report = commit()?;
+        self.queue_news([&report]);
+        drop(order);
+        self.tell_listeners();
+        Ok(report)
     }
 
-    fn listeners(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Listener>> {
+    /// Taken before committing and held until [`queue_news`](Self::queue_news), in the writer's turn.
+    pub(crate) fn order_of_news(&self) -> MutexGuard<'_, ()> {
+        self.inner.news.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts reports of commits into the row, in the order in which they are given.
+    pub(crate) fn queue_news<'r>(&self, reports: impl IntoIterator<Item = &'r TxReport>) {
+        if !self.listeners().is_empty() {
+            let mut state = self.inner.news.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.waiting.extend(reports.into_iter().cloned());
+        }
+    }
+
+    /// Calls the listeners with what is queued, unless somebody is at it already, who goes on then.
+    pub(crate) fn tell_listeners(&self) {
+        /// A listener that panics must not silence the others for ever.
+        struct Telling<'n>(&'n News);
+
+        impl Drop for Telling<'_> {
+            fn drop(&mut self) {
+                self.0.state.lock().unwrap_or_else(PoisonError::into_inner).is_telling = false;
+            }
+        }
+
+        let news = &self.inner.news;
+        loop {
+            let mut state = news.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.is_telling || state.waiting.is_empty() {
+                return;
+            }
+            state.is_telling = true;
+            let report = state.waiting.pop_front();
+            drop(state);
+            let telling = Telling(news);
+            if let Some(report) = report {
+                let listeners: Vec<Listener> = self.listeners().values().cloned().collect();
+                listeners.iter().for_each(|listener| listener(&report));
+            }
+            drop(telling);
+        }
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, BTreeMap<String, Listener>> {
         self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

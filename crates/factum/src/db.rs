@@ -289,6 +289,20 @@ impl Db {
         Ok(self.inner.entity(&entity.into().0)?)
     }
 
+    /// The database that an entity is read from, with the changes that the entity has.
+    ///
+    /// ```
+    /// # use factum::Db;
+    /// # let db = Db::empty(())?.with(r#"[{:name "Ann" :age 38}]"#)?.db_after();
+    /// let older = db.entity(1)?.expect("Ann").assoc(":age", 39)?;
+    /// assert_eq!(Db::of_entity(&older).query("[:find ?a . :where [_ :age ?a]]")?.scalar::<i64>()?, 39);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    #[doc(alias = "entity-db")]
+    pub fn of_entity(entity: &Entity) -> Self {
+        Self::new(entity.db().clone(), Arc::default())
+    }
+
     /// The datoms of an index that begin with these components; nil stands for any.
     ///
     /// ```
@@ -373,6 +387,43 @@ impl Db {
         };
         let datoms = self.datoms(index, &components)?;
         datoms.map(|datom| datom.map_err(Error::from)).collect()
+    }
+
+    /// `n` different datoms, drawn evenly from all by their rank in the index by entity, and in its order; all of them if
+    /// there are not more. The same seed gives the same sample of the same database.
+    ///
+    /// ```
+    /// # use factum::Db;
+    /// # let db = Db::empty(())?.with(r#"[{:name "Ann" :age 38} {:name "Bob" :age 41}]"#)?.db_after();
+    /// let sample = db.sample(2, 42)?;
+    /// assert_eq!(sample.len(), 2);
+    /// assert_eq!(db.sample(2, 42)?, sample);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn sample(&self, n: usize, seed: u64) -> Result<Vec<Datom>> {
+        Ok(self.inner.sample(n, seed)?)
+    }
+
+    /// As [`sample`](Self::sample), from the datoms of an attribute with values from `start` to `end`, both included;
+    /// nil is an open end.
+    ///
+    /// ```
+    /// # use factum::{Db, Value};
+    /// # let db = Db::empty(())?.with("[{:n 1} {:n 2} {:n 3} {:n 4} {:n 5}]")?.db_after();
+    /// let sample = db.sample_range(":n", &Value::Int(2), &Value::Nil, 3, 42)?;
+    /// assert!(sample.len() == 3 && sample.iter().all(|datom| datom.v >= Value::Int(2)));
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn sample_range(
+        &self,
+        attribute: impl Into<Keyword>,
+        start: &Value,
+        end: &Value,
+        n: usize,
+        seed: u64,
+    ) -> Result<Vec<Datom>> {
+        let attribute = self.attribute(&attribute.into())?;
+        Ok(self.inner.sample_range(&attribute, start, end, n, seed)?)
     }
 
     /// How many distinct values an attribute has.

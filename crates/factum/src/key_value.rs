@@ -7,6 +7,7 @@ use std::sync::Arc;
 use edn::Value;
 use kv::{Env, EnvFlags, EnvOptions, TempEnv};
 
+use crate::options::did_you_mean;
 use crate::{Connection, Error, Result};
 
 /// An open key-value store; clones are the same one.
@@ -221,7 +222,7 @@ impl KvOptions {
                 ("client-opts", ..) => return bad(key, "there are no remote stores".to_owned()),
                 _ if KNOWN.contains(&name) => return bad(key, format!("does not take {value}")),
                 _ => {
-                    let near = edn::nearest(name, KNOWN).map(|near| format!(", did you mean :{near}?"));
+                    let near = edn::nearest(name, KNOWN).map(did_you_mean);
                     return bad(key, format!("there is no such option{}", near.unwrap_or_default()));
                 }
             };
@@ -241,7 +242,7 @@ fn env_flags(option: &Value, value: &Value) -> Result<EnvFlags> {
         let name = value.as_keyword().map(|name| name.as_str()).unwrap_or_default();
         let Some((_, flag)) = FLAGS.iter().find(|(known, _)| *known == name) else {
             let near = edn::nearest(name, FLAGS.iter().map(|(known, _)| *known));
-            let near = near.map(|near| format!(", did you mean :{near}?")).unwrap_or_default();
+            let near = near.map(did_you_mean).unwrap_or_default();
             return Err(bad(format!("there is no flag {value}{near}")));
         };
         flags |= *flag;

@@ -196,7 +196,7 @@ impl Options {
                 ("cache-limit", _, Value::Int(_)) | ("background-sampling?", Some(_), _) => options,
                 _ if KNOWN.contains(&name) => return bad(key, format!("does not take {value}")),
                 _ => {
-                    let near = edn::nearest(name, KNOWN).map(|near| format!(", did you mean :{near}?"));
+                    let near = edn::nearest(name, KNOWN).map(did_you_mean);
                     return bad(key, format!("there is no such option{}", near.unwrap_or_default()));
                 }
             };
@@ -264,6 +264,11 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// The question, with one mark even where the name ends with one.
+pub(crate) fn did_you_mean(name: &str) -> String {
+    format!(", did you mean :{}?", name.trim_end_matches('?'))
 }
 
 /// The options that [`Options::from_value`] understands.

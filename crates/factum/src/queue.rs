@@ -306,19 +306,26 @@ fn commit_together(requests: &mut VecDeque<Request>) {
         staged.into_iter().for_each(tell);
         return;
     }
+    let conn = staged[0].request.conn.clone();
+    let order = conn.order_of_news();
     match writer.commit() {
         Ok(db) => {
             let last = staged.iter_mut().rev().find_map(|staged| staged.outcome.as_mut().ok());
             if let Some(last) = last {
                 last.db_after = db;
             }
-            staged.into_iter().for_each(tell);
+            let results: Vec<_> = staged.into_iter().map(Staged::into_result).collect();
+            conn.queue_news(results.iter().filter_map(|(_, result)| result.as_ref().ok()));
+            drop(order);
+            tell_listeners(&conn);
+            results.into_iter().for_each(|(done, result)| done.tell(result));
         }
         Err(_) => {
-            for Staged { request, outcome } in staged {
-                match outcome {
-                    Ok(_) => commit_alone(Some(request)),
-                    Err(_) => tell(Staged { request, outcome }),
+            drop(order);
+            for staged in staged {
+                match staged.outcome {
+                    Ok(_) => commit_alone(Some(staged.request)),
+                    Err(_) => tell(staged),
                 }
             }
         }
@@ -327,12 +334,23 @@ fn commit_together(requests: &mut VecDeque<Request>) {
 
 fn commit_alone(request: Option<Request>) {
     let Some(request) = request else { return };
-    let outcome = request.store.write().map_err(Error::from).and_then(|mut writer| {
+    let conn = request.conn.clone();
+    let result = request.store.write().map_err(Error::from).and_then(|mut writer| {
         let mut report = stage(&mut writer, &request)?;
+        let _order = conn.order_of_news();
         report.db_after = writer.commit()?;
+        let report = TxReport::new(report, conn.runtime().clone());
+        conn.queue_news([&report]);
         Ok(report)
     });
-    tell(Staged { request, outcome });
+    tell_listeners(&conn);
+    request.done.tell(result);
+}
+
+/// Whatever listeners do, the thread and the promises of others go on.
+fn tell_listeners(conn: &Connection) {
+    // Each report is told once, so this ends.
+    while catch_unwind(AssertUnwindSafe(|| conn.tell_listeners())).is_err() {}
 }
 
 /// Stages one request; a panic in one of the user's functions is the error of this request alone.
@@ -342,12 +360,15 @@ fn stage(writer: &mut Writer, request: &Request) -> Result<storage::TxReport> {
     catch_unwind(AssertUnwindSafe(stage)).unwrap_or(Err(Error::FunctionPanicked))
 }
 
-fn tell(staged: Staged) {
-    let Staged { request, outcome } = staged;
-    let Request { conn, done, .. } = request;
-    let result = outcome.map(|report| TxReport::new(report, conn.runtime().clone()));
-    if let Ok(report) = &result {
-        drop(catch_unwind(AssertUnwindSafe(|| conn.notify(report))));
+impl Staged {
+    fn into_result(self) -> (Done, Result<TxReport>) {
+        let Request { conn, done, .. } = self.request;
+        (done, self.outcome.map(|report| TxReport::new(report, conn.runtime().clone())))
     }
+}
+
+/// Tells of a refusal.
+fn tell(staged: Staged) {
+    let (done, result) = staged.into_result();
     done.tell(result);
 }

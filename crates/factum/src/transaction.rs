@@ -221,19 +221,18 @@ impl Transaction {
         let writer = self.writer.take().ok_or(Error::TransactionEnded)?;
         let steps = std::mem::take(&mut self.steps);
         let basis = EntityId(storage::TX_BASE + writer.db().basis_tx());
-        let db_after = writer.commit()?;
-        let report = storage::TxReport {
-            db_before: self.before.clone(),
-            db_after,
-            tx_data: steps.effects.into_iter().flatten().collect(),
-            tempids: steps.tempids,
-            tx_id: steps.tx_id.unwrap_or(basis),
-            tx_meta: steps.tx_meta,
-            new_attributes: steps.new_attributes,
-        };
-        let report = TxReport::new(report, self.conn.runtime().clone());
-        self.conn.notify(&report);
-        Ok(report)
+        self.conn.publish(|| {
+            let report = storage::TxReport {
+                db_before: self.before.clone(),
+                db_after: writer.commit()?,
+                tx_data: steps.effects.into_iter().flatten().collect(),
+                tempids: steps.tempids,
+                tx_id: steps.tx_id.unwrap_or(basis),
+                tx_meta: steps.tx_meta,
+                new_attributes: steps.new_attributes,
+            };
+            Ok(TxReport::new(report, self.conn.runtime().clone()))
+        })
     }
 }
 

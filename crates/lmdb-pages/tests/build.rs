@@ -222,6 +222,11 @@ fn numbers(output: &str, word: &str) -> Vec<u64> {
 #[test]
 fn lmdbs_tools_agree() {
     if Command::new("mdb_stat").arg("-V").output().is_err() {
+        // `.ci/run` says so where they can be had.
+        assert!(
+            std::env::var_os("FACTUM_LMDB_UTILS").is_none(),
+            "FACTUM_LMDB_UTILS is set, but they are not there"
+        );
         eprintln!("skipped: mdb_stat and mdb_dump (Debian's lmdb-utils) are not installed");
         return;
     }

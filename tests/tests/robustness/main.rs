@@ -1,5 +1,5 @@
 //! What must never happen: a killed process loses nothing it acknowledged, damaged files and hostile texts end in errors, a full
-//! disk leaves a database that works.
+//! disk leaves a database that works. And other programs that know LMDB read our files and write on in them.
 //!
 //! `FACTUM_CASES` multiplies how often each of them is tried.
 
@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod full_disk;
 mod fuzz;
+mod independent;
 
 /// How often to try something: `default`, or as many times more as `FACTUM_CASES` says.
 fn tries(default: u64) -> u64 {

@@ -106,6 +106,11 @@ impl Args {
         self.item(at).into_form().map_err(|other| self.unfit(at, "data", &other))
     }
 
+    /// Transaction data with its places.
+    pub fn tx_data(&mut self, at: usize) -> Result<Form, EvalError> {
+        self.item(at).into_tx_data().map_err(|other| self.unfit(at, "transaction data", &other))
+    }
+
     /// All data from `at` on.
     pub fn values_from(&mut self, at: usize) -> Result<Vec<Value>, EvalError> {
         (at..self.len()).map(|at| self.value(at)).collect()

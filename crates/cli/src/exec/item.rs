@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use edn::{Form, Symbol, Value};
+use edn::{Form, FormKind, Symbol, Value};
 use factum::{Connection, Datom, Db, Entity, PendingTx, Schema, Transaction, TxReport};
 
 use super::error::EvalError;
@@ -94,6 +94,34 @@ impl Item {
         }
     }
 
+    /// Transaction data: [`into_form`](Self::into_form), where datoms and changed entities are what they stand for.
+    ///
+    /// Datoms are vectors to look at, `[e a v]` or `[e a v added?]`; a vector that was written out by hand is not taken
+    /// for one, since it is more likely an operation without its name.
+    pub fn into_tx_data(self) -> Result<Form, Self> {
+        match self {
+            Self::Form(form) => Ok(spliced(form)),
+            Self::Value(Value::Vector(items)) => {
+                let items = items.into_iter().map(datom_item).collect();
+                Ok(Form::from(&Value::Vector(items)))
+            }
+            Self::Entity(entity) => Ok(Form::from(&entity.changes().to_value().unwrap_or_default())),
+            other => other.into_form(),
+        }
+    }
+
+    /// Data in transaction data; a changed entity keeps its changes until [`into_tx_data`](Self::into_tx_data).
+    pub fn into_part_of_tx_data(self) -> Result<Form, Self> {
+        match self {
+            Self::Entity(entity) if !entity.changes().is_empty() => {
+                let changes = entity.changes().to_value().unwrap_or_default();
+                let parts = Value::Vector(vec![entity.id().into(), changes]);
+                Ok(Form::from(&tagged(CHANGES, parts)))
+            }
+            other => other.into_form(),
+        }
+    }
+
     /// Everything as data to print: databases and connections as tagged summaries.
     pub fn to_value(&self) -> Result<Value, factum::Error> {
         Ok(match self {
@@ -131,6 +159,60 @@ impl Item {
             }
         })
     }
+}
+
+/// The tag of an entity with changes within transaction data: `[id changes]`.
+const CHANGES: &str = "factum/changes";
+
+/// Transaction data with the changes of entities among its items, and their ids elsewhere.
+fn spliced(mut form: Form) -> Form {
+    fn ids(form: &mut Form) {
+        if let Some(parts) = changes(form) {
+            *form = parts[0].clone();
+            return;
+        }
+        match &mut form.kind {
+            FormKind::Atom(_) => {}
+            FormKind::List(items) | FormKind::Vector(items) | FormKind::Set(items) => {
+                items.iter_mut().for_each(ids);
+            }
+            FormKind::Map(entries) => entries.iter_mut().for_each(|(_, value)| ids(value)),
+            FormKind::Tagged(_, inner) => ids(inner),
+        }
+    }
+    if let FormKind::List(items) | FormKind::Vector(items) = &mut form.kind {
+        *items = items
+            .drain(..)
+            .flat_map(|mut item| match changes(&item) {
+                Some([_, changes]) => changes.as_sequence().unwrap_or_default().to_vec(),
+                _ => {
+                    ids(&mut item);
+                    vec![item]
+                }
+            })
+            .collect();
+    }
+    form
+}
+
+/// Id and changes of a changed entity.
+fn changes(form: &Form) -> Option<&[Form]> {
+    match &form.kind {
+        FormKind::Tagged(tag, inner) if tag.as_str() == CHANGES => inner.as_sequence(),
+        _ => None,
+    }
+}
+
+/// A datom in the form that transactions know.
+fn datom_item(item: Value) -> Value {
+    let is_datom = match &item {
+        Value::Vector(parts) => matches!(
+            parts.as_slice(),
+            [Value::Int(_), Value::Keyword(_), _] | [Value::Int(_), Value::Keyword(_), _, Value::Bool(_)]
+        ),
+        _ => false,
+    };
+    if is_datom { tagged("datom", item) } else { item }
 }
 
 fn form_type(form: &Form) -> &'static str {

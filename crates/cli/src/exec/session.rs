@@ -26,6 +26,8 @@ pub struct Session {
     warnings: Vec<String>,
     /// The reports that `listen!` keeps, by key.
     heard: HashMap<Value, Reports>,
+    /// Whether transaction data is evaluated, in which entities mean their changes.
+    in_tx_data: bool,
 }
 
 type Reports = Arc<Mutex<Vec<TxReport>>>;
@@ -120,7 +122,10 @@ impl Session {
 
     /// An element of a collection, which must be data itself.
     fn eval_data(&mut self, form: &Form) -> Result<Form, EvalError> {
-        let data = self.eval(form)?.into_form().map_err(|item| {
+        let in_tx_data = self.in_tx_data;
+        let item = self.eval(form)?;
+        let data = if in_tx_data { item.into_part_of_tx_data() } else { item.into_form() };
+        let data = data.map_err(|item| {
             let message = format!("a {} cannot be part of data", item.type_name());
             EvalError::new(":exec/argument", message, form.span)
         })?;
@@ -154,6 +159,15 @@ impl Session {
                     if matches!(thing, Item::Entity(_) | Item::Report(_)) {
                         return self.look_up(form, &thing, key, default);
                     }
+                }
+            }
+            ("contains?", [thing, key]) => {
+                if let Some(Value::Keyword(key)) = key.as_atom()
+                    && let Item::Entity(entity) = self.eval(thing)?
+                {
+                    let found = entity.contains(key.clone());
+                    let found = found.map_err(|error| EvalError::from_factum(&error.into(), form.span))?;
+                    return Ok(Item::Value(Value::Bool(found)));
                 }
             }
             ("comment", _) => return Ok(Item::NIL),
@@ -288,8 +302,10 @@ impl Session {
             // A pattern or query that was written out is data, quoted or not.
             let literal =
                 spec.literal == Some(at) && matches!(arg.kind, FormKind::Vector(_) | FormKind::Map(_));
-            let item = if literal { Item::Form(arg.clone()) } else { self.eval(arg)? };
-            items.push((item, arg.span));
+            let outer = std::mem::replace(&mut self.in_tx_data, spec.tx_data == Some(at));
+            let item = if literal { Ok(Item::Form(arg.clone())) } else { self.eval(arg) };
+            self.in_tx_data = outer;
+            items.push((item?, arg.span));
         }
         (spec.run)(self, Args::new(spec.name, form.span, items))
     }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! records --number (one pass)--> entity of each record, entity of each reference
-//!         --encode (parallel)--> batches of datoms --bulk load--> file
+//!         --encode (parallel)--> batches of datoms --build-----> file that was not there
+//!                                                  --bulk load-> database that was opened
 //! ```
 //!
 //! A bulk load checks nothing, so what transactions would check is kept true here: identities are distinct by
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use edn::Value;
-use factum::storage::{Attribute, BulkBatch, BulkLoader, BulkStage, EncodedValue, encode_into};
+use factum::storage::{Attribute, BulkBatch, BulkLoader, BulkStage, EncodedValue, StoreOptions, encode_into};
 use factum::{Connection, Db, EntityId};
 use foldhash::fast::FixedState;
 use indicatif::ProgressBar;
@@ -24,7 +25,7 @@ use super::record::{Record, Records};
 use super::{Counts, ImportError};
 use crate::error::CliError;
 
-/// Loads the records.
+/// Loads the records into a database that is open.
 pub fn load(
     conn: &Connection,
     blocks: &[Records],
@@ -32,13 +33,40 @@ pub fn load(
     path: &Path,
     progress: &ProgressBar,
 ) -> Result<Counts, CliError> {
-    progress.set_message("encoding");
     conn.update_schema(plan.schema())?;
-    let db = conn.db()?;
+    let (loader, counts) = encode(&conn.db()?, blocks, plan, path, progress)?;
+    let report = conn.store()?.bulk_load(loader).map_err(factum::Error::from)?;
+    Ok(Counts { facts: report.added, ..counts })
+}
+
+/// Makes a database of the records in the directory `dir`, which must hold none: from its pages up, completely filled.
+/// It appears when it is whole.
+pub fn build(
+    dir: &Path,
+    blocks: &[Records],
+    plan: &Plan,
+    path: &Path,
+    progress: &ProgressBar,
+) -> Result<Counts, CliError> {
+    let db = Db::empty(plan.schema())?;
+    let (loader, counts) = encode(&db, blocks, plan, path, progress)?;
+    let (_, report) = StoreOptions::new().build(dir, loader).map_err(factum::Error::from)?;
+    Ok(Counts { facts: report.added, ..counts })
+}
+
+/// All datoms, ready to be loaded.
+fn encode(
+    db: &Db,
+    blocks: &[Records],
+    plan: &Plan,
+    path: &Path,
+    progress: &ProgressBar,
+) -> Result<(BulkLoader, Counts), CliError> {
+    progress.set_message("encoding");
     let attributes: Vec<Option<Arc<Attribute>>> =
         plan.attributes.iter().map(|planned| db.schema().attribute(&planned.ident).cloned()).collect();
     let numbers = Numbers::assign(blocks, plan);
-    let encoder = Encoder { db: &db, plan, attributes: &attributes, numbers: &numbers, path };
+    let encoder = Encoder { db, plan, attributes: &attributes, numbers: &numbers, path };
     let batches: Result<Vec<BulkBatch>, ImportError> =
         blocks.par_iter().enumerate().map(|(block, records)| encoder.block(block, records)).collect();
     let mut loader = BulkLoader::new(db.schema()).on_progress(show(progress));
@@ -46,9 +74,8 @@ pub fn load(
         loader.add_batch(batch).map_err(factum::Error::from)?;
     }
     loader.add_batch(encoder.identities()?).map_err(factum::Error::from)?;
-    let report = conn.store()?.bulk_load(loader).map_err(factum::Error::from)?;
     let records = blocks.iter().map(|block| block.records.len() as u64).sum();
-    Ok(Counts { records, entities: numbers.next - 1, facts: report.added })
+    Ok((loader, Counts { records, entities: numbers.next - 1, facts: 0 }))
 }
 
 fn show(progress: &ProgressBar) -> impl FnMut(BulkStage, u64, u64) + 'static {

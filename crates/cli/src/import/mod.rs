@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! file --source--> blocks of text --json | csv | edn (all cores)--> records --infer--> attributes and types
-//!      records + attributes --new database--> prepared datoms --bulk load--> file
-//!                           --existing one--> transactions in batches
+//!      records + attributes --new database--> prepared datoms --build--> file
+//!                           --existing one--> transactions in batches (in bulk while it is empty)
 //! ```
 //!
 //! The whole input is read and its types are known before the database is touched, so a mistake in line 60,000
@@ -22,7 +22,7 @@ mod source;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -92,17 +92,30 @@ pub fn run(args: &ImportArgs) -> Result<(), CliError> {
     let blocks = read(source)?;
     let plan = Plan::new(&blocks, &mapping)?;
     check_ids(args, &blocks, &plan)?;
-    let conn = Connection::open_with(&args.dir, Options::new())?;
-    let counts = match is_fresh(&conn, &plan)? {
-        true => fresh::load(&conn, &blocks, &plan, &args.file, &progress)?,
-        false => existing::load(&conn, &blocks, &plan, args, &progress)?,
+    let counts = if is_new(&args.dir) {
+        fresh::build(&args.dir, &blocks, &plan, &args.file, &progress)?
+    } else {
+        let conn = Connection::open_with(&args.dir, Options::new())?;
+        let counts = match is_fresh(&conn, &plan)? {
+            true => fresh::load(&conn, &blocks, &plan, &args.file, &progress)?,
+            false => existing::load(&conn, &blocks, &plan, args, &progress)?,
+        };
+        conn.close()?;
+        counts
     };
-    conn.close()?;
     progress.finish_and_clear();
     if args.quiet {
         return Ok(());
     }
     report(args, &plan, counts, start.elapsed())
+}
+
+/// Whether nothing is there yet, not even a file of somebody else.
+fn is_new(dir: &Path) -> bool {
+    match dir.read_dir() {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 /// Whether the records can be loaded in bulk: no facts yet, and no attributes but those that an import of the same

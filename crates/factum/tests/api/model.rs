@@ -189,6 +189,18 @@ fn observe(db: &Db) -> Vec<String> {
         };
         seen.push(format!("{query} {rows:?}"));
     }
+    // Rules, negated and with cycles; a tree of any depth; every fact, drawn by rank.
+    let rules = "[[(under ?a ?b) [?a :boss ?b]] [(under ?a ?b) [?a :boss ?c] (under ?c ?b)]]";
+    for query in [
+        "[:find ?a ?b :in $ % :where (under ?a ?b)]",
+        "[:find ?a :in $ % :where [?a :n] [?b :name \"b\"] (not (under ?a ?b))]",
+    ] {
+        let rows: BTreeSet<Vec<i64>> =
+            db.query_with(query, [rules]).expect("an answer").rows().expect("rows").into_iter().collect();
+        seen.push(format!("{query} {rows:?}"));
+    }
+    seen.push(format!("{:?}", db.pull_many("[:name {:boss ...} {:_boss ...}]", 1i64..8).expect("pulled")));
+    seen.push(format!("{:?}", db.sample(usize::MAX >> 1, 1).expect("drawn")));
     seen
 }
 

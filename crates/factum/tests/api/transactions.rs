@@ -332,3 +332,92 @@ fn datoms_are_loaded_as_they_are() {
         assert!(conn.load_datoms(&[(EntityId(1), ":name".into(), Value::Nil)]).is_err());
     });
 }
+
+#[test]
+fn reports_come_in_the_order_of_commits() {
+    on_both(|conn| {
+        let heard: Arc<Mutex<Vec<(EntityId, usize)>>> = Arc::default();
+        let by_listener = heard.clone();
+        conn.listen("order", move |report| {
+            let before = report.db_before().count(None, Some(":n".into()), None).expect("a count") as usize;
+            by_listener.lock().expect("no panic").push((report.tx_id(), before));
+            // Long enough for others to overtake, if they could.
+            std::thread::yield_now();
+        });
+        const EACH: usize = 60;
+        std::thread::scope(|scope| {
+            for thread in 0..3 {
+                scope.spawn(move || {
+                    for n in 0..EACH {
+                        let data = format!("[{{:n {}}}]", thread * EACH + n);
+                        match thread {
+                            0 => conn.transact(data).map(drop),
+                            1 => conn.transact_async(data).map(|pending| drop(pending.wait())),
+                            _ => conn.with_transaction(|tx| tx.transact(data).map(drop)),
+                        }
+                        .expect("commits");
+                    }
+                });
+            }
+        });
+        // Whoever told the last report may still be at it.
+        let patience = std::time::Instant::now() + Duration::from_secs(20);
+        while heard.lock().expect("no panic").len() < 3 * EACH && std::time::Instant::now() < patience {
+            std::thread::yield_now();
+        }
+        let heard = heard.lock().expect("no panic");
+        assert_eq!(heard.len(), 3 * EACH, "each once");
+        assert!(heard.windows(2).all(|pair| pair[0].0 < pair[1].0), "{heard:?}");
+        assert!(heard.iter().enumerate().all(|(at, (_, before))| at == *before), "{heard:?}");
+    });
+}
+
+#[test]
+fn a_listener_that_writes_hears_of_it_after_the_present_report() {
+    on_both(|conn| {
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (by_first, writer) = (heard.clone(), conn.clone());
+        conn.listen("a", move |report| {
+            by_first.lock().expect("no panic").push(format!("a {}", report.tx_data()[0].v));
+            if report.tx_data()[0].v == 1.into() {
+                writer.transact("[{:n 2}]").expect("commits");
+            }
+        });
+        let by_second = heard.clone();
+        conn.listen("b", move |report| {
+            by_second.lock().expect("no panic").push(format!("b {}", report.tx_data()[0].v));
+        });
+        conn.transact("[{:n 1}]").expect("commits");
+        assert_eq!(*heard.lock().expect("no panic"), ["a 1", "b 1", "a 2", "b 2"]);
+        conn.unlisten("a");
+    });
+}
+
+#[test]
+fn a_reset_is_told_as_an_exchange() {
+    on_both(|conn| {
+        conn.transact(r#"[{:name "Ann" :tag ["x" "y"] :age 5}]"#).expect("commits");
+        let (sender, receiver) = mpsc::channel();
+        conn.listen("all", move |report| sender.send(report.clone()).expect("the test listens"));
+        let other = Db::empty("{:age {} :name {}}").expect("a schema").with(r#"[{:db/id 7 :name "Bob"}]"#);
+        let other = other.expect("applies").db_after();
+        let db = conn.reset_with(&other, "swap").expect("replaced");
+        assert_eq!(names(&db), ["Bob"]);
+        assert_eq!(db.max_eid(), EntityId(7));
+        let report = receiver.try_recv().expect("a report");
+        assert_eq!(report.tx_meta(), &Value::from("swap"));
+        assert_eq!(names(&report.db_before()), ["Ann"]);
+        let told: Vec<(i64, String, bool)> = report
+            .tx_data()
+            .iter()
+            .map(|datom| (datom.e.0 as i64, datom.v.to_string(), datom.added))
+            .collect();
+        // What was tagged went with its attribute.
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told.contains(&(1, "\"Ann\"".into(), false)) && told.contains(&(1, "5".into(), false)));
+        assert_eq!(told[2], (7, "\"Bob\"".into(), true));
+        assert!(conn.transact(r#"[{:name "Bob" :age 1}]"#).is_ok(), "no longer unique");
+        let cleared = conn.clear().expect("cleared");
+        assert!(names(&cleared).is_empty() && cleared.schema().attribute(&":name".into()).is_none());
+    });
+}

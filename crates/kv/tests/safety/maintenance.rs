@@ -223,6 +223,9 @@ fn program(name: &str, arguments: &[&str], input: Option<&Path>) -> Option<Vec<u
     }
     let output = match command.output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // `.ci/run` says so where they can be had.
+            let is_demanded = std::env::var_os("FACTUM_LMDB_UTILS").is_some();
+            assert!(!is_demanded, "FACTUM_LMDB_UTILS is set, but {name} is not installed");
             eprintln!("skipped: {name} (of lmdb-utils) is not installed");
             return None;
         }

@@ -47,8 +47,18 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
     ///
     /// [`Error::Corrupted`] on a damaged page.
     pub fn skip_pairs(&mut self, count: u64) -> Result<Option<Pair<'s>>> {
+        Ok(self.skip_pairs_placed(count)?.map(|(pair, _)| pair))
+    }
+
+    /// As [`skip_pairs`](Self::skip_pairs), and says how many values of its key stand before the pair: what the next
+    /// skip has to add, since it counts from the key's first value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupted`] on a damaged page.
+    pub fn skip_pairs_placed(&mut self, count: u64) -> Result<Option<(Pair<'s>, u64)>> {
         if !self.sorted_dups {
-            return self.skip_keys(count);
+            return Ok(self.skip_keys(count)?.map(|pair| (pair, 0)));
         }
         if self.place != Place::On {
             return Ok(None);
@@ -61,7 +71,7 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
                 let here =
                     if node.flags & F_DUPDATA == 0 { 1 } else { duplicates_of(node, page)?.count(page)? };
                 if left < here {
-                    return self.arrive_at_dup(left);
+                    return Ok(self.arrive_at_dup(left)?.map(|pair| (pair, left)));
                 }
                 left -= here;
                 self.keys.leaf.index += 1;

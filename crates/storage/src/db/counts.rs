@@ -87,18 +87,10 @@ impl Db {
 
     /// A range whose bounds are index forms: the file is counted by its leaves, the changes one by one.
     fn count_short_range(&self, a: AttrId, range: &ValueRange) -> Result<u64> {
-        let stored = match &self.base {
-            None => 0,
-            Some(base) => {
-                let (lo, hi) = key_bounds(a, range);
-                let (lo, hi) = (lo.as_ref().map(Vec::as_slice), hi.as_ref().map(Vec::as_slice));
-                lmdb_pages::count_range::<Lexicographic>(&base.snapshot, &base.ave, lo, hi)?.pairs
-            }
-        };
         let mut changes = OverlayAve::new(&self.overlay);
         changes.scan(a, range.lo.as_ref().map(cut), range.hi.as_ref().map(cut), Direction::Forward)?;
         let (mut added, mut retracted) = (Vec::new(), Vec::new());
-        let mut count = stored;
+        let mut count = self.stored_in_range(a, range)?;
         while changes.advance().is_some() {
             added.clear();
             retracted.clear();
@@ -106,6 +98,17 @@ impl Db {
             count = (count + added.len() as u64).saturating_sub(retracted.len() as u64);
         }
         Ok(count)
+    }
+
+    /// How many datoms of `a` the file has in a range whose bounds are index forms.
+    pub(super) fn stored_in_range(&self, a: AttrId, range: &ValueRange) -> Result<u64> {
+        let Some(base) = &self.base else { return Ok(0) };
+        if range.is_all() {
+            return Ok(base.counts(a)?.datoms);
+        }
+        let (lo, hi) = key_bounds(a, range);
+        let (lo, hi) = (lo.as_ref().map(Vec::as_slice), hi.as_ref().map(Vec::as_slice));
+        Ok(lmdb_pages::count_range::<Lexicographic>(&base.snapshot, &base.ave, lo, hi)?.pairs)
     }
 
     /// About how many datoms of `a` have a value in `range`; cheap whatever the width.
@@ -163,17 +166,17 @@ impl Db {
 }
 
 /// Whether index forms cannot decide on which side of the bound a value lies.
-fn is_long(bound: &Bound<EncodedValue>) -> bool {
+pub(super) fn is_long(bound: &Bound<EncodedValue>) -> bool {
     matches!(bound, Bound::Included(v) | Bound::Excluded(v) if v.len() >= PREFIX_LEN)
 }
 
 /// What of a bound an index form can be compared with.
-fn cut(v: &EncodedValue) -> &[u8] {
+pub(super) fn cut(v: &EncodedValue) -> &[u8] {
     &v[..v.len().min(PREFIX_LEN)]
 }
 
 /// The keys of the `ave` table between which a range of values lies.
-fn key_bounds(a: AttrId, range: &ValueRange) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+pub(super) fn key_bounds(a: AttrId, range: &ValueRange) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
     let (attr, after) = (AttrBytes::new(a), AttrBytes::new(AttrId(a.0 + 1)));
     let whole = |v: &EncodedValue| [attr.as_slice(), cut(v)].concat();
     let lo = match &range.lo {

@@ -32,6 +32,7 @@ mod merged_eav;
 mod overlay_ave;
 mod overlay_eav;
 mod resolve;
+mod sample;
 #[cfg(test)]
 mod tests;
 

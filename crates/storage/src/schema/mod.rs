@@ -129,6 +129,11 @@ impl Schema {
         self.revision
     }
 
+    /// The same schema at another revision, for a store whose own has come further.
+    pub(crate) fn at_revision(&self, revision: u64) -> Self {
+        Self { revision, ..self.clone() }
+    }
+
     /// The composite tuples that `source` is part of.
     pub fn composites_of(&self, source: AttrId) -> &[AttrId] {
         self.composites.get(&source).map_or(&[], Vec::as_slice)

@@ -144,7 +144,9 @@ impl Schema {
             let conflict =
                 |reason| SchemaError::RenameConflict { from: from.clone(), to: to.clone(), reason };
             if renames.contains_key(to) {
-                return Err(conflict("renames cannot form chains or cycles"));
+                return Err(conflict(
+                    "the new name is itself renamed in the same change, so make two changes of it",
+                ));
             }
             if renames.iter().any(|(other, target)| other != from && target == to) {
                 return Err(conflict("another attribute is renamed to it"));

@@ -142,6 +142,51 @@ impl Store {
         Ok(writer.commit()?)
     }
 
+    /// Makes the store hold what `db` holds, facts and schema, and nothing of what it held, in one commit. Options and
+    /// user tables stay. Transactions and revisions of the schema are counted on; ids of entities are those of `db`.
+    ///
+    /// ```
+    /// use factum_storage::{Store, StoreOptions, TxFunctions};
+    /// use edn::Value;
+    ///
+    /// let store = StoreOptions::new().memory()?;
+    /// let before = store.db()?;
+    /// store.transact(&edn::read("[{:a 1} {:a 2}]")?, Value::Nil, &TxFunctions::new())?;
+    /// assert_eq!(store.db()?.count(None, None, None)?, 2);
+    /// let after = store.replace(&before)?;
+    /// assert_eq!((after.count(None, None, None)?, store.db()?.max_eid().0), (0, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn replace(&self, db: &Db) -> Result<Db> {
+        let writer = self.write()?;
+        self.replace_in(writer, db)
+    }
+
+    /// As [`replace`](Self::replace), by a writer of this store; what it staged is forgotten.
+    pub fn replace_in(&self, mut writer: Writer, db: &Db) -> Result<Db> {
+        let before = writer.db();
+        let revision = before.schema().revision().max(db.schema().revision()) + 1;
+        let mut next = db.clone();
+        next.set_schema(Arc::new(db.schema().at_revision(revision)));
+        next.set_options(before.options().clone());
+        next.set_basis_tx(before.basis_tx().max(db.basis_tx()) + 1);
+        match &self.kind {
+            Kind::File(file) => {
+                bulk::replace_file(writer, file, &next)?;
+                file.db()
+            }
+            Kind::Memory(_) => {
+                writer.set_db(next);
+                writer.commit()
+            }
+        }
+    }
+
+    /// Takes away all facts and all attributes, in one commit; options and user tables stay. Ids begin at 1 again.
+    pub fn clear(&self) -> Result<Db> {
+        self.replace(&Db::empty(Schema::built_in(), DbOptions::default()))
+    }
+
     /// The file's environment, where user tables live beside the database's; nothing for a database in memory.
     pub fn env(&self) -> Option<&kv::Env> {
         match &self.kind {

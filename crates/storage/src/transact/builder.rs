@@ -81,6 +81,12 @@ impl Tx {
         self.items.iter().filter_map(|item| if let TxItem::Data(data) = item { Some(data) } else { None })
     }
 
+    /// The items as EDN; nothing if there are closures or datoms among them, which have no such form.
+    pub fn to_value(&self) -> Option<Value> {
+        let data = |item: &TxItem| if let TxItem::Data(data) = item { Some(data.to_value()) } else { None };
+        self.items.iter().map(data).collect::<Option<_>>().map(Value::Vector)
+    }
+
     fn item(mut self, item: TxItem) -> Self {
         self.items.push(item);
         self

@@ -213,7 +213,15 @@ pub(crate) fn forward(keyword: &Keyword) -> Keyword {
 }
 
 fn parse_operation<'a>(src: Src<'a>, parts: Items<'a>) -> Result<Item<'a>, TransactError> {
-    let Some(operation) = parts.get(0).and_then(Src::as_keyword) else { return Err(bad_item(src)) };
+    let Some(operation) = parts.get(0).and_then(Src::as_keyword) else {
+        let error = bad_item(src);
+        let is_like_datom = parts.len() > 2 && parts.get(1).is_some_and(|part| part.as_keyword().is_some());
+        return Err(if is_like_datom {
+            error.with_hint("a datom is written as #datom [e a v]")
+        } else {
+            error
+        });
+    };
     let operands = Operands { operation, parts, span: src.span() };
     match operation.as_str() {
         "db/add" => {

@@ -164,6 +164,16 @@ pub(super) fn index_attr(_: &mut Session, mut args: Args) -> Result<Item, EvalEr
     Ok(Item::Value(schema.to_value()))
 }
 
+pub(super) fn clear(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    args.conn(0)?.clear().map_err(|error| args.fail(&error))?;
+    Ok(Item::NIL)
+}
+
+pub(super) fn reset_conn(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let (conn, db, meta) = (args.conn(0)?, args.db(1)?, args.value(2)?);
+    conn.reset_with(&db, meta).map(Item::Db).map_err(|error| args.fail(&error))
+}
+
 pub(super) fn close(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     args.conn(0)?.close().map_err(|error| args.fail(&error))?;
     Ok(Item::NIL)

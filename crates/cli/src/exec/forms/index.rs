@@ -1,5 +1,7 @@
 //! Raw index access and counts.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use edn::{Keyword, Value};
 use factum::{Datoms, Db, Index};
 
@@ -87,6 +89,22 @@ pub(super) fn search_datoms(_: &mut Session, mut args: Args) -> Result<Item, Eva
     let datoms = db.search(entity, attribute, value.as_ref()).map_err(|error| args.fail(&error))?;
     let datoms = datoms.iter().map(|datom| datom_vector(datom, db.schema())).collect();
     Ok(Item::Value(Value::Vector(datoms)))
+}
+
+pub(super) fn sample_datoms(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let db = args.db(0)?;
+    let n = args.count_at(1)?;
+    let n = usize::try_from(n).unwrap_or(usize::MAX);
+    // Another sample each time.
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
+    let datoms = if args.has(2) {
+        let (attribute, start, end) = (args.keyword(2)?, args.value(3)?, args.value(4)?);
+        db.sample_range(attribute, &start, &end, n, seed)
+    } else {
+        db.sample(n, seed)
+    };
+    let datoms = datoms.map_err(|error| args.fail(&error))?;
+    Ok(Item::Value(Value::Vector(datoms.iter().map(|datom| datom_vector(datom, db.schema())).collect())))
 }
 
 pub(super) fn analyze(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {

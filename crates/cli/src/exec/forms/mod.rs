@@ -1,6 +1,7 @@
 //! The table of forms: name, usage, help, and what each does.
 
 mod connect;
+mod entity;
 mod index;
 mod kv;
 mod query;
@@ -23,6 +24,8 @@ pub struct FormSpec {
     pub arity: (usize, usize),
     /// The argument that is data even without a quote: a query or a pattern.
     pub literal: Option<usize>,
+    /// The argument that is transaction data.
+    pub tx_data: Option<usize>,
     /// Does it.
     pub run: fn(&mut Session, Args) -> Result<Item, EvalError>,
 }
@@ -46,6 +49,7 @@ macro_rules! forms {
                 help: $help,
                 arity: $arity,
                 literal: $literal,
+                tx_data: tx_data_of($usage),
                 run: $run,
             }),*
         ];
@@ -65,6 +69,8 @@ forms! {
     "(update-schema conn patch deletions? renames?)" (2, 4), None, connect::update_schema, "changes the schema of a connection";
     "(schema-snapshot conn)" (1, 1), None, connect::schema_snapshot, "the schema with its revision";
     "(update-schema-if-revision conn revision patch deletions? renames?)" (3, 5), None, connect::update_schema_if_revision, "changes the schema if nobody else did since";
+    "(clear conn)" (1, 1), None, connect::clear, "takes away all facts and attributes";
+    "(reset-conn! conn db tx-meta?)" (2, 3), None, connect::reset_conn, "replaces everything by the facts and the schema of a database";
     "(index-attr conn attr)" (2, 2), None, connect::index_attr, "indexes an attribute that had :db/noindex";
     "(close conn)" (1, 1), None, connect::close, "closes a connection";
     "(closed? conn)" (1, 1), None, connect::is_closed, "whether a connection was closed";
@@ -86,6 +92,11 @@ forms! {
     "(pull-many db pattern eids)" (3, 4), Some(1), query::pull_many, "a tree of each entity";
     "(entity db eid)" (2, 2), None, query::entity, "an entity, whose attributes are read as (:attr e)";
     "(touch entity)" (1, 1), None, query::touch, "all attributes of an entity as a map";
+    "(entity-db entity)" (1, 1), None, entity::entity_db, "the database that an entity is read from";
+    "(assoc entity attr value ..)" (3, MANY), None, entity::assoc, "an entity with values set; transact it to keep them";
+    "(update entity attr f)" (3, 3), None, entity::update, "an entity with a value replaced by what a function makes of it";
+    "(add entity attr value)" (3, 3), None, entity::add, "an entity with one more value";
+    "(retract entity attr value?)" (2, 3), None, entity::retract, "an entity without a value, or without all of an attribute";
     "(entid db ref)" (2, 2), None, query::entid, "the id behind an ident or a lookup ref";
     "(datoms db index c1? c2? c3? n?)" (2, 6), None, index::datoms, "the datoms of :eav or :ave under a prefix";
     "(seek-datoms db index c1? c2? c3? n?)" (2, 6), None, index::seek_datoms, "the datoms from a place on";
@@ -93,6 +104,7 @@ forms! {
     "(index-range db attr start end)" (4, 4), None, index::index_range, "the datoms of an attribute between two values";
     "(search-datoms db e a v)" (4, 4), None, index::search_datoms, "the datoms that match, nil being any";
     "(count-datoms db e a v)" (4, 4), None, index::count_datoms, "how many datoms match, nil being any";
+    "(sample-datoms db n attr? start? end?)" (2, 5), None, index::sample_datoms, "datoms drawn evenly by rank, of all or of an attribute's values in a range";
     "(cardinality db attr)" (2, 2), None, index::cardinality, "how many distinct values an attribute has";
     "(analyze db attr?)" (1, 2), None, index::analyze, "nothing to do: counts are exact at any time";
     "(max-eid db)" (1, 1), None, index::max_eid, "the largest entity id";
@@ -173,6 +185,26 @@ const fn name_of(usage: &'static str) -> &'static str {
     }
     let (_, rest) = usage.split_at(1);
     rest.split_at(end - 1).0
+}
+
+/// The argument that a usage line calls `tx-data`, which is the second if any.
+const fn tx_data_of(usage: &'static str) -> Option<usize> {
+    const NAME: &[u8] = b" tx-data";
+    let (bytes, mut at, mut spaces) = (usage.as_bytes(), 0, 0);
+    while at + NAME.len() < bytes.len() {
+        if bytes[at] == b' ' {
+            let mut matched = 0;
+            while matched < NAME.len() && bytes[at + matched] == NAME[matched] {
+                matched += 1;
+            }
+            if matched == NAME.len() {
+                return Some(spaces);
+            }
+            spaces += 1;
+        }
+        at += 1;
+    }
+    None
 }
 
 /// The form of this name.

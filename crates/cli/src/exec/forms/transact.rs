@@ -14,7 +14,7 @@ use super::super::session::Session;
 
 pub(super) fn transact(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let target = args.target(0)?;
-    let (data, meta) = (args.form(1)?, args.value(2)?);
+    let (data, meta) = (args.tx_data(1)?, args.value(2)?);
     let report = match target {
         Target::Conn(conn) => conn.transact_with(&data, meta),
         Target::Transaction(tx) => with_open(&tx, |tx| tx.transact_with(&data, meta)),
@@ -53,7 +53,7 @@ pub(super) fn abort(_: &mut Session, mut args: Args) -> Result<Item, EvalError> 
 
 pub(super) fn transact_async(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let conn = args.conn(0)?;
-    let data = args.form(1)?;
+    let data = args.tx_data(1)?;
     let pending = conn.transact_async_meta(&data, args.value(2)?).map_err(|error| args.fail(&error))?;
     Ok(Item::Pending(Rc::new(RefCell::new(Promise::Open(pending)))))
 }
@@ -100,7 +100,7 @@ pub(super) fn heard(session: &mut Session, mut args: Args) -> Result<Item, EvalE
 
 pub(super) fn with(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let db = args.db(0)?;
-    let (data, meta) = (args.form(1)?, args.value(2)?);
+    let (data, meta) = (args.tx_data(1)?, args.value(2)?);
     let report = db.with_meta(&data, meta).map_err(|error| args.fail(&error))?;
     Ok(Item::Report(Arc::new(report)))
 }

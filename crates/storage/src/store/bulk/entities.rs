@@ -4,7 +4,7 @@
 //! entities --number (one pass)--> ids, also of tempids --encode (all cores)--> batches of datoms --> BulkLoader
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use edn::{Keyword, Value};
@@ -13,9 +13,9 @@ use rayon::prelude::*;
 
 use super::{BulkBatch, BulkLoader, BulkReport, Store};
 use crate::db::Db;
-use crate::encode::EncodedValue;
-use crate::ids::EntityId;
-use crate::schema::{Attribute, Cardinality, SchemaError, ValueType};
+use crate::encode::{EncodedValue, encode};
+use crate::ids::{AttrId, EntityId};
+use crate::schema::{Attribute, Cardinality, Schema, SchemaError, ValueType};
 use crate::store::StoreOptions;
 use crate::transact::{EntityBuilder, TransactError, TransactErrorKind as Kind, TxValue};
 
@@ -27,7 +27,9 @@ const CHUNK_LEN: usize = 4096;
 /// Tempids (strings and negative numbers) mean the same entity in all that one loader is given; one that stands as a
 /// value must have been given as an entity in the same call or an earlier one. Nested entities become entities of their
 /// own. Attributes must be declared, and nothing is checked or looked up that a bulk load does not: no upsert by
-/// identity, no uniqueness, no composite tuples, and an entity that is given twice keeps both values of an attribute.
+/// identity, no uniqueness, and an entity that is given twice keeps both values of an attribute. Composite tuples are made
+/// of the values that the loader is given, of the last one where it is given several; so an entity that the database has
+/// already cannot be given sources of them.
 ///
 /// ```
 /// use factum_storage::transact::EntityBuilder;
@@ -49,6 +51,7 @@ pub struct EntityLoader {
     loader: BulkLoader,
     tempids: HashMap<Value, u64, FixedState>,
     next: u64,
+    composites: Composites,
 }
 
 impl EntityLoader {
@@ -56,7 +59,7 @@ impl EntityLoader {
     pub fn new(db: Db) -> Self {
         let loader = BulkLoader::new(db.schema());
         let next = db.max_eid().0 + 1;
-        Self { db, loader, tempids: HashMap::default(), next }
+        Self { db, loader, tempids: HashMap::default(), next, composites: Composites::default() }
     }
 
     /// Changes how the datoms are loaded: memory, progress.
@@ -86,10 +89,11 @@ impl EntityLoader {
         }
         let encoder = Encoder { db: &self.db, tempids: &self.tempids };
         let chunks = entities.par_chunks(CHUNK_LEN).zip(&starts).enumerate();
-        let batches: Result<Vec<BulkBatch>, TransactError> =
+        let batches: Result<Vec<_>, TransactError> =
             chunks.map(|(at, (chunk, start))| encoder.chunk(chunk, &ids[*start..], at * CHUNK_LEN)).collect();
-        for batch in batches? {
+        for (batch, parts) in batches? {
             self.loader.add_batch(batch)?;
+            self.composites.add(parts);
         }
         Ok(())
     }
@@ -137,16 +141,18 @@ impl EntityLoader {
     }
 
     /// Loads everything into a database that is open, in one commit; see [`Store::bulk_load`].
-    pub fn load(self, store: &Store) -> Result<BulkReport, TransactError> {
+    pub fn load(mut self, store: &Store) -> Result<BulkReport, TransactError> {
+        self.composites.finish(&self.db, &mut self.loader)?;
         Ok(store.bulk_load(self.loader)?)
     }
 
     /// Makes a new database of everything; see [`StoreOptions::build`].
     pub fn build(
-        self,
+        mut self,
         options: StoreOptions,
         path: impl AsRef<std::path::Path>,
     ) -> Result<(Store, BulkReport), TransactError> {
+        self.composites.finish(&self.db, &mut self.loader)?;
         options.build(path, self.loader)
     }
 }
@@ -166,6 +172,8 @@ struct Work<'l> {
     batch: BulkBatch,
     /// The attributes of the entity before, which mostly are those of the next one, in the same order.
     known: Vec<(Keyword, Arc<Attribute>)>,
+    /// Sources of composite tuples of entities that may be given again.
+    parts: Vec<Part>,
 }
 
 impl Encoder<'_> {
@@ -174,18 +182,21 @@ impl Encoder<'_> {
         entities: &[EntityBuilder],
         ids: &[u64],
         first: usize,
-    ) -> Result<BulkBatch, TransactError> {
-        let mut work = Work { ids: ids.iter(), batch: BulkBatch::new(), known: Vec::new() };
+    ) -> Result<(BulkBatch, Vec<Part>), TransactError> {
+        let mut work =
+            Work { ids: ids.iter(), batch: BulkBatch::new(), known: Vec::new(), parts: Vec::new() };
         for (at, entity) in entities.iter().enumerate() {
             self.entity(entity, &mut work).map_err(|error| error.in_item(first + at))?;
         }
-        Ok(work.batch)
+        Ok((work.batch, work.parts))
     }
 
     fn entity(&self, entity: &EntityBuilder, work: &mut Work<'_>) -> Result<u64, TransactError> {
         let id = work.ids.next().copied().unwrap_or_default();
+        let (first_part, mut may_come_again) = (work.parts.len(), false);
         for (at, (key, value)) in entity.entries().iter().enumerate() {
             if is_id(key) {
+                may_come_again = true;
                 let is_tempid = |value: &Value| matches!(value, Value::Str(_) | Value::Int(..=-1));
                 match value {
                     TxValue::Value(Value::Int(1..)) => {}
@@ -198,6 +209,14 @@ impl Encoder<'_> {
             }
             let attribute = self.attribute(key, at, &mut work.known)?;
             self.value(id, &attribute, value, true, work)?;
+        }
+        if !may_come_again && work.parts.len() > first_part {
+            // Those of nested entities that may come again are among them.
+            let (own, others) = work.parts.drain(first_part..).partition::<Vec<_>, _>(|part| part.e == id);
+            work.parts.extend(others);
+            for (composite, tuple) in tuples(self.db.schema(), &own)? {
+                work.batch.add(EntityId(id), composite, tuple.as_bytes())?;
+            }
         }
         Ok(id)
     }
@@ -254,21 +273,34 @@ impl Encoder<'_> {
                 EncodedValue::int(target as i64)
             }
             TxValue::Value(Value::Set(items)) if expand && is_many => {
-                return items
-                    .iter()
-                    .try_for_each(|item| self.plain(id, attribute, item, is_ref, &mut work.batch));
+                return items.iter().try_for_each(|item| self.plain(id, attribute, item, is_ref, work));
             }
             TxValue::Value(Value::Vector(items) | Value::List(items))
                 if expand && is_many && !self.is_lookup(is_ref, items) =>
             {
-                return items
-                    .iter()
-                    .try_for_each(|item| self.plain(id, attribute, item, is_ref, &mut work.batch));
+                return items.iter().try_for_each(|item| self.plain(id, attribute, item, is_ref, work));
             }
-            TxValue::Value(value) => return self.plain(id, attribute, value, is_ref, &mut work.batch),
+            TxValue::Value(value) => return self.plain(id, attribute, value, is_ref, work),
             other => self.db.encode_for(attribute, &other.to_value())?,
         };
-        Ok(work.batch.add(EntityId(id), attribute.id, encoded.as_bytes())?)
+        self.fact(id, attribute, encoded, work)
+    }
+
+    /// Adds a fact, and notes it if composite tuples are made of it.
+    #[inline]
+    fn fact(
+        &self,
+        id: u64,
+        attribute: &Attribute,
+        value: EncodedValue,
+        work: &mut Work<'_>,
+    ) -> Result<(), TransactError> {
+        work.batch.add(EntityId(id), attribute.id, value.as_bytes())?;
+        let schema = self.db.schema();
+        if schema.has_composites() && !schema.composites_of(attribute.id).is_empty() {
+            work.parts.push(Part { e: id, a: attribute.id, v: value });
+        }
+        Ok(())
     }
 
     /// `[:email "x"]` under a many-valued reference is one lookup ref, not two values.
@@ -283,7 +315,7 @@ impl Encoder<'_> {
         attribute: &Attribute,
         value: &Value,
         is_ref: bool,
-        batch: &mut BulkBatch,
+        work: &mut Work<'_>,
     ) -> Result<(), TransactError> {
         let encoded = match value {
             Value::Nil => return Err(crate::Error::NilValue { attribute: attribute.ident.clone() }.into()),
@@ -293,6 +325,59 @@ impl Encoder<'_> {
             },
             value => self.db.encode_for(attribute, value)?,
         };
-        Ok(batch.add(EntityId(id), attribute.id, encoded.as_bytes())?)
+        self.fact(id, attribute, encoded, work)
     }
+}
+
+/// A source of composite tuples.
+#[derive(Debug)]
+struct Part {
+    e: u64,
+    a: AttrId,
+    v: EncodedValue,
+}
+
+/// The sources of composite tuples of entities that have an id or a tempid, and so may be given in several pieces.
+#[derive(Debug, Default)]
+struct Composites {
+    parts: BTreeMap<u64, Vec<Part>>,
+}
+
+impl Composites {
+    fn add(&mut self, parts: Vec<Part>) {
+        for part in parts {
+            self.parts.entry(part.e).or_default().push(part);
+        }
+    }
+
+    /// Adds the tuples to the facts that are loaded.
+    fn finish(&mut self, db: &Db, loader: &mut BulkLoader) -> Result<(), TransactError> {
+        for (e, parts) in std::mem::take(&mut self.parts) {
+            if db.entity_exists(EntityId(e))? {
+                let feature = "loading parts of composite tuples for entities that exist (transact does it)";
+                return Err(Kind::Unsupported { feature }.into());
+            }
+            for (composite, tuple) in tuples(db.schema(), &parts)? {
+                loader.add(EntityId(e), composite, tuple.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The composite tuples of an entity with these sources: nil stands for those that it has not.
+fn tuples(schema: &Schema, parts: &[Part]) -> Result<Vec<(AttrId, EncodedValue)>, TransactError> {
+    let composites: BTreeSet<AttrId> =
+        parts.iter().flat_map(|part| schema.composites_of(part.a)).copied().collect();
+    let mut tuples = Vec::with_capacity(composites.len());
+    for composite in composites {
+        let sources = schema.by_id(composite).and_then(|attribute| attribute.composite()).unwrap_or(&[]);
+        let value = |source: &AttrId| match parts.iter().rev().find(|part| part.a == *source) {
+            Some(part) => part.v.decode(),
+            None => Ok(Value::Nil),
+        };
+        let elements = sources.iter().map(value).collect::<crate::Result<Vec<_>>>()?;
+        tuples.push((composite, encode(&Value::Vector(elements))));
+    }
+    Ok(tuples)
 }

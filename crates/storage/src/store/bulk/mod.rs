@@ -30,6 +30,7 @@ mod write;
 pub use self::entities::EntityLoader;
 use self::rows::{Order, Rows};
 use self::spill::{GiantFile, Run};
+pub(in crate::store) use self::write::replace_file;
 use super::{Kind, Store};
 use crate::encode::{EncodedValue, HASH_LEN, INDEX_LEN_MAX, hash_of_index, index_form, is_giant_index};
 use crate::error::{Error, Result};

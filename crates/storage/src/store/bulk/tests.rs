@@ -3,7 +3,7 @@
 use edn::Value;
 use proptest::prelude::*;
 
-use super::{BulkBatch, BulkLoader};
+use super::{BulkBatch, BulkLoader, EntityLoader};
 use crate::datom::Index;
 use crate::db::Db;
 use crate::encode::{EncodedValue, encode};
@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::ids::{AttrId, EntityId, TX_BASE};
 use crate::schema::SchemaPatch;
 use crate::store::{Store, StoreOptions};
+use crate::transact::{EntityBuilder, Tx, TxFunctions};
 
 fn schema() -> SchemaPatch {
     let text = r#"{:a {:db/cardinality :db.cardinality/many} :b {:db/cardinality :db.cardinality/many}
@@ -186,4 +187,108 @@ fn progress_goes_through_the_stages() {
     use super::BulkStage::{Commit, Entities, Sort, Values};
     assert_eq!(*stages.borrow(), [Sort, Entities, Values, Commit]);
     assert_eq!(store.db().expect("readable").count(None, Some(AttrId(16)), None).expect("counts"), 200_000);
+}
+
+const COMPOSITES: &str = r#"{:a {} :b {} :tag {:db/cardinality :db.cardinality/many}
+    :boss {:db/valueType :db.type/ref} :a+b {:db/tupleAttrs [:a :b] :db/unique :db.unique/identity}
+    :b+boss {:db/tupleAttrs [:b :boss]}}"#;
+
+/// The facts that loading and transacting the same entities give; they must be equal.
+fn composites_of(entities: &[EntityBuilder], on_disk: bool) -> Vec<(u64, AttrId, Value)> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let patch = SchemaPatch::from_value(&edn::read(COMPOSITES).expect("EDN")).expect("a schema");
+    let transacted = StoreOptions::new().schema(patch.clone()).memory().expect("opens");
+    let tx: Tx = entities.iter().cloned().collect();
+    transacted.transact(&tx, Value::Nil, &TxFunctions::new()).expect("commits");
+    let expected = facts_of(&transacted.db().expect("readable"));
+    let loaded = StoreOptions::new().schema(patch).memory().expect("opens");
+    let mut loader = EntityLoader::new(loaded.db().expect("readable"));
+    loader.add(entities).expect("fits");
+    let db = if on_disk {
+        loader.build(StoreOptions::new(), dir.path()).expect("builds").0.db().expect("readable")
+    } else {
+        loader.load(&loaded).expect("loads");
+        loaded.db().expect("readable")
+    };
+    assert!(db.check().expect("readable").is_sound());
+    assert_eq!(facts_of(&db), expected);
+    expected
+}
+
+#[test]
+fn loaded_entities_have_their_composite_tuples() {
+    let entity = EntityBuilder::new;
+    for on_disk in [false, true] {
+        let one = composites_of(&[entity().set(":a", 1).set(":b", 2), entity().set(":a", 3)], on_disk);
+        assert_eq!(one.len(), 3 + 2 + 1, "[1 2] and [2 nil] of the one, [3 nil] of the other");
+        composites_of(
+            &[
+                // Pieces of one entity, nested ones, and none at all.
+                EntityBuilder::with_id("x").set(":a", 1),
+                entity().set(":b", 7).set(":boss", EntityBuilder::with_id("y").set(":b", 8)),
+                EntityBuilder::with_id("x").set(":b", 2).set_all(":tag", ["p", "q"]),
+                entity().set(":a", 5).set(":boss", entity().set(":a", 6).set(":boss", "x")),
+                EntityBuilder::with_id(70).set(":boss", "y"),
+                entity().set(":tag", "alone"),
+            ],
+            on_disk,
+        );
+    }
+}
+
+#[test]
+fn parts_of_tuples_of_entities_that_exist_are_refused() {
+    let patch = SchemaPatch::from_value(&edn::read(COMPOSITES).expect("EDN")).expect("a schema");
+    let store = StoreOptions::new().schema(patch).memory().expect("opens");
+    let data = edn::read("[{:a 1}]").expect("EDN");
+    store.transact(&data, Value::Nil, &TxFunctions::new()).expect("commits");
+    let mut loader = EntityLoader::new(store.db().expect("readable"));
+    loader.add(&[EntityBuilder::with_id(1).set(":b", 2)]).expect("fits");
+    let error = loader.load(&store).expect_err("its tuple is stored already");
+    assert_eq!(error.class(), "unsupported");
+    assert_eq!(facts_of(&store.db().expect("readable")).len(), 2, "nothing was loaded");
+}
+
+#[test]
+fn a_store_takes_over_the_content_of_another() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let read = |text: &str| edn::read(text).expect("EDN");
+    let transact = |store: &Store, text: &str| {
+        store.transact(&read(text), Value::Nil, &TxFunctions::new()).expect("commits");
+    };
+    let source = StoreOptions::new()
+        .schema(SchemaPatch::from_value(&read("{:x {:db/unique :db.unique/identity}}")).expect("a schema"))
+        .memory()
+        .expect("opens");
+    transact(&source, &format!("[{{:db/id 9 :x 1 :long \"{}\"}} {{:x 2}}]", "y".repeat(5000)));
+    let content = source.db().expect("readable");
+    let on_disk = StoreOptions::new().schema(schema()).open(dir.path()).expect("opens");
+    let in_memory = StoreOptions::new().schema(schema()).memory().expect("opens");
+    for store in [&on_disk, &in_memory] {
+        transact(store, &format!("[{{:a \"{}\" :b 2}} {{:z 3}}]", "z".repeat(3000)));
+        let before = store.db().expect("readable");
+        let replaced = store.replace(&content).expect("replaced");
+        assert_eq!(facts_of(&replaced), facts_of(&content));
+        assert_eq!(facts_of(&before).len(), 3, "a value stays what it was");
+        assert!(replaced.schema().attribute(&":a".into()).is_none());
+        assert!(replaced.schema().revision() > before.schema().revision());
+        assert!(replaced.basis_tx() > before.basis_tx());
+        let x = replaced.schema().attribute(&":x".into()).expect("there").id;
+        assert_eq!(replaced.cardinality(x).expect("indexed"), 2);
+        assert!(replaced.check().expect("readable").is_sound());
+        transact(store, "[{:x 1 :more true}]");
+        assert_eq!(facts_of(&store.db().expect("readable")).len(), 4, "an upsert");
+        // Its own earlier state, whose pages it lies in.
+        assert_eq!(facts_of(&store.replace(&before).expect("replaced")), facts_of(&before));
+        let cleared = store.clear().expect("cleared");
+        assert!(facts_of(&cleared).is_empty() && cleared.max_eid().0 == 0);
+        assert!(cleared.check().expect("readable").is_sound());
+        transact(store, "[{:q 1}]");
+        assert_eq!(facts_of(&store.db().expect("readable"))[0].0, 1);
+    }
+    drop(on_disk);
+    let db = StoreOptions::new().open(dir.path()).expect("opens again").db().expect("readable");
+    assert_eq!(facts_of(&db).len(), 1);
+    assert_eq!(db.schema().iter().filter(|attribute| !attribute.is_built_in()).count(), 1);
+    assert!(db.check().expect("readable").is_sound());
 }

@@ -6,7 +6,7 @@ use kv::WriteTxn;
 
 use super::rows::Order;
 use super::spill::{Merge, Stream};
-use super::{BulkReport, BulkStage, Parts};
+use super::{BulkLoader, BulkReport, BulkStage, Parts};
 use crate::db::Db;
 use crate::db::ave::RawAve;
 use crate::db::base::Base;
@@ -17,6 +17,7 @@ use crate::encode::{EncodedValue, HASH_LEN, hash_of_index, is_giant_index};
 use crate::error::{Error, Result};
 use crate::ids::{AttrId, EntityId};
 use crate::schema::Schema;
+use crate::store::commit::write_schema;
 use crate::store::file::FileStore;
 use crate::store::tables::{AttrCounts, GIANTS, Meta, REFCOUNT_LEN, Tables};
 use crate::store::writer::Writer;
@@ -239,38 +240,71 @@ pub(super) fn to_file(writer: Writer, file: &FileStore, mut parts: Parts) -> Res
     let base = writer.db().base.clone().expect("a database of a file has a base");
     let given = parts.given;
     let mut txn = writer.into_txn();
-    let added = txn.with(|txn| write_all(txn, file.tables(), &base, &mut parts))?;
+    let meta = Meta {
+        max_eid: base.meta.max_eid.max(parts.max_eid),
+        basis_tx: base.meta.basis_tx.max(parts.max_tx),
+        ..base.meta.clone()
+    };
+    let added = txn.with(|txn| {
+        let added = write_all(txn, file.tables(), Some(&base), &mut parts)?;
+        meta.write(txn, file.tables(), Some(&base.meta))?;
+        Ok::<_, Error>(added)
+    })?;
     drop(base);
     (parts.progress)(BulkStage::Commit, given, given);
     txn.commit()?;
     Ok(BulkReport { added, given })
 }
 
-fn write_all(txn: &mut WriteTxn<'_>, tables: &Tables, base: &Base, parts: &mut Parts) -> Result<u64> {
-    let schema = parts.schema.clone();
+/// Makes a file, in the transaction of `writer`, hold the facts and the schema of `db`, and nothing of what it held.
+pub(in crate::store) fn replace_file(writer: Writer, file: &FileStore, db: &Db) -> Result<()> {
+    let mut loader = BulkLoader::new(db.schema());
+    for row in db.datoms_all() {
+        let (e, a, v) = row?;
+        loader.add(EntityId(e), a, v)?;
+    }
+    let mut parts = loader.into_parts()?;
+    let before = writer.db().base.as_ref().expect("a database of a file has a base").meta.clone();
     let meta = Meta {
-        max_eid: base.meta.max_eid.max(parts.max_eid),
-        basis_tx: base.meta.basis_tx.max(parts.max_tx),
-        ..base.meta.clone()
+        max_eid: db.max_eid().0,
+        basis_tx: db.basis_tx(),
+        schema_revision: db.schema().revision(),
+        ..before.clone()
     };
+    let mut txn = writer.into_txn();
+    txn.with(|txn| {
+        let tables = file.tables();
+        let Tables { eav, ave, giants, schema, idents, counts, meta: _ } = tables;
+        [eav, ave, giants, schema, idents, counts].into_iter().try_for_each(|table| txn.clear(table))?;
+        write_schema(txn, tables, &Schema::built_in(), db.schema())?;
+        write_all(txn, tables, None, &mut parts)?;
+        meta.write(txn, tables, Some(&before))
+    })?;
+    txn.commit()?;
+    file.remember_schema(db.schema().clone());
+    Ok(())
+}
+
+/// Writes all rows, giants and counts; `base` is what the tables hold already.
+fn write_all(txn: &mut WriteTxn<'_>, tables: &Tables, base: Option<&Base>, parts: &mut Parts) -> Result<u64> {
+    let schema = parts.schema.clone();
     let mut written = Written::default();
     let mut values = BTreeMap::new();
     parts.each_stream(|stream, order, progress| {
         match order {
             Order::Entity => {
                 let mut sink = OpenTable { txn, dbi: &tables.eav };
-                written = write_entities(stream, Some(base), &schema, &mut sink, progress)?;
+                written = write_entities(stream, base, &schema, &mut sink, progress)?;
             }
             Order::Value => {
                 let mut sink = OpenTable { txn, dbi: &tables.ave };
-                values = write_values(stream, Some(base), &schema, &mut sink, progress)?;
+                values = write_values(stream, base, &schema, &mut sink, progress)?;
             }
         }
         Ok(())
     })?;
     add_giants(txn, tables, &written, parts)?;
     add_counts(txn, tables, base, &written, &values)?;
-    meta.write(txn, tables, Some(&base.meta))?;
     Ok(written.added)
 }
 
@@ -321,12 +355,12 @@ fn add_giants(txn: &mut WriteTxn<'_>, tables: &Tables, written: &Written, parts:
 fn add_counts(
     txn: &mut WriteTxn<'_>,
     tables: &Tables,
-    base: &Base,
+    base: Option<&Base>,
     written: &Written,
     values: &BTreeMap<AttrId, u64>,
 ) -> Result<()> {
     for (a, datoms) in &written.datoms {
-        let before = base.counts(*a)?;
+        let before = base.map_or(Ok(AttrCounts::default()), |base| base.counts(*a))?;
         let gained = values.get(a).copied().unwrap_or(0);
         let counts = AttrCounts { datoms: before.datoms + datoms, values: before.values + gained };
         txn.put(&tables.counts, &AttrCounts::key(*a), &counts.to_bytes())?;
