@@ -271,6 +271,33 @@ impl Db {
         self.puller(&pattern)?.pull_many(&ids).map_err(Error::from)
     }
 
+    /// [`pull_many`](Self::pull_many) into a Rust type.
+    ///
+    /// ```
+    /// # use factum::Db;
+    /// # let db = Db::empty("{:name {:db/unique :db.unique/identity}}")?
+    /// #     .with(r#"[{:name "Ann" :age 38} {:name "Bob"}]"#)?.db_after();
+    /// #[derive(serde::Deserialize)]
+    /// struct Person {
+    ///     name: String,
+    ///     age: Option<i64>,
+    /// }
+    ///
+    /// let people: Vec<Option<Person>> = db.pull_many_as("[:name :age]", [(":name", "Bob"), (":name", "Cy")])?;
+    /// assert!(people[1].is_none());
+    /// let bob = people.into_iter().next().flatten().expect("Bob exists");
+    /// assert_eq!((bob.name.as_str(), bob.age), ("Bob", None));
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn pull_many_as<T: DeserializeOwned, E: Into<EntityRef>>(
+        &self,
+        pattern: impl AsPattern,
+        entities: impl IntoIterator<Item = E>,
+    ) -> Result<Vec<Option<T>>> {
+        let values = self.pull_many(pattern, entities)?.into_iter().enumerate();
+        values.map(|(at, value)| value.map(|value| crate::result::convert(value, at)).transpose()).collect()
+    }
+
     /// A pattern made ready for this database, to pull with many times.
     pub fn puller(&self, pattern: impl AsPattern) -> Result<Puller<'_>> {
         let parsed = pattern.as_pattern()?;

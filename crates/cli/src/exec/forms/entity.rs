@@ -29,7 +29,7 @@ pub(super) fn assoc(_: &mut Session, mut args: Args) -> Result<Item, EvalError> 
         Item::Entity(entity) => entity,
         other => return plain(other, args, "assoc"),
     };
-    if args.len() % 2 == 0 {
+    if args.len().is_multiple_of(2) {
         let message = "assoc takes attributes and values in pairs";
         return Err(EvalError::new(":exec/arity", message, args.span));
     }

@@ -129,7 +129,7 @@ fn write_indexes(builder: &Builder, parts: &mut Parts) -> Result<(Written, BTree
                     &mut merge
                 }
                 None => {
-                    sorted = rows.sorted(Order::Value, is_indexed);
+                    sorted = rows.sorted_by_value(is_indexed);
                     &mut sorted
                 }
             };
@@ -146,7 +146,7 @@ fn write_indexes(builder: &Builder, parts: &mut Parts) -> Result<(Written, BTree
                 &mut merge
             }
             None => {
-                sorted = rows.sorted(Order::Entity, |_| true);
+                sorted = rows.sorted_by_entity();
                 &mut sorted
             }
         };

@@ -28,11 +28,11 @@ mod tests;
 mod write;
 
 pub use self::entities::EntityLoader;
-use self::rows::{Order, Rows};
+use self::rows::Rows;
 use self::spill::{GiantFile, Run};
 pub(in crate::store) use self::write::replace_file;
 use super::{Kind, Store};
-use crate::encode::{EncodedValue, HASH_LEN, INDEX_LEN_MAX, hash_of_index, index_form, is_giant_index};
+use crate::encode::{EncodedValue, HASH_LEN, INDEX_LEN_MAX, INLINE_MAX, hash_of_index, index_form};
 use crate::error::{Error, Result};
 use crate::ids::{ATTR_LEN_MAX, AttrId, EntityId, TX_BASE};
 use crate::schema::Schema;
@@ -126,28 +126,32 @@ impl BulkBatch {
     /// Adds a fact; `v` is a full encoding that suits the attribute.
     #[inline]
     pub fn add(&mut self, e: EntityId, a: AttrId, v: &[u8]) -> Result<()> {
-        let mut buffer = [0; INDEX_LEN_MAX];
-        let index = index_form(v, &mut buffer);
-        if is_giant_index(index) {
-            let hash = hash_of_index(index)?.try_into().expect("32 bytes");
-            let bytes = &mut self.giant_bytes;
-            self.giants.entry(hash).or_insert_with(|| {
-                *bytes += v.len();
-                v.into()
-            });
-        }
-        let mut fact = [0; ATTR_LEN_MAX + INDEX_LEN_MAX];
         let mut attr = [0; ATTR_LEN_MAX];
         let attr_len = a.write(&mut attr);
-        fact[..attr_len].copy_from_slice(&attr[..attr_len]);
-        fact[attr_len..attr_len + index.len()].copy_from_slice(index);
-        self.rows.push(e.0, &fact[..attr_len + index.len()])?;
+        if v.len() <= INLINE_MAX {
+            self.rows.push_parts(e.0, &attr[..attr_len], v)?;
+        } else {
+            self.add_giant(e, &attr[..attr_len], v)?;
+        }
         if e.0 < TX_BASE {
             self.max_eid = self.max_eid.max(e.0);
         } else {
             self.max_tx = self.max_tx.max(e.0 - TX_BASE);
         }
         Ok(())
+    }
+
+    #[cold]
+    fn add_giant(&mut self, e: EntityId, attr: &[u8], v: &[u8]) -> Result<()> {
+        let mut buffer = [0; INDEX_LEN_MAX];
+        let index = index_form(v, &mut buffer);
+        let hash = hash_of_index(index)?.try_into().expect("32 bytes");
+        let bytes = &mut self.giant_bytes;
+        self.giants.entry(hash).or_insert_with(|| {
+            *bytes += v.len();
+            v.into()
+        });
+        self.rows.push_parts(e.0, attr, index)
     }
 
     /// How many facts it holds.
@@ -238,10 +242,9 @@ impl BulkLoader {
     /// Sorts what is in memory onto disk.
     fn spill(&mut self) -> Result<()> {
         let rows = &mut self.batch.rows;
-        rows.sort(Order::Entity);
+        rows.sort_by_entity();
         let by_entity = Run::write(rows.stream(), &self.directory)?;
-        rows.sort(Order::Value);
-        let by_value = Run::write(rows.stream(), &self.directory)?;
+        let by_value = Run::write(rows.sorted_by_value(|_| true), &self.directory)?;
         rows.clear();
         self.runs.push((by_entity, by_value));
         let file = match &mut self.giants.file {

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use rayon::slice::ParallelSliceMut;
+use rayon::prelude::*;
 
 use crate::db::base::KEY_LEN_MAX;
 use crate::error::{Error, Result};
@@ -63,23 +63,37 @@ impl Rows {
         self.rows.is_empty()
     }
 
-    /// The memory in use.
+    /// The memory in use, with the copy that sorting by value makes.
     pub fn bytes(&self) -> usize {
-        self.closed + self.arenas.last().map_or(0, Vec::len) + self.rows.len() * size_of::<Row>()
+        self.closed + self.arenas.last().map_or(0, Vec::len) + 2 * self.rows.len() * size_of::<Row>()
     }
 
     #[inline]
     pub fn push(&mut self, e: u64, fact: &[u8]) -> Result<()> {
-        let is_open = self.arenas.last().is_some_and(|arena| arena.len() + fact.len() <= ARENA_LEN);
+        self.push_parts(e, fact, &[])
+    }
+
+    /// Adds a row whose fact comes in two parts.
+    #[inline]
+    pub fn push_parts(&mut self, e: u64, attr: &[u8], index: &[u8]) -> Result<()> {
+        let len = attr.len() + index.len();
+        let is_open = self.arenas.last().is_some_and(|arena| arena.len() + len <= ARENA_LEN);
         if !is_open {
             self.closed += self.arenas.last().map_or(0, Vec::len);
             self.arenas.push(Vec::with_capacity(ARENA_LEN.min(1 << 16)));
         }
         let arena = u16::try_from(self.arenas.len() - 1).map_err(|_| too_many())?;
         let bytes = self.arenas.last_mut().expect("opened above");
-        let offset = bytes.len() as u32;
-        bytes.extend_from_slice(fact);
-        self.rows.push(Row { head: head_of(fact), e, offset, arena, len: fact.len() as u16 });
+        let start = bytes.len();
+        bytes.extend_from_slice(attr);
+        bytes.extend_from_slice(index);
+        self.rows.push(Row {
+            head: head_of(&bytes[start..]),
+            e,
+            offset: start as u32,
+            arena,
+            len: len as u16,
+        });
         Ok(())
     }
 
@@ -105,16 +119,32 @@ impl Rows {
         fact_in(&self.arenas, row)
     }
 
-    /// Sorts the rows.
-    pub fn sort(&mut self, order: Order) {
-        sort(&self.arenas, &mut self.rows, order);
+    /// Sorts the rows in the order of `eav`.
+    pub fn sort_by_entity(&mut self) {
+        if !self.is_sorted_by_entity() {
+            let arenas = &self.arenas;
+            self.rows.par_sort_unstable_by(|a, b| by_entity(arenas, a, b));
+        }
     }
 
-    /// A copy of the rows that `keep` wants, sorted; `keep` gets the fact.
-    pub fn sorted(&self, order: Order, keep: impl Fn(&[u8]) -> bool) -> SortedRows<'_> {
-        let mut rows: Vec<Row> = self.rows.iter().filter(|row| keep(self.fact(row))).copied().collect();
-        sort(&self.arenas, &mut rows, order);
+    /// The rows in the order of `eav`; copied only if they do not have it, as input often has.
+    pub fn sorted_by_entity(&self) -> SortedRows<'_> {
+        if self.is_sorted_by_entity() {
+            return self.stream();
+        }
+        let mut rows = self.rows.clone();
+        rows.par_sort_unstable_by(|a, b| by_entity(&self.arenas, a, b));
         SortedRows { arenas: &self.arenas, rows: Cow::Owned(rows), at: 0 }
+    }
+
+    /// A copy of the rows that `keep` wants, in the order of `ave`; `keep` gets the fact.
+    pub fn sorted_by_value(&self, keep: impl Fn(&[u8]) -> bool) -> SortedRows<'_> {
+        let kept = || self.rows.iter().filter(|row| keep(self.fact(row)));
+        SortedRows { arenas: &self.arenas, rows: Cow::Owned(by_value(&self.arenas, kept)), at: 0 }
+    }
+
+    fn is_sorted_by_entity(&self) -> bool {
+        self.rows.is_sorted_by(|a, b| by_entity(&self.arenas, a, b) != Ordering::Greater)
     }
 
     /// The rows as they are sorted now.
@@ -148,17 +178,81 @@ pub(super) enum Order {
     Value,
 }
 
-fn sort(arenas: &[Vec<u8>], rows: &mut [Row], order: Order) {
-    match order {
-        Order::Entity => sort_by(rows, |a, b| a.e.cmp(&b.e).then_with(|| compare_facts(arenas, a, b))),
-        Order::Value => sort_by(rows, |a, b| compare_facts(arenas, a, b).then_with(|| a.e.cmp(&b.e))),
-    }
+#[inline]
+fn by_entity(arenas: &[Vec<u8>], a: &Row, b: &Row) -> Ordering {
+    a.e.cmp(&b.e).then_with(|| compare_facts(arenas, a, b, 0))
 }
 
-/// Input often comes in the order of entities already.
-fn sort_by(rows: &mut [Row], compare: impl Fn(&Row, &Row) -> Ordering + Sync) {
-    if !rows.is_sorted_by(|a, b| compare(a, b) != Ordering::Greater) {
-        rows.par_sort_unstable_by(compare);
+/// Sorts by fact and entity.
+///
+/// ```text
+/// rows --first two bytes of the fact (attribute, type)--> groups --what all facts of a group begin with is cut off-->
+///      heads that tell more of them apart --sort each group--> rows
+/// ```
+///
+/// Facts lie far apart in memory, so that each look at one is slow; heads with different bytes in them spare most of it.
+fn by_value<'r, I: Iterator<Item = &'r Row>>(arenas: &[Vec<u8>], rows: impl Fn() -> I) -> Vec<Row> {
+    let group = |row: &Row| (row.head >> 48) as usize;
+    let mut ends = vec![0usize; 1 << 16];
+    rows().for_each(|row| ends[group(row)] += 1);
+    let mut end = 0;
+    for count in &mut ends {
+        end += *count;
+        // Where the group begins; each row that is put there moves it on, to the end at last.
+        *count = end - *count;
+    }
+    let mut sorted = vec![Row { head: 0, e: 0, offset: 0, arena: 0, len: 0 }; end];
+    for row in rows() {
+        let place = &mut ends[group(row)];
+        sorted[*place] = *row;
+        *place += 1;
+    }
+    let mut rest = sorted.as_mut_slice();
+    let mut start = 0;
+    for end in ends {
+        let (group, others) = std::mem::take(&mut rest).split_at_mut(end - start);
+        (rest, start) = (others, end);
+        if group.len() > 1 {
+            let cut = sharpen(arenas, group);
+            group.par_sort_unstable_by(|a, b| compare_facts(arenas, a, b, cut).then_with(|| a.e.cmp(&b.e)));
+        }
+    }
+    sorted
+}
+
+/// Cuts from the heads what all facts begin with; says how many bytes.
+fn sharpen(arenas: &[Vec<u8>], rows: &mut [Row]) -> usize {
+    /// How many rows are looked at for a first guess.
+    const PROBES: usize = 64;
+    if rows.iter().all(|row| row.len <= 8) {
+        // The heads hold everything.
+        return 0;
+    }
+    let first = fact_in(arenas, &rows[0]);
+    let common = |fact: &[u8], cut: usize| {
+        let (a, b) = (&first[..cut], &fact[..cut.min(fact.len())]);
+        a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    };
+    let probes = rows.iter().step_by(rows.len().div_ceil(PROBES));
+    let mut cut = probes.fold(first.len(), |cut, row| common(fact_in(arenas, row), cut));
+    loop {
+        let chunks = rows.par_chunks_mut(1 << 12);
+        let shorter = chunks.map(|chunk| {
+            let mut shorter = cut;
+            for row in chunk {
+                let fact = fact_in(arenas, row);
+                match fact.strip_prefix(&first[..cut]) {
+                    Some(rest) => row.head = head_of(rest),
+                    None => shorter = common(fact, shorter),
+                }
+            }
+            shorter
+        });
+        let shorter = shorter.min().unwrap_or(cut);
+        if shorter == cut {
+            return cut;
+        }
+        cut = shorter;
     }
 }
 
@@ -168,14 +262,16 @@ fn fact_in<'r>(arenas: &'r [Vec<u8>], row: &Row) -> &'r [u8] {
     &arenas[row.arena as usize][start..start + row.len as usize]
 }
 
+/// Compares facts that have the same first `cut` bytes, which their heads do not show.
 #[inline]
-fn compare_facts(arenas: &[Vec<u8>], a: &Row, b: &Row) -> Ordering {
+fn compare_facts(arenas: &[Vec<u8>], a: &Row, b: &Row, cut: usize) -> Ordering {
     a.head.cmp(&b.head).then_with(|| {
-        if a.len <= 8 && b.len <= 8 {
+        let shown = cut + 8;
+        if a.len as usize <= shown && b.len as usize <= shown {
             // Equal but for zeros at the end: the shorter is a prefix.
             a.len.cmp(&b.len)
         } else {
-            fact_in(arenas, a).cmp(fact_in(arenas, b))
+            fact_in(arenas, a)[cut..].cmp(&fact_in(arenas, b)[cut..])
         }
     })
 }
@@ -183,4 +279,47 @@ fn compare_facts(arenas: &[Vec<u8>], a: &Row, b: &Row) -> Ordering {
 #[cold]
 fn too_many() -> Error {
     Error::TooLarge { what: "rows of a bulk load kept in memory", max: (u16::MAX as u64) * ARENA_LEN as u64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Facts with common beginnings, repetitions, zeros at the end, and heads that say nothing.
+    fn fact() -> impl Strategy<Value = Vec<u8>> {
+        let end = || proptest::collection::vec(0u8..3, 0..12);
+        prop_oneof![
+            (16u8..19, 1u8..3, end()).prop_map(|(a, tag, end)| [&[a, tag][..], &end].concat()),
+            (1u8..3, end()).prop_map(|(tag, end)| [&[20, tag][..], b"a long beginning", &end].concat()),
+            (0u8..2, end()).prop_map(|(a, end)| [&[0xF0, a, 1][..], &end].concat()),
+            end().prop_map(|end| [&[0xFF, 0, 1, 0, 0][..], &end].concat()),
+        ]
+    }
+
+    fn read(mut rows: SortedRows<'_>) -> Vec<(u64, Vec<u8>)> {
+        std::iter::from_fn(|| rows.next_row().map(|(e, fact)| (e, fact.to_vec()))).collect()
+    }
+
+    proptest! {
+        #![proptest_config(crate::store::tests::cases())]
+
+        #[test]
+        fn rows_are_sorted_either_way(facts in proptest::collection::vec((0u64..9, fact()), 0..400)) {
+            let mut rows = Rows::default();
+            facts.iter().for_each(|(e, fact)| rows.push(*e, fact).expect("fits"));
+            let mut expected = facts.clone();
+            expected.sort();
+            prop_assert_eq!(&read(rows.sorted_by_entity()), &expected);
+            expected.sort_by(|a, b| a.1.cmp(&b.1).then(a.0.cmp(&b.0)));
+            prop_assert_eq!(&read(rows.sorted_by_value(|_| true)), &expected);
+            expected.retain(|(_, fact)| fact[0] != 17);
+            prop_assert_eq!(&read(rows.sorted_by_value(|fact| fact[0] != 17)), &expected);
+            rows.sort_by_entity();
+            expected = facts;
+            expected.sort();
+            prop_assert_eq!(&read(rows.stream()), &expected);
+        }
+    }
 }

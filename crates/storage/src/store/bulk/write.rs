@@ -326,10 +326,11 @@ impl Parts {
                 (Some((_, values)), Order::Value) => {
                     f(&mut Merge::new(std::mem::take(values), order)?, order, &mut report)?;
                 }
-                (None, _) => {
-                    self.rows.sort(order);
+                (None, Order::Entity) => {
+                    self.rows.sort_by_entity();
                     f(&mut self.rows.stream(), order, &mut report)?;
                 }
+                (None, Order::Value) => f(&mut self.rows.sorted_by_value(|_| true), order, &mut report)?,
             }
         }
         Ok(())
