@@ -20,11 +20,12 @@ mod snapshot;
 mod table;
 mod walk;
 
-pub use count::{Count, count_range, estimate_range};
+pub use count::{Bounds, Count, count_range, count_ranges, estimate_range};
 pub use cursor::{Cursor, DupChunks, Pair};
 pub use error::{Error, Result};
 pub use get::get;
 pub use lease::Lease;
+pub use map::fetch;
 pub use meta::MetaPage;
 pub use order::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes};
 pub use reader::{Living, LivingSnapshot, Reader};

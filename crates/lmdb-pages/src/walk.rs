@@ -17,6 +17,7 @@ mod find;
 mod heads;
 mod leaf;
 mod prefetch;
+mod siblings;
 
 use std::cmp::Ordering;
 
@@ -27,6 +28,7 @@ use crate::order::Order;
 pub(crate) use find::find;
 pub(crate) use leaf::Leaf;
 use prefetch::{prefetch_contents, prefetch_for_search, prefetch_head};
+pub(crate) use siblings::Siblings;
 
 /// From how many branch levels on a leaf is presumed not to lie in the processor's caches.
 const COLD_HEIGHT: usize = 2;

@@ -10,12 +10,12 @@ use crate::read::KeyBytes;
 use crate::sys::{Code, Move, RawCursor, Search};
 
 /// A block with more keys is divided.
-const BLOCK_MAX: u64 = 1024;
+const BLOCK_MAX: u64 = 256;
 /// Into blocks of so many.
-const BLOCK_HALF: u64 = 512;
+const BLOCK_HALF: u64 = 128;
 /// A block with fewer keys joins its neighbour, if both together have at most [`JOINED_MAX`].
-const BLOCK_MIN: u64 = 128;
-const JOINED_MAX: u64 = 768;
+const BLOCK_MIN: u64 = 32;
+const JOINED_MAX: u64 = 192;
 /// Deeper trees do not exist.
 const DEPTH_MAX: usize = 16;
 
@@ -116,7 +116,7 @@ impl Settler {
     }
 
     fn parse<'n>(&self, bytes: &'n [u8]) -> Result<Node<'n>> {
-        Node::new(bytes).filter(|node| node.shape().list == self.list).ok_or_else(damaged)
+        Node::whole(bytes).filter(|node| node.shape().list == self.list).ok_or_else(damaged)
     }
 
     /// A copy of a node that must exist, and what it is.
@@ -182,7 +182,7 @@ impl Settler {
         let mut from = part.from;
         while from < part.to {
             let node = self.parse(&bytes)?;
-            let index = node.find(part.pending.key(from), self.order);
+            let index = node.find(part.pending.key(from), self.order).ok_or_else(damaged)?;
             let to = self.end_of_child(&node, index, part, from);
             let low = if index > 0 { KeyBytes::from_slice(node.separator(index)) } else { part.low.clone() };
             let (child, old) = (node.child(index), node.tally(index));

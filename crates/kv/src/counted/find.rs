@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use lmdb_pages::OrderKind;
+use lmdb_pages::{Bounds, OrderKind};
 
 use super::node::Node;
 use super::{ROOT, Tally, TreeId};
@@ -18,6 +18,11 @@ pub(crate) trait Counted<'r> {
 
     /// Counts keys and pairs of the table itself, between bounds that lie near each other.
     fn count(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Tally>;
+
+    /// As `count`, of two ranges.
+    fn count_both(&mut self, [one, other]: [Bounds<'_>; 2]) -> Result<[Tally; 2]> {
+        Ok([self.count(one.0, one.1)?, self.count(other.0, other.1)?])
+    }
 }
 
 /// What ranks are measured in.
@@ -25,15 +30,6 @@ pub(crate) trait Counted<'r> {
 pub(crate) enum Measure {
     Keys,
     Pairs,
-}
-
-impl Measure {
-    pub(crate) fn of(self, tally: Tally) -> u64 {
-        match self {
-            Self::Keys => tally.keys,
-            Self::Pairs => tally.pairs,
-        }
-    }
 }
 
 /// A block of a table.
@@ -105,18 +101,20 @@ impl<'r, C: Counted<'r>> Ranks<C> {
             // A short way, which need not go through the start of the block twice.
             return self.source.count(low, high);
         }
-        let behind = match (high_block, high) {
-            (Some(block), _) => block.before + self.source.count(block.low, high)?,
-            (None, _) => self.total()?,
+        // What lies before the range, the lower bound being the end of that.
+        let end = match low {
+            Bound::Included(key) => Bound::Excluded(key),
+            Bound::Excluded(key) => Bound::Included(key),
+            Bound::Unbounded => Bound::Unbounded,
         };
-        let before = match (low_block, low) {
-            (Some(block), Bound::Included(key)) => {
-                block.before + self.source.count(block.low, Bound::Excluded(key))?
+        let (before, behind) = match (low_block, high_block) {
+            (Some(first), Some(last)) => {
+                let [inside, to_end] = self.source.count_both([(first.low, end), (last.low, high)])?;
+                (first.before + inside, last.before + to_end)
             }
-            (Some(block), Bound::Excluded(key)) => {
-                block.before + self.source.count(block.low, Bound::Included(key))?
-            }
-            _ => Tally::default(),
+            (Some(first), None) => (first.before + self.source.count(first.low, end)?, self.total()?),
+            (None, Some(last)) => (Tally::default(), last.before + self.source.count(last.low, high)?),
+            (None, None) => (Tally::default(), self.total()?),
         };
         match (behind.keys.checked_sub(before.keys), behind.pairs.checked_sub(before.pairs)) {
             (Some(keys), Some(pairs)) => Ok(Tally { keys, pairs }),
@@ -134,15 +132,23 @@ impl<'r, C: Counted<'r>> Ranks<C> {
     /// The block that a key belongs to.
     fn locate(&mut self, key: &[u8]) -> Result<Block<'r>> {
         let order = self.order;
-        let found = self.descend(|node, _| Some((node.find(key, order), 0)))?;
+        let mut whole = true;
+        let found = self.descend(|node| {
+            let index = node.find(key, order);
+            whole = index.is_some();
+            index.map(|index| (index, 0))
+        })?;
+        if !whole {
+            return Err(self.damaged());
+        }
         Ok(found.map_or(Block::whole(), |(block, _)| block))
     }
 
     /// The block that holds the element of a rank, and the rank inside the block.
     pub(crate) fn select(&mut self, rank: u64, measure: Measure) -> Result<Option<(Block<'r>, u64)>> {
         let mut rest = rank;
-        self.descend(|node, _| {
-            let (index, inside) = node.select(rest, |tally| measure.of(tally))?;
+        self.descend(|node| {
+            let (index, inside) = node.select(rest, measure)?;
             rest = inside;
             Some((index, inside))
         })
@@ -151,7 +157,7 @@ impl<'r, C: Counted<'r>> Ranks<C> {
     /// Goes down to a block, by what `choose` says in each node.
     fn descend(
         &mut self,
-        mut choose: impl FnMut(&Node<'r>, usize) -> Option<(usize, u64)>,
+        mut choose: impl FnMut(&Node<'r>) -> Option<(usize, u64)>,
     ) -> Result<Option<(Block<'r>, u64)>> {
         let mut block = Block::whole();
         let mut id = ROOT;
@@ -159,7 +165,7 @@ impl<'r, C: Counted<'r>> Ranks<C> {
             let Some(node) = self.node(id)? else {
                 return if depth == 0 { Ok(None) } else { Err(self.damaged()) };
             };
-            let Some((index, rest)) = choose(&node, depth) else { return Ok(None) };
+            let Some((index, rest)) = choose(&node) else { return Ok(None) };
             if index > 0 {
                 block.low = Bound::Included(node.separator(index));
             }
@@ -204,7 +210,7 @@ impl<'r, C: Counted<'r>> Ranks<C> {
     ) -> Result<Tally> {
         let node = match self.node(id)? {
             None if depth == 0 => return Ok(Tally::default()),
-            Some(node) if depth < DEPTH_MAX => node,
+            Some(node) if depth < DEPTH_MAX && node.is_whole() => node,
             _ => return Err(self.damaged()),
         };
         for index in 0..node.len() {

@@ -2,12 +2,12 @@
 //!
 //! LMDB knows how many pairs a table has, and how many values a key has, but nothing about ranges. A counted table
 //! therefore has a tree of counts beside it, in a table of this crate's own: its leaves stand for blocks of up to
-//! 1024 neighbouring keys, each with the number of keys and of pairs in it.
+//! 256 neighbouring keys, each with the number of keys and of pairs in it.
 //!
 //! ```text
 //!   counts   node    [ <g: 61234 | g..: 60010 | t..: 12007 ]           level 1
 //!                        /             \
-//!            node    [ <c: 512 | c..e: 700 | e..: 634 ]  ...           level 0
+//!            node    [ <c: 128 | c..e: 200 | e..: 134 ]  ...           level 0
 //!                                  |
 //!   table               ... c cat cow crab dingo dog ...               a block: leaves of the table
 //!

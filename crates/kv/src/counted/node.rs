@@ -10,9 +10,9 @@
 //! lies before the first separator belongs to the first child, too. Nodes of level 0 have blocks of the table as
 //! their children. A node fits inside a page of LMDB, so that none needs pages of its own.
 
-use lmdb_pages::OrderKind;
+use lmdb_pages::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes};
 
-use super::Tally;
+use super::{Measure, Tally};
 use crate::read::KeyBytes;
 
 /// The longest node, so that two fit a page.
@@ -48,16 +48,35 @@ impl Shape {
         if self.level > 0 { 6 } else { 2 }
     }
 
+    fn keys_at(self) -> usize {
+        self.pairs_at() + if self.list { 6 } else { 0 }
+    }
+
     fn width(self) -> usize {
-        self.pairs_at() + if self.list { 12 } else { 6 }
+        self.keys_at() + 6
     }
 }
 
-/// Six bytes hold the numbers of anything that fits a file.
-fn number(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word[..6].copy_from_slice(&bytes[..6]);
-    u64::from_le_bytes(word)
+/// Six bytes hold the numbers of anything that fits a file. Two other bytes of the record stand before each of them, so
+/// it is read as a word.
+#[inline(always)]
+fn number(record: &[u8], at: usize) -> u64 {
+    record[at - 2..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word) >> 16)
+}
+
+/// The sum of the numbers at one place of each record.
+#[inline]
+fn sum(records: &[u8], shape: Shape, at: usize) -> u64 {
+    // The width as a constant makes this a loop over words.
+    fn sum_of<const WIDTH: usize>(records: &[u8], at: usize) -> u64 {
+        records.as_chunks::<WIDTH>().0.iter().map(|record| number(record, at)).sum()
+    }
+    match (shape.level > 0, shape.list) {
+        (false, false) => sum_of::<8>(records, at),
+        (true, false) => sum_of::<12>(records, at),
+        (false, true) => sum_of::<14>(records, at),
+        (true, true) => sum_of::<18>(records, at),
+    }
 }
 
 fn put_number(value: u64, bytes: &mut [u8]) {
@@ -69,22 +88,26 @@ fn short(bytes: &[u8]) -> usize {
 }
 
 impl<'n> Node<'n> {
-    /// Checks the bytes once, so that nothing below can fail; `None` if they are not a node.
+    /// A node to be searched; `None` if the bytes are not long enough for one. The places of its separators are
+    /// checked where they are used.
+    #[inline]
     pub(super) fn new(bytes: &'n [u8]) -> Option<Self> {
         let (head, rest) = bytes.split_at_checked(HEAD)?;
         let shape = Shape { level: head[0], list: head[1] & 1 != 0 };
         let count = short(&head[2..]);
-        let table = rest.get(..count * shape.width())?;
-        let separators = rest.len() - table.len();
-        let mut end = 0;
-        for child in table.chunks_exact(shape.width()) {
-            let next = short(child);
-            if next < end || next > separators {
-                return None;
-            }
-            end = next;
-        }
-        (count > 0).then_some(Self { bytes, count, shape })
+        let separators = rest.len().checked_sub(count * shape.width())?;
+        let node = Self { bytes, count, shape };
+        (count > 0 && short(node.record(count - 1)) <= separators).then_some(node)
+    }
+
+    /// A node to be changed: all of it is checked.
+    pub(super) fn whole(bytes: &'n [u8]) -> Option<Self> {
+        Self::new(bytes).filter(Self::is_whole)
+    }
+
+    /// Whether every separator lies in the node.
+    pub(super) fn is_whole(&self) -> bool {
+        (0..self.count).all(|index| self.try_separator(index).is_some())
     }
 
     pub(super) fn shape(&self) -> Shape {
@@ -101,11 +124,19 @@ impl<'n> Node<'n> {
         &self.bytes[at..at + self.shape.width()]
     }
 
+    /// The separator of a child, if it lies in the node.
     #[inline]
+    fn try_separator(&self, index: usize) -> Option<&'n [u8]> {
+        let width = self.shape.width();
+        let (table, separators) = self.bytes[HEAD..].split_at_checked(self.count * width)?;
+        let end = |at: usize| Some(usize::from(u16::from_le_bytes(*table.get(at..)?.first_chunk()?)));
+        let start = if index == 0 { 0 } else { end((index - 1) * width)? };
+        separators.get(start..end(index * width)?)
+    }
+
+    /// The separator of a child of a [whole](Node::whole) node; empty, if it does not lie in the node.
     pub(super) fn separator(&self, index: usize) -> &'n [u8] {
-        let base = HEAD + self.count * self.shape.width();
-        let start = if index == 0 { 0 } else { short(self.record(index - 1)) };
-        &self.bytes[base + start..base + short(self.record(index))]
+        self.try_separator(index).unwrap_or_default()
     }
 
     pub(super) fn child(&self, index: usize) -> u32 {
@@ -119,34 +150,54 @@ impl<'n> Node<'n> {
 
     #[inline]
     pub(super) fn tally(&self, index: usize) -> Tally {
-        let record = &self.record(index)[self.shape.pairs_at()..];
-        let pairs = number(record);
-        Tally { keys: if self.shape.list { number(&record[6..]) } else { pairs }, pairs }
+        let record = self.record(index);
+        Tally { keys: number(record, self.shape.keys_at()), pairs: number(record, self.shape.pairs_at()) }
     }
 
     /// What the children before `index` hold together.
     pub(super) fn before(&self, index: usize) -> Tally {
-        (0..index).fold(Tally::default(), |sum, index| sum + self.tally(index))
+        let records = &self.bytes[HEAD..HEAD + index * self.shape.width()];
+        let pairs = sum(records, self.shape, self.shape.pairs_at());
+        let keys = if self.shape.list { sum(records, self.shape, self.shape.keys_at()) } else { pairs };
+        Tally { keys, pairs }
     }
 
     pub(super) fn total(&self) -> Tally {
         self.before(self.count)
     }
 
-    /// The child that a key belongs to.
-    pub(super) fn find(&self, key: &[u8], order: OrderKind) -> usize {
+    /// The child that a key belongs to; `None` if the node is not whole.
+    pub(super) fn find(&self, key: &[u8], order: OrderKind) -> Option<usize> {
+        match order {
+            OrderKind::Lexicographic => self.find_by::<Lexicographic>(key),
+            OrderKind::NativeInteger => self.find_by::<NativeInteger>(key),
+            OrderKind::ReverseBytes => self.find_by::<ReverseBytes>(key),
+        }
+    }
+
+    fn find_by<O: Order>(&self, key: &[u8]) -> Option<usize> {
         let (mut low, mut high) = (1, self.count);
         while low < high {
             let middle = low + (high - low) / 2;
-            if order.compare(self.separator(middle), key).is_le() { low = middle + 1 } else { high = middle }
+            if O::compare(self.try_separator(middle)?, key).is_le() {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
-        low - 1
+        Some(low - 1)
     }
 
-    /// The child that holds the element of this rank, as `measure` counts, and the rank among the child's own.
-    pub(super) fn select(&self, mut rank: u64, measure: impl Fn(Tally) -> u64) -> Option<(usize, u64)> {
-        for index in 0..self.count {
-            let inside = measure(self.tally(index));
+    /// The child that holds the element of this rank, and the rank among the child's own.
+    pub(super) fn select(&self, mut rank: u64, measure: Measure) -> Option<(usize, u64)> {
+        let at = match measure {
+            Measure::Keys => self.shape.keys_at(),
+            Measure::Pairs => self.shape.pairs_at(),
+        };
+        for (index, record) in
+            self.bytes[HEAD..].chunks_exact(self.shape.width()).take(self.count).enumerate()
+        {
+            let inside = number(record, at);
             if rank < inside {
                 return Some((index, rank));
             }
@@ -246,12 +297,14 @@ mod tests {
                 );
                 assert_eq!(node.child(index), if shape.level > 0 { child.node } else { 0 });
                 let key = [child.separator.as_slice(), b"x"].concat();
-                assert_eq!(node.find(&key, OrderKind::Lexicographic), index);
+                assert_eq!(node.find(&key, OrderKind::Lexicographic), Some(index));
             }
-            assert_eq!(node.find(b"", OrderKind::Lexicographic), 0);
+            assert_eq!(node.find(b"", OrderKind::Lexicographic), Some(0));
             assert_eq!(node.before(3).pairs, 1 + 4 + 7);
-            assert_eq!(node.select(5, |tally| tally.pairs), Some((2, 0)));
-            assert_eq!(node.select(node.total().pairs, |tally| tally.pairs), None);
+            assert_eq!(node.select(5, Measure::Pairs), Some((2, 0)));
+            assert_eq!(node.select(node.total().pairs, Measure::Pairs), None);
+            let (index, rank) = if shape.list { (2, 2) } else { (2, 0) };
+            assert_eq!(node.select(5, Measure::Keys), Some((index, rank)));
             set_tally(&mut bytes, shape, 3, Tally { keys: 5, pairs: 1 << 40 });
             assert_eq!(Node::new(&bytes).unwrap().tally(3).pairs, 1 << 40);
         }
@@ -265,6 +318,11 @@ mod tests {
         assert!(Node::new(&[]).is_none());
         assert!(Node::new(&[0, 0, 0, 0]).is_none());
         assert!(Node::new(&[0, 0, 1, 0, 9, 9, 0, 0, 0, 0, 0, 0]).is_none());
+        // A separator that ends before it begins.
+        let mut bytes = encode(Shape { level: 0, list: false }, &[child(1), child(2), child(3)]);
+        bytes[HEAD + 8] = 3;
+        assert!(Node::whole(&bytes).is_none());
+        assert_eq!(Node::new(&bytes).and_then(|node| node.find(b"00002", OrderKind::Lexicographic)), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::read::KeyBytes;
 /// So many changes are brought in at once at most, to bound memory.
 const CHANGES_MAX: usize = 1 << 16;
 /// Where an appended block ends: with room for keys that come between later.
-const APPENDED_KEYS: u64 = 768;
+const APPENDED_KEYS: u64 = 192;
 
 #[derive(Debug, Default)]
 pub(crate) struct Pending {

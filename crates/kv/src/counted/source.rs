@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use lmdb_pages::{Lexicographic, NativeInteger, OrderKind, ReverseBytes, Snapshot};
+use lmdb_pages::{Bounds, Lexicographic, NativeInteger, OrderKind, ReverseBytes, Snapshot};
 
 use super::Tally;
 use super::find::{Block, Counted, Measure};
@@ -20,13 +20,17 @@ pub(crate) struct SnapshotSource<'r> {
     pub(crate) snapshot: &'r Snapshot,
     pub(crate) table: lmdb_pages::Table,
     /// Over all trees of counts; none if nothing was ever counted.
-    pub(crate) counts: Option<lmdb_pages::Cursor<'r>>,
+    pub(crate) counts: Option<lmdb_pages::Table>,
 }
 
 impl<'r> Counted<'r> for SnapshotSource<'r> {
     fn node(&mut self, key: &[u8]) -> Result<Option<&'r [u8]>> {
-        match &mut self.counts {
-            Some(cursor) => Ok(cursor.get(key)?),
+        match &self.counts {
+            Some(counts) => {
+                let node = lmdb_pages::get::<Lexicographic>(self.snapshot, counts, key)?;
+                node.inspect(|node| lmdb_pages::fetch(node));
+                Ok(node)
+            }
             None => Ok(None),
         }
     }
@@ -34,6 +38,16 @@ impl<'r> Counted<'r> for SnapshotSource<'r> {
     fn count(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Tally> {
         let count = count_leaves(self.snapshot, &self.table, low, high)?;
         Ok(Tally { keys: count.keys, pairs: count.pairs })
+    }
+
+    fn count_both(&mut self, ranges: [Bounds<'_>; 2]) -> Result<[Tally; 2]> {
+        let (snapshot, table) = (self.snapshot, &self.table);
+        let counts = match OrderKind::of_keys(table.flags()) {
+            OrderKind::Lexicographic => lmdb_pages::count_ranges::<Lexicographic, 2>(snapshot, table, ranges),
+            OrderKind::NativeInteger => lmdb_pages::count_ranges::<NativeInteger, 2>(snapshot, table, ranges),
+            OrderKind::ReverseBytes => lmdb_pages::count_ranges::<ReverseBytes, 2>(snapshot, table, ranges),
+        }?;
+        Ok(counts.map(|count| Tally { keys: count.keys, pairs: count.pairs }))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::{Header, Node, P_LEAF, number_of};
 
 /// How many leaves ahead a header is asked for.
-const AHEAD: usize = 8;
+const AHEAD: u16 = 8;
 
 impl Walk<'_> {
     /// How many entries lie from where the walk stands to the beginning of the leaf at page `end`, which is another
@@ -77,12 +77,19 @@ impl Walk<'_> {
             return Err(Error::corrupted(page, "a page number lies outside the snapshot"));
         };
         let child = |index: u16| Node::at(bytes, page, index.into()).map(|node| node.child());
-        for index in from..count {
-            if usize::from(index) + AHEAD < count.into()
-                && let Some(bytes) = self.pages.get(child(index + AHEAD as u16)?)
+        let ask_for = |index: u16| -> Result<()> {
+            if index < count
+                && let Some(bytes) = self.pages.get(child(index)?)
             {
                 prefetch_head_line(bytes);
             }
+            Ok(())
+        };
+        for index in from..from.saturating_add(AHEAD).min(count) {
+            ask_for(index)?;
+        }
+        for index in from..count {
+            ask_for(index.saturating_add(AHEAD))?;
             let leaf = child(index)?;
             if stop(leaf, self.leaf_entries(leaf)?) {
                 return Ok(Some(index));

@@ -4,9 +4,12 @@ use std::cmp::Ordering;
 
 use super::prefetch::LINE;
 use crate::error::{Error, Result};
-use crate::format::{Header, NO_PAGE, Node, P_LEAF2, PAGE_HEADER};
+use crate::format::{Header, NO_PAGE, Node, P_LEAF2, PAGE_HEADER, u16_at};
 use crate::map::prefetch;
 use crate::order::Order;
+
+/// Into how many parts pivots divide a page that is searched.
+const PARTS: usize = 16;
 
 /// The leaf page (or sub-page) under the path.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +62,12 @@ impl<'s> Leaf<'s> {
         self.page
     }
 
+    /// Whether the items lie packed.
+    #[inline(always)]
+    pub fn is_packed(&self) -> bool {
+        self.width > 0
+    }
+
     /// The items from `from` on, if they lie packed.
     pub fn packed(&self, from: usize) -> Option<&'s [u8]> {
         (self.width > 0)
@@ -68,12 +77,7 @@ impl<'s> Leaf<'s> {
     /// The first index in `low..high` whose key is not below `key`, and whether that key is equal; all keys
     /// before `low` are below and those from `high` on above.
     #[inline(always)]
-    pub(super) fn search<O: Order>(
-        &self,
-        mut low: usize,
-        mut high: usize,
-        key: &[u8],
-    ) -> Result<(usize, bool)> {
+    pub fn search<O: Order>(&self, mut low: usize, mut high: usize, key: &[u8]) -> Result<(usize, bool)> {
         while low < high {
             let middle = (low + high) / 2;
             match O::compare(key, self.key(middle)?) {
@@ -85,24 +89,48 @@ impl<'s> Leaf<'s> {
         Ok((low, false))
     }
 
-    /// Like `search` in the whole of a packed page that is probably not in the cache: the pivots of the first four
-    /// steps are fetched at once, and then all that is left between two of them.
-    pub(super) fn search_packed<O: Order>(&self, key: &[u8]) -> Result<(usize, bool)> {
-        const PARTS: usize = 16;
-        let pivot = |part: usize| self.count * part / PARTS;
+    /// Asks for the nodes that `search_by_pivots` looks at in its first four steps.
+    pub fn ask_for_pivots(&self) {
         for part in 1..PARTS {
-            prefetch(self.bytes, PAGE_HEADER + pivot(part) * self.width);
+            if let Some(node) = u16_at(self.bytes, PAGE_HEADER + 2 * self.pivot(part)) {
+                prefetch(self.bytes, node.into());
+            }
         }
+    }
+
+    #[inline(always)]
+    fn pivot(&self, part: usize) -> usize {
+        self.count * part / PARTS
+    }
+
+    /// Like `search` in a whole page of nodes whose pivots were [asked for](Self::ask_for_pivots).
+    pub fn search_by_pivots<O: Order>(&self, key: &[u8]) -> Result<(usize, bool)> {
+        let (low, high) = self.between_pivots::<O>(key)?;
+        self.search::<O>(low, high, key)
+    }
+
+    /// Between which pivots `key` lies.
+    #[inline(always)]
+    fn between_pivots<O: Order>(&self, key: &[u8]) -> Result<(usize, usize)> {
         let (mut left, mut right) = (0, PARTS);
         while right - left > 1 {
             let part = (left + right) / 2;
-            if O::compare(key, self.key(pivot(part))?).is_lt() {
+            if O::compare(key, self.key(self.pivot(part))?).is_lt() {
                 right = part;
             } else {
                 left = part;
             }
         }
-        let (low, high) = (pivot(left), pivot(right));
+        Ok((self.pivot(left), self.pivot(right)))
+    }
+
+    /// Like `search` in the whole of a packed page that is probably not in the cache: the pivots of the first four
+    /// steps are fetched at once, and then all that is left between two of them.
+    pub(super) fn search_packed<O: Order>(&self, key: &[u8]) -> Result<(usize, bool)> {
+        for part in 1..PARTS {
+            prefetch(self.bytes, PAGE_HEADER + self.pivot(part) * self.width);
+        }
+        let (low, high) = self.between_pivots::<O>(key)?;
         for item in (PAGE_HEADER + low * self.width..PAGE_HEADER + high * self.width).step_by(LINE) {
             prefetch(self.bytes, item);
         }
