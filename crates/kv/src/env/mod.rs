@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) heed: heed::Env<WithoutTls>,
     pub(crate) handle: EnvHandle,
     pub(crate) reader: lmdb_pages::Reader,
+    /// Where `reader` takes its leases from.
+    leases: Arc<Leases>,
     /// Up to this transaction, the file surely had no table of options.
     pub(crate) no_options_until: AtomicU64,
     /// The write transaction that has last changed the table of options, committed or not.
@@ -133,8 +135,10 @@ impl Shared {
                 other => other,
             })?
             .ok_or(Error::HeedChanged)?;
-        let leases = Leases::new(&heed, handle);
-        let reader = lmdb_pages::Reader::with_leases(&heed, move || leases.take())?;
+        let idle_readers = options.idle_readers.unwrap_or(EnvOptions::DEFAULT_IDLE_READERS);
+        let leases = Leases::new(&heed, handle, idle_readers);
+        let source = Arc::clone(&leases);
+        let reader = lmdb_pages::Reader::with_leases(&heed, move || source.take())?;
         static NEXT_ID: AtomicU32 = AtomicU32::new(0);
         Ok(Self {
             log: LogSlot::default(),
@@ -144,6 +148,7 @@ impl Shared {
             heed,
             handle,
             reader,
+            leases,
             no_options_until: AtomicU64::new(u64::MAX - 1),
             options_changed_in: AtomicU64::new(u64::MAX),
             known_tables: Mutex::default(),
@@ -180,6 +185,12 @@ impl Shared {
             && dbis != max_dbis
         {
             return conflict("max_dbis", max_dbis.to_string(), dbis.to_string());
+        }
+        let idle_readers = self.options.idle_readers.unwrap_or(EnvOptions::DEFAULT_IDLE_READERS);
+        if let Some(readers) = options.idle_readers
+            && readers != idle_readers
+        {
+            return conflict("idle_readers", idle_readers.to_string(), readers.to_string());
         }
         let durability = self.durability();
         if let Some(requested) = options.durability
@@ -387,5 +398,12 @@ impl Env {
             .heed
             .clear_stale_readers()
             .map_err(|error| Error::from_heed(error, "clearing stale readers"))
+    }
+
+    /// Gives up the reader slots that this environment keeps for its next snapshots
+    /// ([`EnvOptions::idle_readers`]); returns how many there were. Slots of living snapshots are not among them.
+    pub fn release_idle_readers(&self) -> usize {
+        // In the child of a fork they are the parent's.
+        if self.shared.check_process().is_err() { 0 } else { self.shared.leases.release() }
     }
 }

@@ -18,9 +18,6 @@ use lmdb_master_sys as ffi;
 
 use super::{Code, CodeResult, EnvHandle, check};
 
-/// So many idle transactions are kept at most, for their reader slots are nobody else's meanwhile.
-const IDLE_MAX: usize = 4;
-
 /// The idle read transactions of an environment.
 #[derive(Debug)]
 pub(crate) struct Leases {
@@ -32,8 +29,10 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    pub(crate) fn new(heed: &heed::Env<WithoutTls>, handle: EnvHandle) -> Arc<Self> {
-        let idle_max = IDLE_MAX.min(heed.max_readers() as usize / 4);
+    /// At most `idle_max` idle transactions are kept, and no more than a quarter of the reader slots, for theirs are
+    /// nobody else's meanwhile.
+    pub(crate) fn new(heed: &heed::Env<WithoutTls>, handle: EnvHandle, idle_max: u32) -> Arc<Self> {
+        let idle_max = idle_max.min(heed.max_readers() / 4) as usize;
         Arc::new(Self { idle: Mutex::default(), idle_max, handle, _heed: heed.clone() })
     }
 
@@ -49,6 +48,12 @@ impl Leases {
             })?,
         };
         Ok(Box::new(Lease { raw: Some(raw), leases: Arc::clone(self) }))
+    }
+
+    /// Ends the idle transactions, whose reader slots are free then; how many there were.
+    pub(crate) fn release(&self) -> usize {
+        let idle = std::mem::take(&mut *self.lock());
+        idle.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<RawRead>> {

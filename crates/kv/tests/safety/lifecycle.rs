@@ -228,6 +228,48 @@ fn readers_have_ages_and_threads() {
     assert_eq!((readers[1].txn_id, readers[1].age), (heeds.id() as u64, None));
 }
 
+/// How many read transactions heed can begin beside what the environment keeps.
+fn free_readers(env: &Env) -> usize {
+    let mut taken = Vec::new();
+    while let Ok(txn) = env.heed().clone().static_read_txn() {
+        taken.push(txn);
+    }
+    taken.len()
+}
+
+#[test]
+fn idle_reader_slots_are_limited_and_released() {
+    let open = |options: EnvOptions| {
+        let dir = tempfile::tempdir().unwrap();
+        let env = options.durability(Durability::None).max_readers(32).open(dir.path()).unwrap();
+        let snapshots: Vec<_> = (0..6u8)
+            .map(|n| {
+                put(&env, &[n]);
+                env.snapshot().unwrap()
+            })
+            .collect();
+        env.release_idle_readers();
+        assert_eq!(free_readers(&env), 26);
+        drop(snapshots);
+        (dir, env)
+    };
+    let (_dir, env) = open(EnvOptions::new());
+    assert_eq!(free_readers(&env), 28);
+    assert_eq!(env.release_idle_readers(), 4);
+    assert_eq!((free_readers(&env), env.release_idle_readers()), (32, 0));
+    // A living snapshot keeps its slot, and is usable.
+    let snapshot = env.snapshot().unwrap();
+    assert_eq!((env.release_idle_readers(), free_readers(&env)), (0, 31));
+    assert_eq!(snapshot.txn_id(), env.snapshot().unwrap().txn_id());
+    let (_dir, env) = open(EnvOptions::new().idle_readers(0));
+    assert_eq!(free_readers(&env), 32);
+    let (dir, env) = open(EnvOptions::new().idle_readers(100));
+    // A quarter of the slots at most; only six were ever used.
+    assert_eq!((free_readers(&env), env.release_idle_readers()), (26, 6));
+    let conflict = EnvOptions::new().idle_readers(3).open(dir.path()).unwrap_err();
+    assert_eq!(conflict.code(), ":kv/duplicate-open");
+}
+
 #[test]
 fn statistics_and_versions() {
     let (_dir, env) = quick();
