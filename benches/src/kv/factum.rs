@@ -1,9 +1,9 @@
 //! Factum KV: one table, the same one counted, and a table of integer lists, all of raw bytes.
 
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 
-use kv::{Dbi, DbiFlags, DbiOptions, Durability, Env, EnvOptions, Read};
+use kv::{Dbi, DbiFlags, DbiOptions, Durability, Env, EnvOptions, Intersection, Read};
 
 use super::{Engine, Entry, Key, Reader, checksum};
 
@@ -83,15 +83,13 @@ impl Engine for Factum {
         let read = self.env.read().expect("read transaction");
         let mut cursor = read.cursor(&self.map).expect("cursor");
         let mut sum = 0;
-        if backward {
-            while let Some((_, value)) = cursor.prev().expect("entry") {
-                sum += checksum(value);
-            }
-        } else {
-            while let Some((_, value)) = cursor.next().expect("entry") {
-                sum += checksum(value);
-            }
-        }
+        let add = |_: &[u8], value: &[u8]| {
+            sum += checksum(value);
+            ControlFlow::<()>::Continue(())
+        };
+        let all = Bound::Unbounded;
+        let walk = if backward { cursor.visit_prev(all, add) } else { cursor.visit_next(all, add) };
+        assert!(walk.expect("entries").is_continue());
         sum
     }
 
@@ -100,11 +98,16 @@ impl Engine for Factum {
         let mut cursor = read.cursor(&self.map).expect("cursor");
         let mut sum = 0;
         for start in starts {
-            let mut entry = cursor.seek(start).expect("entry");
-            for _ in 0..len {
-                let Some((_, value)) = entry else { break };
+            let Some((_, value)) = cursor.seek(start).expect("entry") else { continue };
+            sum += checksum(value);
+            let mut left = len;
+            let add = |_: &[u8], value: &[u8]| {
                 sum += checksum(value);
-                entry = cursor.next().expect("entry");
+                left -= 1;
+                if left == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            if len > 1 {
+                let _ = cursor.visit_next(Bound::Unbounded, add).expect("entries");
             }
         }
         sum
@@ -158,15 +161,8 @@ impl Engine for Factum {
 
     fn list_intersection(&self, left: &Key, right: &Key) -> u64 {
         let read = self.env.read().expect("read transaction");
-        let chunks = |key: &Key| {
-            let mut cursor = read.cursor(&self.lists).expect("cursor");
-            let mut chunks = Vec::new();
-            if cursor.seek_exact(key).expect("list").is_some() {
-                cursor.visit_chunks(|chunk| chunks.push(chunk)).expect("items");
-            }
-            chunks.into_iter().flat_map(numbers)
-        };
-        super::shared(chunks(left), chunks(right))
+        let lists = [(&self.lists, left), (&self.lists, right)];
+        Intersection::of(&read, lists).expect("lists").count_rest().expect("items")
     }
 
     fn reader(&self) -> Box<dyn Reader> {

@@ -1,5 +1,6 @@
 //! What types cost: Factum's typed tables beside its raw bytes, on the same table of the same file.
 
+use std::ops::{Bound, ControlFlow};
 use std::time::Instant;
 
 use kv::codec::{Blob, Id, Str};
@@ -148,10 +149,12 @@ fn scans(suite: &mut Suite, open: &Open) {
         let read = open.env.read().expect("read transaction");
         let mut cursor = read.cursor(&open.raw).expect("cursor");
         let mut sum = 0u64;
-        while let Some((key, value)) = cursor.next().expect("entry") {
+        let walk = cursor.visit_next(Bound::Unbounded, |key, value| {
             let key = u64::from_be_bytes(key.try_into().expect("eight bytes")) ^ 1 << 63;
             sum = sum.wrapping_add(key).wrapping_add(checksum(&value[1..]));
-        }
+            ControlFlow::<()>::Continue(())
+        });
+        assert!(walk.expect("entries").is_continue());
         sum
     };
     compare(suite, "full scan, typed", open.count as usize, &typed, &raw);
@@ -167,11 +170,13 @@ fn scans(suite: &mut Suite, open: &Open) {
         let read = open.env.read().expect("read transaction");
         let mut cursor = read.cursor(open.texts.dbi()).expect("cursor");
         let mut sum = 0u64;
-        while let Some((key, value)) = cursor.next().expect("entry") {
+        let walk = cursor.visit_next(Bound::Unbounded, |key, value| {
             let key = u64::from_be_bytes(key.try_into().expect("eight bytes")) ^ 1 << 63;
             let text = std::str::from_utf8(&value[1..]).expect("UTF-8");
             sum = sum.wrapping_add(key).wrapping_add(checksum(text.as_bytes()));
-        }
+            ControlFlow::<()>::Continue(())
+        });
+        assert!(walk.expect("entries").is_continue());
         sum
     };
     compare(suite, "full scan of text, typed", open.count as usize, &typed, &raw);

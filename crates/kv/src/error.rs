@@ -299,6 +299,16 @@ pub enum Error {
         /// The operation.
         operation: &'static str,
     },
+    /// Lists of two tables were to be compared whose values are sorted by different orders.
+    #[error(
+        "the lists of tables {left:?} and {right:?} have different orders, so they cannot be intersected"
+    )]
+    ListOrdersDiffer {
+        /// One table.
+        left: String,
+        /// The other.
+        right: String,
+    },
     /// An operation for plain tables on a list table.
     #[error("{operation} needs a plain table, and {name:?} is a list table")]
     IsAList {
@@ -486,6 +496,7 @@ impl Error {
             Self::ForeignDbi { .. } => ":kv/foreign-dbi",
             Self::NotAList { .. } => ":kv/not-a-list",
             Self::IsAList { .. } => ":kv/is-a-list",
+            Self::ListOrdersDiffer { .. } => ":kv/list-orders-differ",
             Self::Empty { .. } => ":kv/empty",
             Self::TooLong { .. } => ":kv/too-long",
             Self::WrongSize { .. } => ":kv/wrong-size",

@@ -171,8 +171,8 @@ pub use env::{Durability, Env, EnvInfo, EnvOptions, Holders, ReaderInfo, TempEnv
 pub use error::{Error, Result};
 pub use flags::{DbiFlags, EnvFlags, PutFlags};
 pub use lmdb_pages::{Count, Snapshot, TableStat};
-pub use read::{Cursor, KeyRange, Keys, Pairs, Read, ReadTxn};
+pub use read::{Cursor, Intersection, KeyRange, Keys, Pairs, Read, ReadTxn};
 pub use reindex::ReIndex;
 pub use spill::SpillOptions;
-pub use table::{DynTable, Entries, Items, Spilled, SpilledIter, Table, TypedKeys};
+pub use table::{DynTable, Entries, Items, ListKey, SharedItems, Spilled, SpilledIter, Table, TypedKeys};
 pub use txn::{OwnedWriteTxn, WriteCursor, WriteTxn};

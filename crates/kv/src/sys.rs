@@ -348,6 +348,10 @@ pub(crate) enum Move {
     FirstDup,
     LastDup,
     Current,
+    /// Onto the last of the packed values of the current page, all of which are returned.
+    Page,
+    NextPage,
+    PrevPage,
 }
 
 impl Move {
@@ -364,6 +368,9 @@ impl Move {
             Self::FirstDup => ffi::MDB_FIRST_DUP,
             Self::LastDup => ffi::MDB_LAST_DUP,
             Self::Current => ffi::MDB_GET_CURRENT,
+            Self::Page => ffi::MDB_GET_MULTIPLE,
+            Self::NextPage => ffi::MDB_NEXT_MULTIPLE,
+            Self::PrevPage => ffi::MDB_PREV_MULTIPLE,
         }
     }
 }

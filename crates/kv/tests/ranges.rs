@@ -10,7 +10,9 @@ use factum_kv::codec::{
     Blob, Boolean, Codec, Double, Id, Instant, KeyType, Long, Many, NativeU64, Ordered, Str, Tuple, Unit,
     Utf8, Utf8Z,
 };
-use factum_kv::{DbiFlags, DbiOptions, Durability, Env, EnvOptions, KeyRange, Read, Table};
+use factum_kv::{
+    Cursor, Dbi, DbiFlags, DbiOptions, Durability, Env, EnvOptions, Intersection, KeyRange, Read, Table,
+};
 use tempfile::TempDir;
 
 fn env() -> (TempDir, Env) {
@@ -107,6 +109,19 @@ fn check_all_ranges<R: Read>(read: &R, table: &Table<Long, Long>, set: &Set, bou
             let what = || format!("{name} {a} {b} of {} keys", set.len());
             let found: Vec<_> = table.range(read, range).unwrap().collect::<Result<_, _>>().unwrap();
             assert_eq!(found, expected, "{}", what());
+            // Folded, the pairs of a page come from an inner loop.
+            let fold = |mut pairs: Vec<_>, pair: factum_kv::Result<_>| {
+                pairs.push(pair.unwrap());
+                pairs
+            };
+            assert_eq!(table.range(read, range).unwrap().fold(Vec::new(), fold), expected, "{}", what());
+            let mut few = Vec::new();
+            let visit = |key, value| {
+                few.push((key, value));
+                if few.len() == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            table.range(read, range).unwrap().visit(visit).unwrap();
+            assert_eq!(few, expected[..expected.len().min(5)], "{}", what());
             let mut keys: Vec<_> = expected.iter().map(|(key, _)| *key).collect();
             keys.dedup();
             let found: Vec<_> = table.keys(read, range).unwrap().collect::<Result<_, _>>().unwrap();
@@ -257,6 +272,8 @@ where
                             .unwrap();
                         assert_eq!(found, expected, "in a transaction: {}", what());
                     }
+                    let entries = table.list_range(&read, range, value_range).unwrap();
+                    assert_eq!(entries.raw().fold(0, |n, _| n + 1), expected.len(), "{}", what());
                     let count = table.list_range_count(&read, range, value_range).unwrap();
                     assert_eq!(count, expected.len() as u64, "{}", what());
                 }
@@ -361,6 +378,187 @@ fn packed_values_come_many_at_a_time() {
     table.visit_packed(&read, "one", |chunk| one.extend_from_slice(chunk)).unwrap();
     assert_eq!(one, 7u64.to_ne_bytes());
     table.visit_packed(&read, "none", |_| panic!("nothing to visit")).unwrap();
+}
+
+/// The values of a key, from pages in both directions.
+fn by_pages(cursor: &mut Cursor<'_>, key: &[u8]) -> [Vec<u8>; 4] {
+    assert!(cursor.seek_exact(key).unwrap().is_some());
+    let (mut forward, mut backward) = (Vec::new(), Vec::new());
+    cursor.visit_chunks(|chunk| forward.push(chunk)).unwrap();
+    assert_eq!(cursor.current().unwrap().map(|pair| pair.1), cursor.first_dup().unwrap());
+    cursor.visit_chunks_back(|chunk| backward.insert(0, chunk)).unwrap();
+    let mut stepped = vec![cursor.dup_page().unwrap().unwrap()];
+    while let Some(page) = cursor.next_dup_page().unwrap() {
+        stepped.push(page);
+    }
+    assert_eq!(cursor.next_dup().unwrap(), None, "on the last value");
+    let mut back = vec![cursor.dup_page().unwrap().unwrap()];
+    while let Some(page) = cursor.prev_dup_page().unwrap() {
+        back.insert(0, page);
+    }
+    [forward.concat(), backward.concat(), stepped.concat(), back.concat()]
+}
+
+#[test]
+fn pages_of_values_in_both_directions() {
+    for (flags, width) in [(DbiFlags::INTEGERDUP, 8), (DbiFlags::DUPFIXED, 3), (DbiFlags::DUPSORT, 5)] {
+        let (_dir, env) = env();
+        let dbi = env.open_dbi("t", flags).unwrap();
+        let value = |n: u64| match width {
+            8 => n.to_ne_bytes().to_vec(),
+            _ => n.to_be_bytes()[8 - width..].to_vec(),
+        };
+        let mut txn = env.write().unwrap();
+        let lists = [("a", 1), ("b", 2), ("c", 100), ("d", 20_000)];
+        for (key, count) in lists {
+            for n in 0..count {
+                txn.put(&dbi, key.as_bytes(), &value(n * 7)).unwrap();
+            }
+        }
+        for (key, count) in lists {
+            let all: Vec<u8> = (0..count).flat_map(|n| value(n * 7)).collect();
+            let found = by_pages(&mut txn.cursor(&dbi).unwrap(), key.as_bytes());
+            assert!(found.iter().all(|found| *found == all), "{flags:?} {key} in a transaction");
+            let mut cursor = txn.cursor_mut(&dbi).unwrap();
+            cursor.seek_exact(key.as_bytes()).unwrap();
+            let (mut forward, mut backward, mut pages) = (Vec::new(), Vec::new(), 0);
+            cursor.visit_chunks(|chunk| forward.extend_from_slice(chunk)).unwrap();
+            cursor
+                .visit_chunks_back(|chunk| {
+                    pages += 1;
+                    backward.insert(0, chunk.to_vec());
+                })
+                .unwrap();
+            assert_eq!(
+                (forward, backward.concat()),
+                (all.clone(), all),
+                "{flags:?} {key} with a write cursor"
+            );
+            assert!(width == 5 || pages <= 1 + count / 200, "{pages} pages of {count} values");
+            assert_eq!(cursor.dup_page().unwrap().map(|page| page[..width].to_vec()), Some(value(0)));
+        }
+        txn.commit().unwrap();
+        let read = env.read().unwrap();
+        for (key, count) in lists {
+            let all: Vec<u8> = (0..count).flat_map(|n| value(n * 7)).collect();
+            let found = by_pages(&mut read.cursor(&dbi).unwrap(), key.as_bytes());
+            assert!(found.iter().all(|found| *found == all), "{flags:?} {key} of a snapshot");
+        }
+        let mut nowhere = read.cursor(&dbi).unwrap();
+        assert_eq!((nowhere.dup_page().unwrap(), nowhere.next_dup_page().unwrap()), (None, None));
+        assert_eq!(nowhere.prev_dup_page().unwrap(), None);
+    }
+}
+
+/// Numbers below `limit`, about one of `gap`, the same for the same seed.
+fn numbers(limit: u64, gap: u64, seed: u64) -> BTreeSet<u64> {
+    let chosen = |n: u64| {
+        let mixed = (n + seed * 1_000_003).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 32
+    };
+    (0..limit).filter(|n| chosen(*n) % gap == 0).collect()
+}
+
+#[test]
+fn lists_are_intersected() {
+    let lists: [BTreeSet<u64>; 7] = [
+        numbers(30_000, 2, 1),
+        numbers(30_000, 3, 2),
+        numbers(30_000, 300, 3),
+        numbers(30_000, 5, 4).into_iter().filter(|n| !(9_000..20_000).contains(n)).collect(),
+        [7].into(),
+        (40_000..41_000).collect(),
+        (0..30_000).collect(),
+    ];
+    type Encode = fn(u64) -> Vec<u8>;
+    let shapes: [(DbiFlags, Encode); 6] = [
+        (DbiFlags::INTEGERDUP, |n| n.to_ne_bytes().to_vec()),
+        (DbiFlags::INTEGERDUP, |n| (n as u32).to_ne_bytes().to_vec()),
+        (DbiFlags::DUPFIXED, |n| n.to_be_bytes().to_vec()),
+        (DbiFlags::DUPFIXED, |n| n.to_be_bytes()[3..].to_vec()),
+        (DbiFlags::DUPFIXED | DbiFlags::REVERSEDUP, |n| n.to_le_bytes().to_vec()),
+        (DbiFlags::DUPSORT, |n| n.to_string().into_bytes()),
+    ];
+    for (flags, encode) in shapes {
+        let (_dir, env) = env();
+        let (one, other) = (env.open_dbi("one", flags).unwrap(), env.open_dbi("other", flags).unwrap());
+        let mut txn = env.write().unwrap();
+        for (key, list) in lists.iter().enumerate() {
+            for n in list {
+                let dbi = if key.is_multiple_of(2) { &one } else { &other };
+                txn.put(dbi, &[key as u8 + 1], &encode(*n)).unwrap();
+            }
+        }
+        let list = |key: usize| (if key.is_multiple_of(2) { &one } else { &other }, [key as u8 + 1]);
+        let sort = |n: &u64| match flags.contains(DbiFlags::DUPSORT) && !flags.contains(DbiFlags::DUPFIXED) {
+            true => encode(*n),
+            false => n.to_be_bytes().to_vec(),
+        };
+        let check = |read: &dyn Read, keys: &[usize]| {
+            let mut expected = lists[keys[0]].clone();
+            expected.retain(|n| keys.iter().all(|key| lists[*key].contains(n)));
+            let mut expected: Vec<u64> = expected.into_iter().collect();
+            expected.sort_by_key(sort);
+            let expected: Vec<Vec<u8>> = expected.into_iter().map(encode).collect();
+            let shared = || Intersection::of(&read, keys.iter().map(|key| list(*key))).unwrap();
+            let found: Vec<_> = shared().collect::<Result<_, _>>().unwrap();
+            assert_eq!(found, expected, "{flags:?} {keys:?}");
+            assert_eq!(shared().count_rest().unwrap(), expected.len() as u64, "{flags:?} {keys:?}");
+        };
+        let combinations: [&[usize]; 12] = [
+            &[0],
+            &[0, 1],
+            &[1, 0],
+            &[0, 2],
+            &[6, 2],
+            &[0, 3],
+            &[4, 6],
+            &[0, 5],
+            &[0, 1, 2],
+            &[3, 6, 1, 0],
+            &[0, 0],
+            &[6, 1, 3],
+        ];
+        for keys in combinations {
+            check(&txn, keys);
+        }
+        txn.commit().unwrap();
+        let read = env.read().unwrap();
+        for keys in combinations {
+            check(&read, keys);
+        }
+        let missing = Intersection::of(&read, [(&one, [1]), (&one, [99])]).unwrap();
+        assert_eq!(missing.count_rest().unwrap(), 0);
+        let none: [(&Dbi, &[u8]); 0] = [];
+        assert_eq!(Intersection::of(&read, none).unwrap().count_rest().unwrap(), 0);
+        // A visitor may end the walk.
+        let first = Intersection::of(&read, [list(0), list(1)]).unwrap().visit(ControlFlow::Break).unwrap();
+        assert_eq!(first, Intersection::of(&read, [list(0), list(1)]).unwrap().next().transpose().unwrap());
+    }
+}
+
+#[test]
+fn lists_that_cannot_be_intersected_are_errors() {
+    let (_dir, env) = env();
+    let plain = env.open_dbi("plain", DbiFlags::empty()).unwrap();
+    let bytes = env.open_dbi("bytes", DbiFlags::DUPFIXED).unwrap();
+    let integers = env.open_dbi("integers", DbiFlags::INTEGERDUP).unwrap();
+    let read = env.read().unwrap();
+    let error = Intersection::of(&read, [(&bytes, b"a"), (&plain, b"b")]).unwrap_err();
+    assert_eq!(error.code(), ":kv/not-a-list");
+    let error = Intersection::of(&read, [(&bytes, b"a"), (&integers, b"b")]).unwrap_err();
+    assert_eq!(error.code(), ":kv/list-orders-differ");
+    assert!(error.to_string().contains("\"bytes\" and \"integers\""), "{error}");
+    let typed: Table<Str, Long> = env.open_table("typed").unwrap();
+    assert_eq!(typed.list_key("k").unwrap_err().code(), ":kv/not-a-list");
+    // A value that does not decode is shown.
+    let strings: Table<Str, Str> = env.open_list("strings").unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(strings.dbi(), b"\xFAa", &[0xFA, 0xFF]).unwrap();
+    txn.commit().unwrap();
+    let read = env.read().unwrap();
+    let error = strings.list_intersection(&read, ["a", "a"]).unwrap().next().unwrap().unwrap_err();
+    assert_eq!(error.code(), ":kv/undecodable");
 }
 
 #[test]

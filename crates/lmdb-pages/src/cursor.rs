@@ -2,6 +2,7 @@
 
 mod duplicates;
 mod skip;
+mod visit;
 
 use std::marker::PhantomData;
 

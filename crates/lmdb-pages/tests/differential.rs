@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use common::model::{Model, NaiveCursor, Pair};
 use common::shape::{SHAPES, Shape};
@@ -41,6 +41,15 @@ enum Move {
     SeekDupInKey(u16),
     DupCount,
     DupChunks,
+    /// All pages of the current key's values, forward and backward.
+    DupPages,
+    /// Many pairs in a row.
+    Visit {
+        back: bool,
+        end: u16,
+        bound: u8,
+        count: u16,
+    },
     Current,
 }
 
@@ -67,6 +76,13 @@ fn movement() -> impl Strategy<Value = Move> {
         any::<u16>().prop_map(Move::SeekDupInKey),
         Just(Move::DupCount),
         Just(Move::DupChunks),
+        Just(Move::DupPages),
+        (any::<bool>(), key(), 0..3u8, 1..400u16).prop_map(|(back, end, bound, count)| Move::Visit {
+            back,
+            end,
+            bound,
+            count
+        }),
         Just(Move::Current),
     ]
 }
@@ -135,7 +151,48 @@ fn compare_move<K: Order, D: Order>(
         Move::DupChunks => {
             let chunks: Vec<u8> =
                 ours.dup_chunks().unwrap().flat_map(|chunk| chunk.unwrap().to_vec()).collect();
-            assert_eq!(chunks, naive.dups());
+            let dups = naive.dups();
+            assert_eq!(chunks, dups);
+            let mut chunks: Vec<&[u8]> = ours.dup_chunks_back().unwrap().map(Result::unwrap).collect();
+            chunks.reverse();
+            assert_eq!(chunks.concat(), dups);
+        }
+        Move::DupPages => {
+            let (dups, last) = (naive.dups(), naive.last_dup());
+            ours.first_dup().unwrap();
+            let mut pages: Vec<&[u8]> = ours.dup_page().unwrap().into_iter().collect();
+            while let Some(page) = ours.next_dup_page().unwrap() {
+                pages.push(page);
+            }
+            assert_eq!(pages.concat(), dups);
+            assert_eq!(bytes(ours.current().unwrap().map(|pair| pair.1)), last);
+            let mut pages: Vec<&[u8]> = ours.dup_page().unwrap().into_iter().collect();
+            while let Some(page) = ours.prev_dup_page().unwrap() {
+                pages.push(page);
+            }
+            pages.reverse();
+            assert_eq!(pages.concat(), dups);
+            assert_eq!(bytes(ours.first_dup().unwrap()), naive.first_dup());
+        }
+        Move::Visit { back, end, bound, count } => {
+            let (end, mut visited) = (key(end), Vec::new());
+            let end = match bound {
+                0 => Bound::Included(&end[..]),
+                1 => Bound::Excluded(&end[..]),
+                _ => Bound::Unbounded,
+            };
+            let visit = |pair| {
+                visited.extend(owned(Some(pair)));
+                if visited.len() == usize::from(count) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            };
+            let flow = if back { ours.visit_prev(end, visit) } else { ours.visit_next(end, visit) };
+            assert_eq!(flow.unwrap().is_break(), visited.len() == usize::from(count));
+            assert_eq!(visited, naive.visit(back, end, count.into()));
+            assert_eq!(owned(ours.current().unwrap()), naive.current());
         }
         Move::Current => {
             assert_eq!(owned(ours.current().unwrap()), naive.current());
@@ -252,7 +309,7 @@ proptest! {
 #[test]
 fn every_shape_grows_deep_and_is_emptied_and_refilled() {
     let moves: Vec<Move> =
-        [Move::First, Move::DupChunks, Move::Last, Move::DupCount, Move::DupChunks].to_vec();
+        [Move::First, Move::DupChunks, Move::DupPages, Move::Last, Move::DupCount, Move::DupChunks].to_vec();
     for shape in SHAPES {
         let grow = [
             Write::PutKeys { key: 0, stride: 7, count: 4000 },

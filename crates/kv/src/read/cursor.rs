@@ -1,9 +1,13 @@
 //! [`Cursor`]: one cursor over snapshots and write transactions alike.
 
+use std::ops::{Bound, ControlFlow};
+
 use lmdb_pages::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes, Snapshot};
 
 use super::txn_cursor::TxnCursor;
-use crate::error::{Error, Result};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
 
 /// A key and one of its values.
 pub(super) type Pair<'r> = (&'r [u8], &'r [u8]);
@@ -50,8 +54,30 @@ pub(crate) trait Walk<'r>: std::fmt::Debug {
     fn dup_count(&mut self) -> Result<u64>;
     fn skip_keys(&mut self, count: u64) -> Result<Option<Pair<'r>>>;
     fn skip_pairs(&mut self, count: u64) -> Result<Option<Pair<'r>>>;
+    /// See the methods of [`Cursor`].
+    fn dup_page(&mut self) -> Result<Option<&'r [u8]>>;
+    fn next_dup_page(&mut self) -> Result<Option<&'r [u8]>>;
+    fn prev_dup_page(&mut self) -> Result<Option<&'r [u8]>>;
+    /// Goes on, forward or back, until the visitor breaks or a key lies beyond the end.
+    fn visit_on(
+        &mut self,
+        back: bool,
+        end: Bound<&[u8]>,
+        visit: &mut dyn FnMut(&'r [u8], &'r [u8]) -> ControlFlow<()>,
+    ) -> Result<()>;
+
     /// All values of the current key; the packed ones of a page at a time, where they are packed.
-    fn visit_chunks(&mut self, visit: &mut dyn FnMut(&'r [u8])) -> Result<()>;
+    fn visit_chunks(&mut self, back: bool, visit: &mut dyn FnMut(&'r [u8])) -> Result<()> {
+        let mut page = if back { self.last_dup()? } else { self.first_dup()? };
+        if page.is_some() {
+            page = self.dup_page()?;
+        }
+        while let Some(values) = page {
+            visit(values);
+            page = if back { self.prev_dup_page()? } else { self.next_dup_page()? };
+        }
+        self.first_dup().map(|_| ())
+    }
 }
 
 impl<'r, K: Order + std::fmt::Debug, D: Order + std::fmt::Debug> Walk<'r> for lmdb_pages::Cursor<'r, K, D> {
@@ -131,8 +157,31 @@ impl<'r, K: Order + std::fmt::Debug, D: Order + std::fmt::Debug> Walk<'r> for lm
         Ok(self.skip_pairs(count)?)
     }
 
-    fn visit_chunks(&mut self, visit: &mut dyn FnMut(&'r [u8])) -> Result<()> {
-        for chunk in self.dup_chunks()? {
+    fn dup_page(&mut self) -> Result<Option<&'r [u8]>> {
+        Ok(self.dup_page()?)
+    }
+
+    fn next_dup_page(&mut self) -> Result<Option<&'r [u8]>> {
+        Ok(self.next_dup_page()?)
+    }
+
+    fn prev_dup_page(&mut self) -> Result<Option<&'r [u8]>> {
+        Ok(self.prev_dup_page()?)
+    }
+
+    fn visit_on(
+        &mut self,
+        back: bool,
+        end: Bound<&[u8]>,
+        visit: &mut dyn FnMut(&'r [u8], &'r [u8]) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let visit = |(key, value): Pair<'r>| visit(key, value);
+        let _ = if back { self.visit_prev(end, visit)? } else { self.visit_next(end, visit)? };
+        Ok(())
+    }
+
+    fn visit_chunks(&mut self, back: bool, visit: &mut dyn FnMut(&'r [u8])) -> Result<()> {
+        for chunk in if back { self.dup_chunks_back()? } else { self.dup_chunks()? } {
             visit(chunk?);
         }
         Ok(())
@@ -404,6 +453,38 @@ impl<'r> Cursor<'r> {
         either!(self, cursor => cursor.skip_pairs(count))
     }
 
+    /// The values of the current key that lie in the page of the current value, packed as they lie in the file; the
+    /// cursor is on the last of them then. In a table without [`DbiFlags::DUPFIXED`](crate::DbiFlags::DUPFIXED), the
+    /// current value alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_GET_MULTIPLE")]
+    pub fn dup_page(&mut self) -> Result<Option<&'r [u8]>> {
+        either!(self, cursor => cursor.dup_page())
+    }
+
+    /// As [`Cursor::dup_page`], of the next page of the key's values; nothing, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_NEXT_MULTIPLE")]
+    pub fn next_dup_page(&mut self) -> Result<Option<&'r [u8]>> {
+        either!(self, cursor => cursor.next_dup_page())
+    }
+
+    /// As [`Cursor::dup_page`], of the previous page of the key's values; nothing, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[doc(alias = "MDB_PREV_MULTIPLE")]
+    pub fn prev_dup_page(&mut self) -> Result<Option<&'r [u8]>> {
+        either!(self, cursor => cursor.prev_dup_page())
+    }
+
     /// Calls `visit` with all values of the current key: in a table of
     /// [`DbiFlags::DUPFIXED`](crate::DbiFlags::DUPFIXED) with many at a time, packed as they lie in the file.
     /// Afterwards the cursor is on the key's first value.
@@ -411,16 +492,73 @@ impl<'r> Cursor<'r> {
     /// # Errors
     ///
     /// [`Error::Pages`].
-    #[doc(alias = "MDB_GET_MULTIPLE")]
     pub fn visit_chunks(&mut self, mut visit: impl FnMut(&'r [u8])) -> Result<()> {
         match &mut self.0 {
-            Kind::Plain(cursor) => {
-                for chunk in cursor.dup_chunks()? {
-                    visit(chunk.map_err(Error::from_pages)?);
-                }
-                Ok(())
+            Kind::Plain(cursor) => Walk::visit_chunks(cursor, false, &mut visit),
+            Kind::Other(cursor) => cursor.visit_chunks(false, &mut visit),
+        }
+    }
+
+    /// As [`Cursor::visit_chunks`], from the last page to the first; the values of a page ascend.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    pub fn visit_chunks_back(&mut self, mut visit: impl FnMut(&'r [u8])) -> Result<()> {
+        match &mut self.0 {
+            Kind::Plain(cursor) => Walk::visit_chunks(cursor, true, &mut visit),
+            Kind::Other(cursor) => cursor.visit_chunks(true, &mut visit),
+        }
+    }
+
+    /// Calls `visit` with the pairs that repeated [`Cursor::next`] would give, until it breaks, or until a key lies
+    /// beyond `end`: faster, since where the range ends is asked once a page. The cursor is on the pair at which the
+    /// visit stopped then, or in the gap behind the last one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[inline]
+    pub fn visit_next<B>(
+        &mut self,
+        end: Bound<&[u8]>,
+        visit: impl FnMut(&'r [u8], &'r [u8]) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>> {
+        self.visit_on(false, end, visit)
+    }
+
+    /// As [`Cursor::visit_next`] for [`Cursor::prev`], until a key lies before `start`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`].
+    #[inline]
+    pub fn visit_prev<B>(
+        &mut self,
+        start: Bound<&[u8]>,
+        visit: impl FnMut(&'r [u8], &'r [u8]) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>> {
+        self.visit_on(true, start, visit)
+    }
+
+    #[inline]
+    pub(super) fn visit_on<B>(
+        &mut self,
+        back: bool,
+        end: Bound<&[u8]>,
+        mut visit: impl FnMut(&'r [u8], &'r [u8]) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>> {
+        match &mut self.0 {
+            Kind::Plain(cursor) if back => Ok(cursor.visit_prev(end, |(key, value)| visit(key, value))?),
+            Kind::Plain(cursor) => Ok(cursor.visit_next(end, |(key, value)| visit(key, value))?),
+            Kind::Other(cursor) => {
+                let mut flow = ControlFlow::Continue(());
+                cursor.visit_on(back, end, &mut |key, value| {
+                    flow = visit(key, value);
+                    if flow.is_break() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                })?;
+                Ok(flow)
             }
-            Kind::Other(cursor) => cursor.visit_chunks(&mut visit),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! ```
 
 mod cursor;
+mod intersection;
 mod pairs;
 mod range;
 mod range_form;
@@ -20,6 +21,8 @@ use lmdb_pages::{Count, Lexicographic, NativeInteger, OrderKind, ReverseBytes, S
 pub use cursor::Cursor;
 use cursor::Pair;
 pub(crate) use cursor::Walk;
+pub use intersection::Intersection;
+pub(crate) use pairs::Sum;
 pub use pairs::{Keys, Pairs};
 pub use range::KeyRange;
 pub(crate) use range::{KeyBytes, Span};
@@ -333,7 +336,6 @@ impl ReadTxn {
         let Some(tree) = tree else { return Ok(None) };
         let counts = learn(Some(&self.learnt.counts), || Ok(self.snapshot.table(COUNTS)?))?;
         let snapshot = &self.snapshot;
-        let counts = counts.map(|counts| lmdb_pages::Cursor::new(snapshot, &counts)).transpose()?;
         let source = SnapshotSource { snapshot, table, counts };
         let mut ranks = Ranks::new(source, tree, dbi.flags.key_order(), dbi.name);
         let checked = self.learnt.tables.get(dbi.index as usize).map(|table| &table.counts_agree);

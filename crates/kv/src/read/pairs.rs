@@ -1,6 +1,7 @@
 //! [`Pairs`] and [`Keys`]: the walk over a range, as iterators over bytes.
 
-use std::ops::Bound;
+use std::convert::Infallible;
+use std::ops::{Bound, ControlFlow};
 
 use lmdb_pages::OrderKind;
 
@@ -59,12 +60,36 @@ impl<'r> Pairs<'r> {
     }
 
     /// How many pairs are left, without looking at more than is needed.
-    pub(crate) fn count_rest(mut self) -> Result<u64> {
+    pub(crate) fn count_rest(self) -> Result<u64> {
         let mut count = 0;
-        while self.step()?.is_some() {
+        self.visit(|_, _| {
             count += 1;
-        }
+            ControlFlow::<()>::Continue(())
+        })?;
         Ok(count)
+    }
+
+    /// Calls the visitor with all pairs that are left, until it breaks, and returns what it broke with. Where the range
+    /// ends is asked once a page, so this is faster than going step by step.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`](crate::Error::Pages) if the file is damaged.
+    #[inline]
+    pub fn visit<B>(
+        mut self,
+        mut visitor: impl FnMut(&'r [u8], &'r [u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>> {
+        while let Some((key, value)) = self.step()? {
+            if let ControlFlow::Break(broken) = visitor(key, value) {
+                return Ok(Some(broken));
+            }
+            if self.straight {
+                let Self { cursor, keys, .. } = &mut self;
+                return Ok(cursor.visit_on(keys.back, keys.end(), visitor)?.break_value());
+            }
+        }
+        Ok(None)
     }
 
     /// The next pair.
@@ -188,6 +213,35 @@ impl<'r> Iterator for Pairs<'r> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.step().transpose()
+    }
+
+    #[inline]
+    fn fold<A, F: FnMut(A, Self::Item) -> A>(self, init: A, mut f: F) -> A {
+        let mut sum = Sum(Some(init));
+        let result = self.visit(|key, value| {
+            sum.add(|sum| f(sum, Ok((key, value))));
+            ControlFlow::<Infallible>::Continue(())
+        });
+        if let Err(error) = result {
+            sum.add(|sum| f(sum, Err(error)));
+        }
+        sum.total()
+    }
+}
+
+/// What a visitor folds into: given to each step by value.
+pub(crate) struct Sum<A>(pub(crate) Option<A>);
+
+impl<A> Sum<A> {
+    #[inline]
+    pub(crate) fn add(&mut self, step: impl FnOnce(A) -> A) {
+        self.0 = self.0.take().map(step);
+    }
+
+    /// Everything that was added.
+    #[inline]
+    pub(crate) fn total(self) -> A {
+        self.0.expect("every step puts back what it takes")
     }
 }
 

@@ -225,6 +225,12 @@ impl Span {
         (self.low.as_ref().map(SmallVec::as_slice), self.high.as_ref().map(SmallVec::as_slice))
     }
 
+    /// Where the walk ends.
+    pub(crate) fn end(&self) -> Bound<&[u8]> {
+        let (low, high) = self.bounds();
+        if self.back { low } else { high }
+    }
+
     /// Whether a key, which is not before the start of the walk, is not behind its end either.
     #[inline]
     pub(crate) fn reaches(&self, key: &[u8], order: OrderKind) -> bool {
@@ -236,6 +242,15 @@ impl Span {
         let (Bound::Included(low) | Bound::Excluded(low)) = &self.low else { return false };
         is_above(low, &self.high, order)
     }
+}
+
+/// Whether a key lies behind the end of a walk, which is its lower bound when it goes back.
+#[inline]
+pub(crate) fn is_beyond(key: &[u8], end: Bound<&[u8]>, back: bool, order: OrderKind) -> bool {
+    let (Bound::Included(bound) | Bound::Excluded(bound)) = end else { return false };
+    let ordering = order.compare(key, bound);
+    let beyond = if back { ordering.is_lt() } else { ordering.is_gt() };
+    beyond || ordering.is_eq() && matches!(end, Bound::Excluded(_))
 }
 
 #[inline]

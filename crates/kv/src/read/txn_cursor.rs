@@ -1,11 +1,13 @@
 //! LMDB's own cursors, with the gaps of `lmdb-pages`' cursors.
 
 use std::marker::PhantomData;
+use std::ops::{Bound, ControlFlow};
 
 use super::cursor::{Pair, Walk};
-use super::range::KeyBytes;
+use super::range::{KeyBytes, is_beyond};
 use crate::dbi::Dbi;
 use crate::error::{Error, Result};
+use crate::flags::DbiFlags;
 use crate::sys::{Code, Move, RawCursor};
 use crate::txn::Place;
 
@@ -132,6 +134,11 @@ impl<'r> TxnCursor<'r> {
         let found = self.raw().go(to).map(Self::lengthen);
         let found = found.map_err(|code| Error::from_code(code, "moving a cursor"))?;
         Ok(found.map(|(_, value)| value))
+    }
+
+    /// Whether the current key's values lie packed in pages: LMDB has none for a single value.
+    fn has_pages(&mut self) -> Result<bool> {
+        Ok(self.dbi.flags.contains(DbiFlags::DUPFIXED) && self.dup_count()? > 1)
     }
 
     fn before(&mut self, key: &[u8]) -> Result<Option<Pair<'r>>> {
@@ -335,12 +342,51 @@ impl<'r> Walk<'r> for TxnCursor<'r> {
         Ok(None)
     }
 
-    fn visit_chunks(&mut self, visit: &mut dyn FnMut(&'r [u8])) -> Result<()> {
-        let mut value = self.first_dup()?;
-        while let Some(bytes) = value {
-            visit(bytes);
-            value = self.next_dup()?;
+    fn dup_page(&mut self) -> Result<Option<&'r [u8]>> {
+        let Some((key, value)) = self.current()? else { return Ok(None) };
+        if !self.has_pages()? {
+            return Ok(Some(value));
         }
-        self.first_dup().map(|_| ())
+        // Where a move has met the end of the values, LMDB's cursor must be placed anew; until then it gives nothing.
+        match self.go_in_key(Move::Page)? {
+            Some(page) if !page.is_empty() => Ok(Some(page)),
+            _ => {
+                let placed = self.raw().seek_pair(key, value).map(Self::lengthen);
+                self.arrive(placed, At::Nowhere)?;
+                self.go_in_key(Move::Page)
+            }
+        }
+    }
+
+    fn next_dup_page(&mut self) -> Result<Option<&'r [u8]>> {
+        if !self.has_pages()? {
+            return self.next_dup();
+        }
+        // LMDB goes on from the last value of a page only.
+        self.dup_page()?;
+        self.go_in_key(Move::NextPage)
+    }
+
+    fn prev_dup_page(&mut self) -> Result<Option<&'r [u8]>> {
+        if !self.has_pages()? {
+            return self.prev_dup();
+        }
+        self.dup_page()?;
+        self.go_in_key(Move::PrevPage)
+    }
+
+    fn visit_on(
+        &mut self,
+        back: bool,
+        end: Bound<&[u8]>,
+        visit: &mut dyn FnMut(&'r [u8], &'r [u8]) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let order = self.dbi.flags.key_order();
+        while let Some((key, value)) = if back { self.prev()? } else { self.next()? } {
+            if is_beyond(key, end, back, order) || visit(key, value).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }

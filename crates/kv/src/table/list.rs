@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use super::Table;
 use super::range::Entries;
 use crate::codec::{Buffer, Codec};
-use crate::error::Result;
-use crate::read::{Cursor, KeyRange, Pairs, Read};
+use crate::dbi::Dbi;
+use crate::error::{Error, Result};
+use crate::read::{Cursor, Intersection, KeyRange, Pairs, Read};
 
 /// The values of one key, in order, decoded one by one.
 #[derive(Debug)]
@@ -82,7 +83,7 @@ impl<K: Codec, V: Codec> Table<K, V> {
     }
 
     /// Calls `visit` with the values of a key, as bytes: where all have one size, with many at a time, packed as they
-    /// lie in the file.
+    /// lie in the file. ([`Cursor::visit_chunks_back`] goes from the last to the first.)
     ///
     /// # Errors
     ///
@@ -147,6 +148,106 @@ impl<K: Codec, V: Codec> Table<K, V> {
         values: impl Into<KeyRange<V::In<'v>>>,
     ) -> Result<u64> {
         self.list_range(read, keys, values)?.raw().count_rest()
+    }
+}
+
+/// One list of a table: a key, for [`SharedItems::of`].
+#[derive(Clone, Debug)]
+pub struct ListKey<'t, V> {
+    dbi: Dbi,
+    key: Buffer,
+    values: &'t V,
+}
+
+/// The values that several lists share, in order, decoded one by one.
+///
+/// ```
+/// # use factum_kv::codec::{Id, Keyword, Str};
+/// # use factum_kv::{Env, SharedItems, Table};
+/// # let dir = tempfile::tempdir().expect("a directory");
+/// # let env = Env::open(dir.path())?;
+/// let words: Table<Str, Id> = env.open_list("words")?; // word -> documents
+/// let years: Table<Id, Id> = env.open_list("years")?; // year -> documents
+/// let mut txn = env.write()?;
+/// words.put_list(&mut txn, "sea", [1, 2, 3, 900])?;
+/// words.put_list(&mut txn, "salt", [2, 3, 7])?;
+/// years.put_list(&mut txn, 1851, [3, 5, 7])?;
+/// txn.commit()?;
+///
+/// let read = env.read()?;
+/// let both: Vec<_> = words.list_intersection(&read, ["sea", "salt"])?.collect::<Result<_, _>>()?;
+/// assert_eq!(both, [2, 3]);
+/// let lists = [words.list_key("sea")?, words.list_key("salt")?, years.list_key(1851)?];
+/// let all: Vec<_> = SharedItems::of(&read, lists)?.collect::<Result<_, _>>()?;
+/// assert_eq!(all, [3]);
+/// # Ok::<(), factum_kv::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct SharedItems<'t, 'r, V> {
+    values: Option<(&'static str, &'t V)>,
+    shared: Intersection<'r>,
+}
+
+impl<K: Codec, V: Codec> Table<K, V> {
+    /// A key's list, to be intersected with lists of this and other tables.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::list`].
+    pub fn list_key(&self, key: K::In<'_>) -> Result<ListKey<'_, V>> {
+        self.require_list("the intersection of lists")?;
+        let mut buffer = Buffer::new();
+        let key = Buffer::from_slice(self.key(key, &mut buffer)?);
+        Ok(ListKey { dbi: self.dbi, key, values: &self.values })
+    }
+
+    /// The values that the lists of these keys share.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::list`].
+    pub fn list_intersection<'t, 'r, 'k>(
+        &'t self,
+        read: &'r impl Read,
+        keys: impl IntoIterator<Item = K::In<'k>>,
+    ) -> Result<SharedItems<'t, 'r, V>> {
+        let lists: Vec<_> = keys.into_iter().map(|key| self.list_key(key)).collect::<Result<_>>()?;
+        SharedItems::of(read, lists)
+    }
+}
+
+impl<'t, 'r, V: Codec> SharedItems<'t, 'r, V> {
+    /// The values that these lists share, which may be of several tables with the same type and order of values.
+    ///
+    /// # Errors
+    ///
+    /// As [`Intersection::of`].
+    pub fn of(read: &'r impl Read, lists: impl IntoIterator<Item = ListKey<'t, V>>) -> Result<Self> {
+        let lists: Vec<_> = lists.into_iter().collect();
+        let values = lists.first().map(|list| (list.dbi.name, list.values));
+        let shared = Intersection::of(read, lists.iter().map(|list| (&list.dbi, &list.key)))?;
+        Ok(Self { values, shared })
+    }
+
+    /// The bytes of the values instead.
+    pub fn raw(self) -> Intersection<'r> {
+        self.shared
+    }
+}
+
+impl<'r, V: Codec> Iterator for SharedItems<'_, 'r, V> {
+    type Item = Result<V::Out<'r>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.shared.next()?;
+        let (name, values) = self.values?;
+        Some(bytes.and_then(|bytes| {
+            values.decode(bytes).map_err(|source| Error::Undecodable {
+                name: name.to_owned(),
+                bytes: bytes.into(),
+                source,
+            })
+        }))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
 use crate::txn::WriteTxn;
 
-pub use list::Items;
+pub use list::{Items, ListKey, SharedItems};
 pub use range::{Entries, TypedKeys};
 pub use spill::{Spilled, SpilledIter};
 
@@ -100,6 +100,11 @@ impl<K: Codec, V: Codec> Table<K, V> {
     #[inline]
     fn decoded_value<'b>(&self, bytes: &'b [u8]) -> Result<V::Out<'b>> {
         self.values.decode(bytes).map_err(|source| self.undecodable(bytes, source))
+    }
+
+    #[inline]
+    fn decoded<'b>(&self, key: &'b [u8], value: &'b [u8]) -> Result<(K::Out<'b>, V::Out<'b>)> {
+        Ok((self.decoded_key(key)?, self.decoded_value(value)?))
     }
 
     #[cold]

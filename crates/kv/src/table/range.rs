@@ -4,12 +4,13 @@
 //! reads as it goes, with shorter ways to do what is often done. Its predicates see decoded items; where the bytes
 //! are enough, the `_raw` forms spare the decoding.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use super::Table;
 use crate::codec::Codec;
 use crate::error::Result;
-use crate::read::{KeyRange, Keys, Pairs, Read, Span};
+use crate::read::{KeyRange, Keys, Pairs, Read, Span, Sum};
 
 /// The pairs of a range, decoded one by one.
 ///
@@ -134,9 +135,35 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
         self.pairs
     }
 
+    /// Calls the visitor with every pair, until it breaks, and returns what it broke with.
     #[inline]
-    fn decode(&self, (key, value): (&'r [u8], &'r [u8])) -> Result<(K::Out<'r>, V::Out<'r>)> {
-        Ok((self.table.decoded_key(key)?, self.table.decoded_value(value)?))
+    fn walk<B>(self, mut visitor: impl FnMut(K::Out<'r>, V::Out<'r>) -> ControlFlow<B>) -> Result<Option<B>> {
+        let Self { table, pairs } = self;
+        let broken = pairs.visit(|key, value| match table.decoded(key, value) {
+            Ok((key, value)) => visitor(key, value).map_break(Ok),
+            Err(error) => ControlFlow::Break(Err(error)),
+        })?;
+        broken.transpose()
+    }
+
+    /// Calls the visitor with every pair.
+    #[inline]
+    fn all(self, mut visitor: impl FnMut(K::Out<'r>, V::Out<'r>)) -> Result<()> {
+        let all = self.walk(|key, value| {
+            visitor(key, value);
+            ControlFlow::<Infallible>::Continue(())
+        });
+        all.map(|_| ())
+    }
+
+    /// Calls the visitor with the bytes of every pair.
+    #[inline]
+    fn all_raw(self, mut visitor: impl FnMut(&'r [u8], &'r [u8])) -> Result<()> {
+        let all = self.pairs.visit(|key, value| {
+            visitor(key, value);
+            ControlFlow::<Infallible>::Continue(())
+        });
+        all.map(|_| ())
     }
 
     /// The first pair that satisfies the predicate.
@@ -147,16 +174,12 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// follow.
     #[doc(alias = "get-some")]
     pub fn find_entry(
-        mut self,
+        self,
         mut predicate: impl FnMut(&K::Out<'r>, &V::Out<'r>) -> bool,
     ) -> Result<Option<(K::Out<'r>, V::Out<'r>)>> {
-        while let Some(pair) = self.pairs.step()? {
-            let (key, value) = self.decode(pair)?;
-            if predicate(&key, &value) {
-                return Ok(Some((key, value)));
-            }
-        }
-        Ok(None)
+        self.walk(|key, value| {
+            if predicate(&key, &value) { ControlFlow::Break((key, value)) } else { ControlFlow::Continue(()) }
+        })
     }
 
     /// The first pair whose bytes satisfy the predicate; no other is decoded.
@@ -165,15 +188,14 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     ///
     /// As [`Entries::find_entry`].
     pub fn find_raw(
-        mut self,
+        self,
         mut predicate: impl FnMut(&'r [u8], &'r [u8]) -> bool,
     ) -> Result<Option<(K::Out<'r>, V::Out<'r>)>> {
-        while let Some((key, value)) = self.pairs.step()? {
-            if predicate(key, value) {
-                return self.decode((key, value)).map(Some);
-            }
-        }
-        Ok(None)
+        let Self { table, pairs } = self;
+        let found = pairs.visit(|key, value| {
+            if predicate(key, value) { ControlFlow::Break((key, value)) } else { ControlFlow::Continue(()) }
+        })?;
+        found.map(|(key, value)| table.decoded(key, value)).transpose()
     }
 
     /// All pairs that satisfy the predicate.
@@ -184,16 +206,15 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     #[doc(alias = "range-filter")]
     #[doc(alias = "list-range-filter")]
     pub fn filter_entries(
-        mut self,
+        self,
         mut predicate: impl FnMut(&K::Out<'r>, &V::Out<'r>) -> bool,
     ) -> Result<Vec<(K::Out<'r>, V::Out<'r>)>> {
         let mut kept = Vec::new();
-        while let Some(pair) = self.pairs.step()? {
-            let (key, value) = self.decode(pair)?;
+        self.all(|key, value| {
             if predicate(&key, &value) {
                 kept.push((key, value));
             }
-        }
+        })?;
         Ok(kept)
     }
 
@@ -203,16 +224,21 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     ///
     /// As [`Entries::find_entry`].
     pub fn filter_raw(
-        mut self,
+        self,
         mut predicate: impl FnMut(&'r [u8], &'r [u8]) -> bool,
     ) -> Result<Vec<(K::Out<'r>, V::Out<'r>)>> {
+        let Self { table, pairs } = self;
         let mut kept = Vec::new();
-        while let Some((key, value)) = self.pairs.step()? {
+        let broken = pairs.visit(|key, value| {
             if predicate(key, value) {
-                kept.push(self.decode((key, value))?);
+                match table.decoded(key, value) {
+                    Ok(pair) => kept.push(pair),
+                    Err(error) => return ControlFlow::Break(error),
+                }
             }
-        }
-        Ok(kept)
+            ControlFlow::Continue(())
+        })?;
+        broken.map_or(Ok(kept), Err)
     }
 
     /// What the function makes of each pair, where it makes something.
@@ -222,12 +248,9 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// As [`Entries::find_entry`].
     #[doc(alias = "range-keep")]
     #[doc(alias = "list-range-keep")]
-    pub fn keep<T>(mut self, mut f: impl FnMut(K::Out<'r>, V::Out<'r>) -> Option<T>) -> Result<Vec<T>> {
+    pub fn keep<T>(self, mut f: impl FnMut(K::Out<'r>, V::Out<'r>) -> Option<T>) -> Result<Vec<T>> {
         let mut kept = Vec::new();
-        while let Some(pair) = self.pairs.step()? {
-            let (key, value) = self.decode(pair)?;
-            kept.extend(f(key, value));
-        }
+        self.all(|key, value| kept.extend(f(key, value)))?;
         Ok(kept)
     }
 
@@ -236,11 +259,9 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// # Errors
     ///
     /// [`Error::Pages`](crate::Error::Pages).
-    pub fn keep_raw<T>(mut self, mut f: impl FnMut(&'r [u8], &'r [u8]) -> Option<T>) -> Result<Vec<T>> {
+    pub fn keep_raw<T>(self, mut f: impl FnMut(&'r [u8], &'r [u8]) -> Option<T>) -> Result<Vec<T>> {
         let mut kept = Vec::new();
-        while let Some((key, value)) = self.pairs.step()? {
-            kept.extend(f(key, value));
-        }
+        self.all_raw(|key, value| kept.extend(f(key, value)))?;
         Ok(kept)
     }
 
@@ -249,13 +270,8 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// # Errors
     ///
     /// [`Error::Pages`](crate::Error::Pages).
-    pub fn some_raw<T>(mut self, mut f: impl FnMut(&'r [u8], &'r [u8]) -> Option<T>) -> Result<Option<T>> {
-        while let Some((key, value)) = self.pairs.step()? {
-            if let Some(made) = f(key, value) {
-                return Ok(Some(made));
-            }
-        }
-        Ok(None)
+    pub fn some_raw<T>(self, mut f: impl FnMut(&'r [u8], &'r [u8]) -> Option<T>) -> Result<Option<T>> {
+        self.pairs.visit(|key, value| f(key, value).map_or(ControlFlow::Continue(()), ControlFlow::Break))
     }
 
     /// How many pairs have bytes that satisfy the predicate; nothing is decoded.
@@ -263,11 +279,9 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// # Errors
     ///
     /// [`Error::Pages`](crate::Error::Pages).
-    pub fn count_raw(mut self, mut predicate: impl FnMut(&'r [u8], &'r [u8]) -> bool) -> Result<u64> {
+    pub fn count_raw(self, mut predicate: impl FnMut(&'r [u8], &'r [u8]) -> bool) -> Result<u64> {
         let mut count = 0;
-        while let Some((key, value)) = self.pairs.step()? {
-            count += u64::from(predicate(key, value));
-        }
+        self.all_raw(|key, value| count += u64::from(predicate(key, value)))?;
         Ok(count)
     }
 
@@ -278,14 +292,8 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// As [`Entries::find_entry`].
     #[doc(alias = "range-some")]
     #[doc(alias = "list-range-some")]
-    pub fn some<T>(mut self, mut f: impl FnMut(K::Out<'r>, V::Out<'r>) -> Option<T>) -> Result<Option<T>> {
-        while let Some(pair) = self.pairs.step()? {
-            let (key, value) = self.decode(pair)?;
-            if let Some(made) = f(key, value) {
-                return Ok(Some(made));
-            }
-        }
-        Ok(None)
+    pub fn some<T>(self, mut f: impl FnMut(K::Out<'r>, V::Out<'r>) -> Option<T>) -> Result<Option<T>> {
+        self.walk(|key, value| f(key, value).map_or(ControlFlow::Continue(()), ControlFlow::Break))
     }
 
     /// How many pairs satisfy the predicate.
@@ -295,15 +303,9 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// As [`Entries::find_entry`].
     #[doc(alias = "range-filter-count")]
     #[doc(alias = "list-range-filter-count")]
-    pub fn count_entries(
-        mut self,
-        mut predicate: impl FnMut(&K::Out<'r>, &V::Out<'r>) -> bool,
-    ) -> Result<u64> {
+    pub fn count_entries(self, mut predicate: impl FnMut(&K::Out<'r>, &V::Out<'r>) -> bool) -> Result<u64> {
         let mut count = 0;
-        while let Some(pair) = self.pairs.step()? {
-            let (key, value) = self.decode(pair)?;
-            count += u64::from(predicate(&key, &value));
-        }
+        self.all(|key, value| count += u64::from(predicate(&key, &value)))?;
         Ok(count)
     }
 
@@ -314,14 +316,8 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// As [`Entries::find_entry`].
     #[doc(alias = "visit-kv")]
     #[doc(alias = "visit-list-range")]
-    pub fn visit(mut self, mut visitor: impl FnMut(K::Out<'r>, V::Out<'r>) -> ControlFlow<()>) -> Result<()> {
-        while let Some(pair) = self.pairs.step()? {
-            let (key, value) = self.decode(pair)?;
-            if visitor(key, value).is_break() {
-                break;
-            }
-        }
-        Ok(())
+    pub fn visit(self, visitor: impl FnMut(K::Out<'r>, V::Out<'r>) -> ControlFlow<()>) -> Result<()> {
+        self.walk(visitor).map(|_| ())
     }
 
     /// Calls the visitor with the bytes of every pair, until it breaks.
@@ -329,13 +325,8 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// # Errors
     ///
     /// [`Error::Pages`](crate::Error::Pages).
-    pub fn visit_raw(mut self, mut visitor: impl FnMut(&'r [u8], &'r [u8]) -> ControlFlow<()>) -> Result<()> {
-        while let Some((key, value)) = self.pairs.step()? {
-            if visitor(key, value).is_break() {
-                break;
-            }
-        }
-        Ok(())
+    pub fn visit_raw(self, visitor: impl FnMut(&'r [u8], &'r [u8]) -> ControlFlow<()>) -> Result<()> {
+        self.pairs.visit(visitor).map(|_| ())
     }
 }
 
@@ -344,8 +335,25 @@ impl<'r, K: Codec, V: Codec> Iterator for Entries<'_, 'r, K, V> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let pair = self.pairs.step().transpose()?;
-        Some(pair.and_then(|pair| self.decode(pair)))
+        match self.pairs.step() {
+            Ok(Some((key, value))) => Some(self.table.decoded(key, value)),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    #[inline]
+    fn fold<A, F: FnMut(A, Self::Item) -> A>(self, init: A, mut f: F) -> A {
+        let Self { table, pairs } = self;
+        let mut sum = Sum(Some(init));
+        let result = pairs.visit(|key, value| {
+            sum.add(|sum| f(sum, table.decoded(key, value)));
+            ControlFlow::<Infallible>::Continue(())
+        });
+        if let Err(error) = result {
+            sum.add(|sum| f(sum, Err(error)));
+        }
+        sum.total()
     }
 }
 

@@ -105,6 +105,32 @@ impl WriteCursor<'_, '_> {
         prev_dup() -> &[u8];
         /// Moves to the first value of the current key that is `value` or greater.
         seek_dup_in_key(value) -> &[u8];
+        /// The values of the current key that lie in the page of the current value, packed, as
+        /// [`Cursor::dup_page`](crate::Cursor::dup_page) gives them; moves onto the last of them.
+        dup_page() -> &[u8];
+        /// As [`WriteCursor::dup_page`], of the next page of the key's values.
+        next_dup_page() -> &[u8];
+        /// As [`WriteCursor::dup_page`], of the previous page of the key's values.
+        prev_dup_page() -> &[u8];
+    }
+
+    /// Calls `visit` with all values of the current key as [`Cursor::visit_chunks`](crate::Cursor::visit_chunks) does;
+    /// afterwards the cursor is on the key's first value.
+    ///
+    /// # Errors
+    ///
+    /// As the other moves.
+    pub fn visit_chunks(&mut self, mut visit: impl FnMut(&[u8])) -> Result<()> {
+        Walk::visit_chunks(&mut self.cursor, false, &mut |values| visit(values))
+    }
+
+    /// As [`WriteCursor::visit_chunks`], from the last page to the first; the values of a page ascend.
+    ///
+    /// # Errors
+    ///
+    /// As the other moves.
+    pub fn visit_chunks_back(&mut self, mut visit: impl FnMut(&[u8])) -> Result<()> {
+        Walk::visit_chunks(&mut self.cursor, true, &mut |values| visit(values))
     }
 
     /// Moves to exactly this pair; if it is not there, as [`WriteCursor::seek_dup`].

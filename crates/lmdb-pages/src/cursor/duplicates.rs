@@ -182,6 +182,64 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
         duplicates_of(self.node()?, page)?.count(page)
     }
 
+    /// The values of the current key that lie in the page of the current value, packed, without a copy; the cursor
+    /// then stands on the last of them. In tables without [`DUP_FIXED`](crate::TableFlags::DUP_FIXED), the current value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupted`] on a damaged page.
+    #[doc(alias = "MDB_GET_MULTIPLE")]
+    pub fn dup_page(&mut self) -> Result<Option<&'s [u8]>> {
+        if !self.stand_on_dup()? {
+            return self.current_value();
+        }
+        self.take_dup_page()
+    }
+
+    /// As [`dup_page`](Self::dup_page), of the next page of the key's values; nothing, and stays, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupted`] on a damaged page.
+    #[doc(alias = "MDB_NEXT_MULTIPLE")]
+    pub fn next_dup_page(&mut self) -> Result<Option<&'s [u8]>> {
+        if !self.stand_on_dup()? {
+            return Ok(None);
+        }
+        if self.dups.leaf.is_packed() {
+            self.dups.leaf.index = self.dups.leaf.count - 1;
+        }
+        if self.next_dup()?.is_none() { Ok(None) } else { self.take_dup_page() }
+    }
+
+    /// As [`dup_page`](Self::dup_page), of the previous page of the key's values; nothing, and stays, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupted`] on a damaged page.
+    #[doc(alias = "MDB_PREV_MULTIPLE")]
+    pub fn prev_dup_page(&mut self) -> Result<Option<&'s [u8]>> {
+        if !self.stand_on_dup()? {
+            return Ok(None);
+        }
+        if self.dups.leaf.is_packed() {
+            self.dups.leaf.index = 0;
+        }
+        if self.prev_dup()?.is_none() { Ok(None) } else { self.take_dup_page() }
+    }
+
+    /// The packed values of the page that `dups` is in, onto the last of which it moves, or the one value.
+    fn take_dup_page(&mut self) -> Result<Option<&'s [u8]>> {
+        let leaf = &mut self.dups.leaf;
+        match leaf.packed(0) {
+            Some(packed) => {
+                leaf.index = leaf.count - 1;
+                Ok(Some(packed))
+            }
+            None => leaf.key(leaf.index).map(Some),
+        }
+    }
+
     /// All values of the current key in order, as they lie in the file: each chunk is one or more whole values. In
     /// tables of [`DUP_FIXED`](crate::TableFlags::DUP_FIXED) a chunk is all values of a page, without a copy; in
     /// other tables it is one value. Afterwards the cursor stands on the key's first value.
@@ -190,17 +248,35 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
     ///
     /// [`Error::Corrupted`] on a damaged page; then also from the iterator.
     pub fn dup_chunks(&mut self) -> Result<DupChunks<'_, 's, K, D>> {
+        self.chunks(false)
+    }
+
+    /// As [`dup_chunks`](Self::dup_chunks), from the last chunk to the first; the values inside a chunk ascend.
+    ///
+    /// # Errors
+    ///
+    /// As [`dup_chunks`](Self::dup_chunks).
+    pub fn dup_chunks_back(&mut self) -> Result<DupChunks<'_, 's, K, D>> {
+        self.chunks(true)
+    }
+
+    fn chunks(&mut self, back: bool) -> Result<DupChunks<'_, 's, K, D>> {
         let next = if self.place != Place::On {
             None
         } else if self.dup_place == DupPlace::Single {
             Some(self.single_value(self.node()?)?)
         } else {
             self.open_dups(self.node()?)?;
-            self.enter_first_dup()?;
+            if back {
+                self.enter_last_dup()?
+            } else {
+                self.enter_first_dup()?
+            };
             self.dup_place = DupPlace::Unopened;
-            Some(self.dups.leaf.packed(0).map_or_else(|| self.dups.leaf.key(0), Ok)?)
+            let leaf = &self.dups.leaf;
+            Some(leaf.packed(0).map_or_else(|| leaf.key(leaf.index), Ok)?)
         };
-        Ok(DupChunks { cursor: self, next })
+        Ok(DupChunks { cursor: self, next, back })
     }
 
     pub(super) fn current_value(&mut self) -> Result<Option<&'s [u8]>> {
@@ -297,6 +373,7 @@ impl Duplicates<'_> {
 pub struct DupChunks<'c, 's, K: Order, D: Order> {
     cursor: &'c mut Cursor<'s, K, D>,
     next: Option<&'s [u8]>,
+    back: bool,
 }
 
 impl<'s, K: Order, D: Order> DupChunks<'_, 's, K, D> {
@@ -305,7 +382,14 @@ impl<'s, K: Order, D: Order> DupChunks<'_, 's, K, D> {
             return Ok(None);
         }
         let dups = &mut self.cursor.dups;
-        if dups.leaf.packed(0).is_none() && dups.leaf.index + 1 < dups.leaf.count {
+        let packed = dups.leaf.is_packed();
+        if self.back {
+            if !packed && dups.leaf.index > 0 {
+                dups.leaf.index -= 1;
+            } else if !dups.previous_leaf::<D>()? {
+                return Ok(None);
+            }
+        } else if !packed && dups.leaf.index + 1 < dups.leaf.count {
             dups.leaf.index += 1;
         } else if !dups.next_leaf::<D>()? {
             return Ok(None);

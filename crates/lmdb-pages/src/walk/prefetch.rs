@@ -1,7 +1,7 @@
 //! Asking for a page's cache lines before they are needed. On large tables most of the time of a search or scan is
 //! spent waiting for memory; what is asked for at once arrives at once.
 
-use crate::format::{P_LEAF2, u16_at};
+use crate::format::{P_LEAF2, PAGE_HEADER, u16_at};
 use crate::map::prefetch;
 
 /// Bytes of a cache line.
@@ -30,8 +30,8 @@ pub(super) fn prefetch_for_search(bytes: &[u8]) {
     }
 }
 
-/// Fetches the used part of a page of nodes, whose header is presumably in the cache already. Packed items are left to
-/// the processor, which sees by itself that they are read in a row.
+/// Fetches the used part of a page, whose header is presumably in the cache already. (Also packed items: the processor
+/// sees by itself that they are read in a row, but it does not look beyond a page.)
 #[inline(always)]
 pub(super) fn prefetch_contents(bytes: &[u8]) {
     let (Some(flags), Some(lower), Some(upper)) = (u16_at(bytes, 10), u16_at(bytes, 12), u16_at(bytes, 14))
@@ -39,6 +39,11 @@ pub(super) fn prefetch_contents(bytes: &[u8]) {
         return;
     };
     if flags & P_LEAF2 != 0 {
+        let width = usize::from(u16_at(bytes, 8).unwrap_or(0));
+        let items = (lower as usize).saturating_sub(PAGE_HEADER) / 2;
+        for line in (0..(PAGE_HEADER + items * width).min(bytes.len())).step_by(LINE) {
+            prefetch(bytes, line);
+        }
         return;
     }
     let offsets = (0..(lower as usize).min(bytes.len())).step_by(LINE);

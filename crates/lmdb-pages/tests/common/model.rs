@@ -234,6 +234,21 @@ impl NaiveCursor {
         here.flat_map(|index| self.pairs[index].1.clone()).collect()
     }
 
+    /// What repeated `next` or `prev` give, until a key lies beyond the end or there are `count`.
+    pub fn visit(&mut self, back: bool, end: std::ops::Bound<&[u8]>, count: usize) -> Vec<Pair> {
+        use std::ops::{Bound, RangeBounds};
+        let end = end.map(|key| self.model.key(key));
+        let inside = if back { (end, Bound::Unbounded) } else { (Bound::Unbounded, end) };
+        let mut visited = Vec::new();
+        while visited.len() < count
+            && let Some(pair) = if back { self.prev() } else { self.next() }
+            && inside.contains(&self.model.key(&pair.0))
+        {
+            visited.push(pair);
+        }
+        visited
+    }
+
     pub fn count(&self, low: std::ops::Bound<&[u8]>, high: std::ops::Bound<&[u8]>) -> (u64, u64) {
         use std::ops::RangeBounds;
         let sorted = |bound: std::ops::Bound<&[u8]>| bound.map(|key| self.model.key(key));
