@@ -1,18 +1,21 @@
 //! The engine against the naive evaluator on random databases and queries: in memory, on disk, with changes on top, and with single
 //! optimisations switched off; each query is asked again and with other inputs, so that kept plans are held against it, too.
-//! `FACTUM_CASES` sets the number of cases, `FACTUM_SEED` the first seed. Larger graphs are in [`cycles`].
+//! `FACTUM_CASES` sets the number of cases, `FACTUM_SEED` the first seed. Larger graphs are in [`cycles`], everything else that can be
+//! asked in [`wide`].
 
 mod cycles;
+mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use edn::{Symbol, Value};
 use factum::{Connection, Db, Options, QueryOptions};
 use query::ast::{Query, Rules};
 use query::plan::Switches;
 use tests::naive::generate::{Generator, Question, RULES, SCHEMA};
-use tests::naive::{Env, Fact, rows};
+use tests::naive::{Database, Env, Fact, World, rows};
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -80,7 +83,7 @@ fn streamed(db: &Db, question: &Question, inputs: Vec<factum::Input>) -> Vec<Vec
 #[test]
 fn engine_agrees_with_the_naive_evaluator() {
     let rules_value = edn::read(RULES).expect("EDN");
-    let rules = Rules::from_value(&rules_value).expect("rules");
+    let rules = Arc::new(Rules::from_value(&rules_value).expect("rules"));
     let first = setting("FACTUM_SEED", 0);
     let (mut answers, mut reused) = (0, 0);
     for seed in first..first + setting("FACTUM_CASES", 60) {
@@ -104,7 +107,8 @@ fn engine_agrees_with_the_naive_evaluator() {
                     let expected = known.entry((facts.len(), *number)).or_insert_with(|| {
                         let given = question.input.zip(*number);
                         let env = given.map(|(name, number)| (Symbol::from(name), Value::Int(number)));
-                        rows(&query, facts, &rules, Env::from_iter(env))
+                        let database = Database { facts: facts.to_vec(), ..Database::default() };
+                        rows(&query, &World::of(database, Arc::clone(&rules)), vec![Env::from_iter(env)])
                             .unwrap_or_else(|error| panic!("{text}: {error:?}"))
                     });
                     answers += expected.len();

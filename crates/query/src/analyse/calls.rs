@@ -37,7 +37,7 @@ impl Analyser<'_> {
             let takes_source = function.takes_source() && index == 0;
             args.push(match argument {
                 Argument::Source(source) if takes_source => {
-                    Arg::Source(self.database(source, &function, call.span)?)
+                    Arg::Source(self.database(scope, source, &function, call.span)?)
                 }
                 Argument::Source(source) => {
                     let (source_name, name) = (source.name.clone(), function.name().clone());
@@ -84,8 +84,15 @@ impl Analyser<'_> {
         }
     }
 
-    fn database(&self, source: &ast::SourceName, function: &Function, span: Span) -> Result<SourceId> {
-        match self.inputs.source(&source.name) {
+    fn database(
+        &self,
+        scope: &Scope,
+        source: &ast::SourceName,
+        function: &Function,
+        span: Span,
+    ) -> Result<SourceId> {
+        let id = self.named_source(scope, source);
+        match id.map(|id| (id, &self.inputs.sources[usize::from(id.0)])) {
             Some((id, Source::Db(_))) => Ok(id),
             _ => Err(AnalyseError::NeedsDatabase { name: function.name().clone(), span }),
         }

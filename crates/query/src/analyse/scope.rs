@@ -18,8 +18,10 @@ use crate::logical::{SourceId, VarId, VarTable};
 pub(super) struct Scope {
     pub table: VarTable,
     frame: Frame,
-    /// What `$` means here; `None` where nothing says otherwise.
+    /// What clauses without a source are about; `None` where nothing says otherwise.
     pub default_source: Option<SourceId>,
+    /// What `$` means where it is written: that of the query, in rules the source of their call.
+    pub dollar: Option<SourceId>,
 }
 
 #[derive(Clone, Default)]
@@ -32,7 +34,12 @@ struct Frame {
 impl Scope {
     /// A scope that sees these constants.
     pub fn new(given: HashMap<Symbol, Given>, default_source: Option<SourceId>) -> Self {
-        Self { table: VarTable::default(), frame: Frame { given, ..Frame::default() }, default_source }
+        Self {
+            table: VarTable::default(),
+            frame: Frame { given, ..Frame::default() },
+            default_source,
+            dollar: default_source,
+        }
     }
 
     /// A new variable.

@@ -42,13 +42,19 @@ impl Analyser<'_> {
     /// The source of this name, or the default one; where there is none, one without facts.
     pub(super) fn source_or_default(&mut self, scope: &Scope, name: Option<&ast::SourceName>) -> SourceId {
         let known = match name {
-            Some(name) => self.inputs.source_names.get(&name.name).copied(),
+            Some(name) => self.named_source(scope, name),
             None => scope.default_source,
         };
         match known.or(self.empty_source) {
             Some(source) => source,
             None => *self.empty_source.insert(self.inputs.empty_source()),
         }
+    }
+
+    /// The source of this name.
+    pub(super) fn named_source(&self, scope: &Scope, name: &ast::SourceName) -> Option<SourceId> {
+        let own = scope.dollar.filter(|_| name.name.as_str() == "$");
+        own.or_else(|| self.inputs.source_names.get(&name.name).copied())
     }
 
     fn tuple_pattern(

@@ -6,8 +6,12 @@ use storage::{AttrId, Db, EntityId};
 use super::{Args, FunctionError, Result};
 
 /// The entity that an argument names: by id, ident or lookup ref.
+/// Integers that no entity has for an id may be the result of a computation, or of a plan that tries values out.
 fn entity(db: &Db, args: &Args<'_>, position: usize) -> Result<Option<EntityId>> {
-    Ok(db.entid(&args[position])?)
+    match &args[position] {
+        Value::Int(..0) | Value::BigInt(_) => Ok(None),
+        name => Ok(db.entid(name)?),
+    }
 }
 
 fn attribute(db: &Db, name: &Keyword) -> Option<AttrId> {
