@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use edn::{Keyword, Symbol, Value};
+use query::build::IntoList;
 use query::{FunctionError, QueryFunction};
 use storage::EntityId;
 
@@ -56,33 +57,15 @@ macro_rules! inputs {
     };
 }
 
-/// A list of inputs: [`inputs!`](crate::inputs), an array or vector of one type, or a tuple.
+/// A list of inputs: [`inputs!`](crate::inputs), an array, slice or vector of one type, or a tuple; a text alone is one input.
 pub trait IntoInputs {
     /// The inputs in the order of `:in`.
     fn into_inputs(self) -> Vec<Input>;
 }
 
-impl IntoInputs for () {
+impl<L: IntoList<Input>> IntoInputs for L {
     fn into_inputs(self) -> Vec<Input> {
-        Vec::new()
-    }
-}
-
-impl<T: Into<Input>> IntoInputs for Vec<T> {
-    fn into_inputs(self) -> Vec<Input> {
-        self.into_iter().map(Into::into).collect()
-    }
-}
-
-impl<T: Into<Input>, const N: usize> IntoInputs for [T; N] {
-    fn into_inputs(self) -> Vec<Input> {
-        self.into_iter().map(Into::into).collect()
-    }
-}
-
-impl<T: Into<Input> + Clone> IntoInputs for &[T] {
-    fn into_inputs(self) -> Vec<Input> {
-        self.iter().cloned().map(Into::into).collect()
+        self.into_list()
     }
 }
 
@@ -188,13 +171,6 @@ macro_rules! tuples {
                 #[allow(non_snake_case, reason = "one binding per type parameter")]
                 let ($($name,)+) = self;
                 Value::Vector(vec![$($name.to_value()),+])
-            }
-        }
-        impl<$($name: Into<Input>),+> IntoInputs for ($($name,)+) {
-            fn into_inputs(self) -> Vec<Input> {
-                #[allow(non_snake_case, reason = "one binding per type parameter")]
-                let ($($name,)+) = self;
-                vec![$($name.into()),+]
             }
         }
     };

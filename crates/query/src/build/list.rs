@@ -1,6 +1,6 @@
 //! [`IntoList`]: one thing, an array, a vector or a tuple of things that convert.
 
-/// What is taken where several `T` may stand: one, an array, a vector, or a tuple of different types.
+/// What is taken where several `T` may stand: one, an array, a slice, a vector, or a tuple of different types.
 pub trait IntoList<T> {
     /// In order.
     fn into_list(self) -> Vec<T>;
@@ -15,6 +15,12 @@ impl<T, A: Into<T>, const N: usize> IntoList<T> for [A; N] {
 impl<T, A: Into<T>> IntoList<T> for Vec<A> {
     fn into_list(self) -> Vec<T> {
         self.into_iter().map(Into::into).collect()
+    }
+}
+
+impl<T, A: Into<T> + Clone> IntoList<T> for &[A] {
+    fn into_list(self) -> Vec<T> {
+        self.iter().cloned().map(Into::into).collect()
     }
 }
 
