@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
         Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprint!("{}", error::paint(&error.render(), io::stderr().is_terminal()));
-            ExitCode::FAILURE
+            if interrupt::happened() { interrupt::INTERRUPTED.into() } else { ExitCode::FAILURE }
         }
     }
 }

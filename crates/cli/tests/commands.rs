@@ -134,9 +134,22 @@ fn stat_check_and_explain() {
     assert_eq!(stat.as_map().expect("a map")[&edn::Value::keyword("datoms")], 7.into());
     assert!(case.ok("stat db --format table").contains("facts              7\n"));
     assert!(case.ok("check db").starts_with("ok: 7 facts, both indexes agree"));
-    assert!(!case.ok(&format!("explain db '{AGES}'")).is_empty());
-    assert!(!case.ok(&format!("explain db '{AGES}' --analyze")).is_empty());
+    for (flags, stages) in [("", "parse analyse plan"), ("--analyze", "parse analyse plan execute shape")] {
+        let shown = case.ok(&format!("explain db '{AGES}' {flags}"));
+        let last = shown.lines().last().expect("the stages");
+        let names: Vec<&str> = last.split(" · ").filter_map(|stage| stage.split(' ').next()).collect();
+        assert_eq!(names.join(" "), stages, "{shown}");
+        for format in ["table", "edn", "json"] {
+            let shown = case.ok(&format!("explain db '{AGES}' {flags} --format {format}"));
+            assert!(shown.ends_with('\n') && !shown.ends_with("\n\n"), "{shown:?}");
+        }
+    }
     edn::read(&case.ok(&format!("explain db '{AGES}' --format edn"))).expect("readable");
+    let form = format!("(explain {{:run? true}} '{AGES} (db (get-conn \"db\")))");
+    let form = case.run_with("exec", &form);
+    let stages = edn::read(&form.out).expect("readable");
+    let stages = &stages.as_map().expect("a map")[&edn::Value::keyword("stages")];
+    assert_eq!(stages.as_map().expect("a map").len(), 5, "{form:?}");
 }
 
 #[test]
@@ -201,4 +214,91 @@ fn help_shows_examples() {
     let help = Case::new().ok("--help");
     assert!(help.contains("Examples:") && help.contains("factum repl"), "{help}");
     assert_eq!(Case::new().run("nosuch").code, Some(2));
+}
+
+/// Ctrl-C, as a terminal sends it, while a query runs that would take hours.
+#[cfg(target_os = "linux")]
+mod ctrl_c {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::common::Case;
+
+    const HOURS: &str =
+        "[:find ?a ?b :where [?a :n ?x] [?b :n ?y] [?c :n ?z] [?d :n ?w] [(* ?x ?y) ?p] [(< ?p ?z ?w -1)]]";
+
+    fn numbers() -> Case {
+        let case = Case::new();
+        let facts: String = (1..=2000).map(|n| format!("{{:n {n}}}")).collect();
+        case.run_with("transact db -", &format!("[{facts}]"));
+        case
+    }
+
+    fn start(case: &Case, args: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_factum"))
+            .args(args)
+            .current_dir(case.path("."))
+            .env("FACTUM_HISTORY", case.path("history"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts")
+    }
+
+    /// Sends the signal once the query has used the processor for a while, so that it surely runs.
+    fn interrupt(child: &Child, ticks_before: u64) -> u64 {
+        let start = Instant::now();
+        let mut ticks = 0;
+        while ticks < ticks_before + 20 {
+            assert!(start.elapsed() < Duration::from_secs(60), "the query should run");
+            std::thread::sleep(Duration::from_millis(20));
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("the process");
+            let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+            ticks = fields[11].parse().expect("a number");
+        }
+        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        ticks
+    }
+
+    #[test]
+    fn ends_a_single_query_with_its_exit_code() {
+        let case = numbers();
+        let child = start(&case, &["query", "db", HOURS]);
+        interrupt(&child, 0);
+        let output = child.wait_with_output().expect("the program ends");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{error}");
+        assert!(error.contains("error[:query/cancelled]: the query was cancelled"), "{error}");
+        assert!(output.stdout.is_empty());
+        assert_eq!(case.ok("query db '[:find (count ?e) . :where [?e :n]]'"), "2000\n");
+    }
+
+    #[test]
+    fn ends_a_query_of_the_shell_and_not_the_shell() {
+        let case = numbers();
+        let mut child = start(&case, &["repl", "db"]);
+        let mut input = child.stdin.take().expect("a pipe");
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut ticks = 0;
+        for long in
+            [HOURS.to_owned(), format!("(q '{HOURS} db)"), format!("(explain {{:run? true}} '{HOURS} db)")]
+        {
+            writeln!(input, "{long}").expect("a running shell");
+            ticks = interrupt(&child, ticks);
+            writeln!(input, "(+ 40 2)").expect("a running shell");
+            let mut line = String::new();
+            while line.trim() != "42" {
+                line.clear();
+                assert!(output.read_line(&mut line).expect("text") > 0, "the shell should go on");
+            }
+        }
+        drop(input);
+        let mut errors = String::new();
+        child.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("text");
+        assert_eq!(child.wait().expect("the shell ends").code(), Some(0), "{errors}");
+        assert_eq!(errors.matches("the query was cancelled").count(), 3, "{errors}");
+    }
 }

@@ -1,7 +1,10 @@
 //! Calls that belong to no one database: queries over several, functions by name.
 
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
 use edn::{Symbol, Value};
-use query::FunctionError;
+use query::{ExplainOptions, FunctionError, Query, QueryOptions};
 
 use crate::inputs::IntoInputs;
 use crate::text::AsQuery;
@@ -24,17 +27,44 @@ use crate::{Explanation, QueryResult, Result};
 /// # Ok::<(), factum::Error>(())
 /// ```
 pub fn query(query: impl AsQuery, inputs: impl IntoInputs) -> Result<QueryResult> {
+    query_under(query, inputs, &QueryOptions::default())
+}
+
+/// [`query`] under limits, with functions, and whatever else [`QueryOptions`] say; those of the databases are not looked at.
+pub fn query_under(
+    query: impl AsQuery,
+    inputs: impl IntoInputs,
+    options: &QueryOptions,
+) -> Result<QueryResult> {
     let query = query.as_query()?;
     let inputs: Vec<query::Input> = inputs.into_inputs().into_iter().map(|input| input.0).collect();
-    Ok(QueryResult(query::query(&query, &inputs, &query::QueryOptions::default())?))
+    Ok(QueryResult(query::query(&query, &inputs, options)?))
 }
 
 /// How such a query would be answered; with `run`, also how that went.
 pub fn explain(query: impl AsQuery, inputs: impl IntoInputs, run: bool) -> Result<Explanation> {
-    let query = query.as_query()?;
+    let (query, parsed_in) = parse_timed(&query)?;
+    explain_under(&query, inputs, &QueryOptions::default(), ExplainOptions { run, parsed_in })
+}
+
+/// [`explain`] of a query that was parsed before, under limits and with functions.
+pub fn explain_under(
+    query: &Query,
+    inputs: impl IntoInputs,
+    options: &QueryOptions,
+    what: ExplainOptions,
+) -> Result<Explanation> {
     let inputs: Vec<query::Input> = inputs.into_inputs().into_iter().map(|input| input.0).collect();
-    let options = query::ExplainOptions::default().run(run);
-    Ok(query::explain(&query, &inputs, &query::QueryOptions::default(), options)?)
+    Ok(query::explain(query, &inputs, options, what)?)
+}
+
+/// A query, and how long it took to make it of text or of forms, if it had to be made.
+pub(crate) fn parse_timed(query: &impl AsQuery) -> Result<(Cow<'_, Query>, Option<Duration>)> {
+    let start = Instant::now();
+    let query = query.as_query()?;
+    let took = start.elapsed();
+    let parsed_in = matches!(query, Cow::Owned(_)).then_some(took);
+    Ok((query, parsed_in))
 }
 
 /// Whether a built-in function of the query language has this name.

@@ -1,10 +1,9 @@
 //! [`Db`]: a database as a value.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use edn::{Keyword, Value};
 use query::pull::{PullOptions, Puller};
@@ -13,6 +12,7 @@ use serde::de::DeserializeOwned;
 use storage::transact::{TxFunctions, TxReport as StorageReport, transact};
 use storage::{Datom, Datoms, EntityId, Index, Schema};
 
+use crate::call::parse_timed;
 use crate::inputs::IntoInputs;
 use crate::stream::RowForm;
 use crate::text::{AsPattern, AsQuery, EntityRef, TxInput};
@@ -217,12 +217,8 @@ impl Db {
 
     /// How a query would be answered; with `run`, also how that went.
     pub fn explain(&self, query: impl AsQuery, inputs: impl IntoInputs, run: bool) -> Result<Explanation> {
-        let start = Instant::now();
-        let query = query.as_query()?;
-        let mut options = query::ExplainOptions::default().run(run);
-        if let Cow::Owned(_) = query {
-            options = options.parsed_in(start.elapsed());
-        }
+        let (query, parsed_in) = parse_timed(&query)?;
+        let options = query::ExplainOptions { run, parsed_in };
         let inputs = self.all_inputs(&query, inputs);
         Ok(query::explain(&query, &inputs, &self.runtime.query, options)?)
     }

@@ -183,7 +183,7 @@ pub mod prelude {
     };
 }
 
-pub use call::{call_function, explain, function_names, is_function, query};
+pub use call::{call_function, explain, explain_under, function_names, is_function, query, query_under};
 pub use connection::Connection;
 pub use db::Db;
 pub use error::{Error, Result};
@@ -208,8 +208,8 @@ pub use query::build;
 pub use query::exec::CancelToken;
 pub use query::pull::{PullError, PullOptions, PullPattern, PullWarning, Puller};
 pub use query::{
-    self as query_engine, Explanation, FindShape, FunctionError, FunctionRegistry, PlanCache, PlanCacheStats,
-    Query, QueryFunction, QueryOptions, Rules, SourceText, Warning,
+    self as query_engine, ExplainOptions, Explanation, FindShape, FunctionError, FunctionRegistry, PlanCache,
+    PlanCacheStats, Query, QueryFunction, QueryOptions, Rules, SourceText, Warning,
 };
 pub use storage::entity::{Entity, EntityValue};
 pub use storage::transact::{

@@ -49,8 +49,8 @@ impl RowForm {
 /// rows. Dropping the stream cancels the query and waits until it has stopped, which is where it next looks at its
 /// limits; until then it keeps its snapshot of the database.
 ///
-/// Inside the tasks of rayon's global thread pool use [`Db::for_each_row`](crate::Db::for_each_row): a parallel query works
-/// on these threads, and would wait for the very ones that wait for its rows.
+/// Parallel queries work in a thread pool of their own, so streams may be read in the tasks of any pool, rayon's global one
+/// included; what is asked from within such a task uses one thread.
 #[must_use = "a stream that nobody reads only costs"]
 pub struct RowStream<T = Value> {
     form: RowForm,
@@ -72,7 +72,11 @@ impl<T: DeserializeOwned> RowStream<T> {
     ) -> Result<Self> {
         let form = RowForm::of(prepared.query());
         let stop = options.cancel.child();
-        let options = options.clone().cancel(stop.clone());
+        let mut options = options.clone().cancel(stop.clone());
+        if query::exec::in_task() {
+            // The caller may hold up one of the threads that a parallel query would wait for.
+            options = options.threads(1);
+        }
         let (sender, batches) = sync_channel(0);
         let work = move || {
             prepared.for_each_batch(&inputs, &options, |rows| match sender.send(rows) {

@@ -148,7 +148,7 @@ fn called(error: &ExecError) -> Option<(&'static str, &'static str)> {
     function.or_else(|| source.downcast_ref::<Error>().map(|error| (error.code(), error.class())))
 }
 
-fn exec_class(error: &ExecError) -> &'static str {
+pub(crate) fn exec_class(error: &ExecError) -> &'static str {
     match error {
         ExecError::InsufficientBindings { .. } => "insufficient-bindings",
         ExecError::NestedTooDeeply { .. } => "nested-too-deeply",

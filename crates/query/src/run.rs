@@ -7,14 +7,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use edn::Value;
 
 use crate::analyse::{self, Analysed, Warning};
 use crate::ast::Query;
 use crate::error::{Error, Result};
-use crate::exec::{self, Arena, Budget, CallArg, CallError, Host, Relation, Run, Source};
+use crate::exec::{self, Arena, Budget, CallArg, CallError, Host, Limits, Relation, Run, Source};
 use crate::functions::{CallContext, Function, QueryFunction};
 use crate::input::Input;
 use crate::logical::Callee;
@@ -65,13 +65,10 @@ pub(crate) fn execute(
 ) -> Result<Shaped> {
     let timeout = query.timeout.map(|timeout| Duration::from_millis(timeout.millis));
     let execution = options.for_execution(timeout);
-    let own;
-    let budget = match around {
-        Some(budget) if query.timeout.is_none() => budget,
-        _ => {
-            own = Budget::new(execution.limits.clone());
-            &own
-        }
+    let budget = &match around {
+        // The limits of the whole hold anyway.
+        Some(around) => around.part(Limits { timeout, ..Limits::default() }),
+        None => Budget::new(execution.limits.clone()),
     };
     // Plans that are chosen at random are not worth keeping.
     let slot = slot.filter(|_| options.optimise.dice.is_none());
@@ -85,7 +82,7 @@ pub(crate) fn execute(
         }
         None => {
             let parsed = slot.and_then(|slot| slot.with_parsed_rules(inputs));
-            let mut analysed = analyse::analyse(query, parsed.as_deref().unwrap_or(inputs), options)?;
+            let mut analysed = analyse::analyse(query, parsed.as_deref().unwrap_or(inputs), options, budget)?;
             if let (Some(slot), Some(_)) = (slot, &parsed) {
                 analysed.parsed_rules = slot.parsed_rules();
             }
@@ -218,14 +215,12 @@ impl<'a> Caller<'a> {
             return Ok(known.clone());
         }
         let inputs: Vec<Input> = args.iter().map(|arg| self.nested_input(arg)).collect();
-        let mut options = self.options.clone();
-        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
-        options.timeout = self.budget.deadline().map(left);
-        let result = self.prepared(query).run_within(&inputs, &options, Some(self.budget))?;
+        let result = self.prepared(query).run_within(&inputs, self.options, Some(self.budget))?;
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(result.warnings());
         let value = result.into_value();
         let mut nested = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
         if nested.len() < NESTED_KEPT_MAX {
+            self.budget.hold(bytes_of(&value))?;
             nested.insert(key, value.clone());
         }
         Ok(value)
@@ -253,6 +248,20 @@ impl<'a> Caller<'a> {
             }
         }
     }
+}
+
+/// About as many bytes as a value takes.
+pub(crate) fn bytes_of(value: &Value) -> usize {
+    let inside = match value {
+        Value::Str(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        // Values nest no deeper than results may.
+        Value::List(items) | Value::Vector(items) => items.iter().map(bytes_of).sum(),
+        Value::Set(items) => items.iter().map(bytes_of).sum(),
+        Value::Map(entries) => entries.iter().map(|(key, value)| bytes_of(key) + bytes_of(value)).sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + inside
 }
 
 impl Host for Caller<'_> {

@@ -4,8 +4,6 @@
 //! relation --decode--> rows over variables --group, order, cut--> rows over find elements --pull--> rows of the result
 //! ```
 
-use std::sync::Arc;
-
 use edn::{Keyword, Span, Symbol, Value};
 use storage::EntityId;
 
@@ -45,7 +43,7 @@ impl Shaper<'_> {
         let bounds = self.bounds()?;
         let mut rows = if relation.aggregated {
             let aggregated = aggregated(self.analysed, relation).map_err(|error| self.fail(error))?;
-            group::computed_elements(query, aggregated).map_err(|error| self.fail(error))?
+            group::computed_elements(query, aggregated, self.budget).map_err(|error| self.fail(error))?
         } else {
             let rows = self.named_rows(relation)?;
             group::elements(query, rows, &names, self.budget).map_err(|error| self.fail(error))?
@@ -132,13 +130,8 @@ impl Shaper<'_> {
             let name = pull.source.as_ref().map_or_else(|| Symbol::parse("$"), |source| source.name.clone());
             let source = analysed.source_names.get(&name).map(|id| &self.sources[usize::from(id.0)]);
             let Some(Source::Db(db)) = source else { continue };
-            let cancel = options.cancel.clone();
-            let pull_options = PullOptions {
-                strict: options.strict,
-                deadline: self.budget.deadline(),
-                cancel: Some(Arc::new(move || cancel.is_cancelled())),
-                ..PullOptions::default()
-            };
+            let budget = Some(self.budget.clone());
+            let pull_options = PullOptions { strict: options.strict, budget, ..PullOptions::default() };
             let puller = Puller::new(db, &pattern, &options.functions, pull_options).map_err(fail)?;
             warnings.extend(puller.warnings().iter().map(|warning| Warning::UnknownAttribute {
                 attribute: warning.attribute.clone(),
@@ -147,7 +140,10 @@ impl Shaper<'_> {
                 span: place(Some(warning.span)),
             }));
             let mut entities: Vec<Option<EntityId>> = Vec::with_capacity(rows.len());
-            for row in rows.iter() {
+            for (number, row) in rows.iter().enumerate() {
+                if number.is_multiple_of(DECODED_AT_ONCE) {
+                    self.budget.poll(0).map_err(|error| self.fail(error))?;
+                }
                 // What names no entity has nothing to show.
                 entities.push(db.entid(&row[column]).ok().flatten());
             }

@@ -70,7 +70,10 @@ fn batches(ready: Ready<'_>, each: Each<'_>) -> Result<Shaped> {
         skip -= skipped;
         rows.truncate(left);
         left -= rows.len();
-        for warning in shaper.pull(&mut rows)? {
+        let before = shaper.budget.bytes();
+        let of_pulls = shaper.pull(&mut rows)?;
+        let pulled = shaper.budget.bytes().saturating_sub(before);
+        for warning in of_pulls {
             if !warnings.contains(&warning) {
                 warnings.push(warning);
             }
@@ -79,7 +82,7 @@ fn batches(ready: Ready<'_>, each: Each<'_>) -> Result<Shaped> {
             break;
         }
         // They are no longer ours.
-        shaper.budget.release(shaper.decoded_bytes(relation.len()));
+        shaper.budget.release(shaper.decoded_bytes(relation.len()) + pulled);
     }
     Ok((Vec::new(), warnings))
 }

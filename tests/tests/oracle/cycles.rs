@@ -26,6 +26,9 @@ const RULES: &str = "[[(path ?a ?b) [?a :to ?b]]
   [(odd ?a ?b) [?a :to ?b]]
   [(odd ?a ?b) (even ?a ?c) [?c :to ?b]]
   [(even ?a ?b) (odd ?a ?c) [?c :to ?b]]
+  [(ahead-odd ?a ?b) [?a :to ?b]]
+  [(ahead-odd ?a ?b) [?a :to ?c] (ahead-even ?c ?b)]
+  [(ahead-even ?a ?b) [?a :to ?c] (ahead-odd ?c ?b)]
   [(joined ?a ?b) [?a :near ?b]]
   [(joined ?a ?b) (joined ?a ?c) (joined ?c ?b)]]";
 
@@ -115,10 +118,15 @@ fn check_all(large: &Graph, small: &Graph) {
     let forward = large.reach(node);
     check(&db, "even ?node ?found", node, &forward[0]);
     check(&db, "odd ?node ?found", node, &forward[1]);
+    check(&db, "ahead-even ?node ?found", node, &forward[0]);
+    check(&db, "ahead-odd ?node ?found", node, &forward[1]);
     let forward = union(forward);
     check(&db, "path ?node ?found", node, &forward);
     check(&db, "left ?node ?found", node, &forward);
-    let backward = union(large.reversed().reach(node));
+    let backward = large.reversed().reach(node);
+    check(&db, "even ?found ?node", node, &backward[0]);
+    check(&db, "ahead-even ?found ?node", node, &backward[0]);
+    let backward = union(backward);
     check(&db, "path ?found ?node", node, &backward);
     check(&db, "left ?found ?node", node, &backward);
     check(&db, "joined ?node ?found", node, &union(small.reach(node)));
@@ -127,6 +135,29 @@ fn check_all(large: &Graph, small: &Graph) {
 #[test]
 fn rules_on_cycles() {
     check_all(&Graph::random(300, 900, 1), &Graph::random(30, 70, 2));
+}
+
+/// Rules whose recursive call comes last, and which call each other: work that grows with the chain, not with its square.
+#[test]
+fn rules_on_a_long_chain() {
+    const NODES: u32 = 20_000;
+    let chain = Graph { nodes: NODES, edges: (1..NODES).map(|node| (node, node + 1)).collect() };
+    let options = QueryOptions::new().rows_max(u64::from(NODES) * 20).bytes_max(BYTES_MAX);
+    let db = Db::empty(Options::new().schema(SCHEMA).query_options(options)).expect("schema");
+    let facts: Vec<Value> = chain
+        .datoms(":to")
+        .map(|(e, a, v)| {
+            Value::Vector(vec![Value::keyword("db/add"), (e.0 as i64).into(), Value::Keyword(a), v])
+        })
+        .collect();
+    let db = db.with(Value::Vector(facts)).expect("data").db_after();
+    for (node, graph, order) in [(1, &chain, "?node ?found"), (NODES, &chain.reversed(), "?found ?node")] {
+        let [even, odd] = graph.reach(node);
+        for (rule, expected) in [("even", &even), ("odd", &odd), ("ahead-even", &even), ("ahead-odd", &odd)] {
+            check(&db, &format!("{rule} {order}"), node, expected);
+        }
+        check(&db, &format!("path {order}"), node, &even.union(&odd).copied().collect());
+    }
 }
 
 /// A million edges; takes seconds in release and prints how long each rule took:

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use edn::{Form, FormKind, Keyword, Span, Symbol, Value};
-use factum::{EntityValue, TxReport};
+use factum::{CancelToken, EntityValue, QueryOptions, TxReport};
 
 use super::args::Args;
 use super::error::EvalError;
@@ -28,11 +28,23 @@ pub struct Session {
     heard: HashMap<Value, Reports>,
     /// Whether transaction data is evaluated, in which entities mean their changes.
     in_tx_data: bool,
+    /// What stops the queries of forms.
+    cancel: CancelToken,
 }
 
 type Reports = Arc<Mutex<Vec<TxReport>>>;
 
 impl Session {
+    /// Lets this token stop the queries of the forms to come.
+    pub fn set_cancel(&mut self, cancel: CancelToken) {
+        self.cancel = cancel;
+    }
+
+    /// How queries of forms are run.
+    pub fn query_options(&self) -> QueryOptions {
+        QueryOptions::new().cancel(self.cancel.clone())
+    }
+
     /// Where text goes in and forms come out.
     pub fn feed(&mut self) -> &mut Feed {
         &mut self.feed

@@ -186,7 +186,9 @@ impl Shell {
 
     fn run_form(&mut self, form: &Form, text: &str, base: usize) -> Result<(), CliError> {
         self.session.define("conn", Item::Conn(self.conn.clone()));
-        self.session.define("db", Item::Db(self.db()?));
+        let cancel = interrupt::token();
+        self.session.define("db", Item::Db(self.conn.db()?.with_cancel(cancel.clone())));
+        self.session.set_cancel(cancel);
         let start = Instant::now();
         let value = self
             .session

@@ -201,3 +201,63 @@ fn streams_obey_time_and_cancellation() {
     assert!(start.elapsed() < Duration::from_secs(5));
     assert_eq!(db.stream::<Value>("[:find ?a :where [?a :n 7]]", ()).expect("a stream").count(), 1);
 }
+
+/// Runs `work` on a thread of its own; a test that hangs should fail and not hang.
+fn within_a_minute(work: impl FnOnce() + Send + 'static) {
+    let (sender, done) = std::sync::mpsc::channel();
+    let worker = std::thread::spawn(move || {
+        work();
+        // The receiver waits, or the test has failed.
+        let _ = sender.send(());
+    });
+    let finished = done.recv_timeout(Duration::from_secs(60));
+    if !matches!(finished, Err(std::sync::mpsc::RecvTimeoutError::Timeout)) {
+        worker.join().expect("no panic");
+    }
+    finished.expect("threads wait for each other");
+}
+
+const SUMS: &str = "[:find ?a ?b ?s :where [?a :n ?x] [?b :n ?y] [(+ ?x ?y) ?s]]";
+
+#[test]
+fn streams_are_read_by_all_tasks_of_a_thread_pool() {
+    within_a_minute(|| {
+        let db = chains(400, QueryOptions::new());
+        let plan = db.explain(SUMS, (), false).expect("a plan").to_string();
+        assert!(plan.contains("threads"), "{plan}");
+        let rows = AtomicUsize::new(0);
+        rayon::scope(|scope| {
+            for _ in 0..2 * rayon::current_num_threads() {
+                scope.spawn(|_| {
+                    let stream = db.stream::<Value>(SUMS, ()).expect("a query");
+                    rows.fetch_add(stream.map(|row| row.expect("a row")).count(), Ordering::Relaxed);
+                    rows.fetch_add(db.query(SUMS).expect("an answer").len(), Ordering::Relaxed);
+                });
+            }
+        });
+        assert_eq!(rows.into_inner(), 4 * rayon::current_num_threads() * 400 * 400);
+    });
+}
+
+#[test]
+fn functions_of_a_parallel_query_read_streams() {
+    within_a_minute(|| {
+        let db = chains(400, QueryOptions::new());
+        let inner = chains(200, QueryOptions::new());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let counted = factum::Input::function(move |args| {
+            if counter.fetch_add(1, Ordering::Relaxed) < 64 {
+                let stream = inner.stream::<Value>(SUMS, ()).map_err(|error| error.to_string())?;
+                return Ok(Value::Int(stream.count() as i64));
+            }
+            Ok(args[0].clone())
+        });
+        let query = "[:find (count ?a) . :with ?b :in $ ?f :where [?a :n ?x] [?b :n ?y] [(+ ?x ?y) ?s] [(?f ?s) ?c] [(< 0 ?c)]]";
+        let plan = db.explain(query, [counted.clone()], false).expect("a plan").to_string();
+        assert!(plan.contains("threads"), "{plan}");
+        let count: i64 = db.query_with(query, [counted]).expect("an answer").scalar().expect("a number");
+        assert_eq!(count, 400 * 400);
+        assert!(calls.load(Ordering::Relaxed) >= 64);
+    });
+}

@@ -194,6 +194,8 @@ pub enum AnalyseError {
         name: Symbol,
         /// A known rule that looks like it.
         nearest: Option<String>,
+        /// All known rules, each once.
+        known: Vec<Symbol>,
         /// Where.
         span: Span,
     },
@@ -426,7 +428,11 @@ impl AnalyseError {
                 return did_you_mean(nearest)
                     .or_else(|| Some("functions of your own must be registered".into()));
             }
-            Self::UnknownRule { nearest, .. } => return did_you_mean(nearest),
+            Self::UnknownRule { nearest, known, .. } => {
+                let names: Vec<&str> = known.iter().map(Symbol::as_str).collect();
+                let all = (!names.is_empty()).then(|| format!("the rules are {}", names.join(", ")));
+                return did_you_mean(nearest).or(all);
+            }
             Self::NeedsDatabase { name, .. } => format!("write ({name} $ ..)"),
             Self::RuleHeadUnbound { var, .. } => format!("use {var} in the body, or remove it from the head"),
             Self::Unstratifiable { .. } => "a rule may only negate rules that do not depend on it".into(),

@@ -16,7 +16,7 @@ use edn::{Span, Symbol, Value};
 use super::error::AnalyseError;
 use crate::ast::{Binding, Input as Parameter, Query, Rules};
 use crate::error::{Error, ErrorKind};
-use crate::exec::Source;
+use crate::exec::{Budget, Source};
 use crate::functions::error::shorten;
 use crate::functions::{Function, QueryFunction};
 use crate::input::Input;
@@ -101,7 +101,7 @@ fn implies_source(query: &Query) -> bool {
 }
 
 /// Takes the inputs apart as `:in` says.
-pub(crate) fn bind(query: &Query, inputs: &[Input]) -> Result<Inputs, Error> {
+pub(crate) fn bind(query: &Query, inputs: &[Input], budget: &Budget) -> Result<Inputs, Error> {
     let fail = |error: AnalyseError| Error::new(error, &query.text);
     let names = parameter_names(query);
     if inputs.len() < names.len() {
@@ -119,7 +119,7 @@ pub(crate) fn bind(query: &Query, inputs: &[Input]) -> Result<Inputs, Error> {
     match &query.inputs {
         Some(parameters) => {
             for (parameter, input) in parameters.iter().zip(inputs) {
-                bound.bind(parameter, input, query)?;
+                bound.bind(parameter, input, query, budget)?;
             }
         }
         None => {
@@ -131,6 +131,20 @@ pub(crate) fn bind(query: &Query, inputs: &[Input]) -> Result<Inputs, Error> {
         }
     }
     Ok(bound)
+}
+
+/// The inputs with rules as text, if they are given as data.
+pub(crate) fn with_rules_as_text(query: &Query, inputs: &[Input]) -> Option<Vec<Input>> {
+    let mut parameters = query.inputs.iter().flatten();
+    let place = parameters.position(|parameter| matches!(parameter, Parameter::Rules(_)))?;
+    match inputs.get(place)? {
+        Input::Value(value) if value.as_str().is_none() => {
+            let mut inputs = inputs.to_vec();
+            inputs[place] = Input::Value(Value::from(value.to_string()));
+            Some(inputs)
+        }
+        _ => None,
+    }
 }
 
 fn parameter_span(parameter: &Parameter) -> Span {
@@ -178,7 +192,13 @@ fn source_of(name: &str, input: &Input, span: Span) -> Result<Source, AnalyseErr
 }
 
 impl Inputs {
-    fn bind(&mut self, parameter: &Parameter, input: &Input, query: &Query) -> Result<(), Error> {
+    fn bind(
+        &mut self,
+        parameter: &Parameter,
+        input: &Input,
+        query: &Query,
+        budget: &Budget,
+    ) -> Result<(), Error> {
         let fail = |error: AnalyseError| Error::new(error, &query.text);
         match parameter {
             Parameter::Source(name) => {
@@ -208,16 +228,16 @@ impl Inputs {
                 let Input::Value(value) = input else {
                     return Err(fail(not_a_value(binding.to_string(), binding_span(binding))));
                 };
-                self.bind_rows(binding, value).map_err(fail)?;
+                self.bind_rows(binding, value, budget).map_err(|error| Error::new(error, &query.text))?;
             }
         }
         Ok(())
     }
 
-    fn bind_rows(&mut self, binding: &Binding, value: &Value) -> Result<(), AnalyseError> {
+    fn bind_rows(&mut self, binding: &Binding, value: &Value, budget: &Budget) -> Result<(), ErrorKind> {
         let vars: Vec<Symbol> =
             walk::binding_variables(binding).map(|variable| variable.name.clone()).collect();
-        let mut rows = destructure(binding, value)?;
+        let mut rows = destructure(binding, value, budget)?;
         rows.sort_unstable();
         rows.dedup();
         if has_collection(binding) {
@@ -228,6 +248,9 @@ impl Inputs {
         Ok(())
     }
 }
+
+/// Items of an input between two looks at the budget.
+const ITEMS_AT_ONCE: usize = 4096;
 
 fn has_collection(binding: &Binding) -> bool {
     match binding {
@@ -265,50 +288,64 @@ fn rules_of(input: &Input, span: Span, query: &Query) -> Result<Arc<Rules>, Erro
 }
 
 /// The rows that a value binds to the variables of a binding.
-pub(crate) fn destructure(binding: &Binding, value: &Value) -> Result<Vec<Vec<Value>>, AnalyseError> {
+fn destructure(binding: &Binding, value: &Value, budget: &Budget) -> Result<Vec<Vec<Value>>, ErrorKind> {
     match binding {
         Binding::Scalar(_) => Ok(vec![vec![value.clone()]]),
         Binding::Blank(_) => Ok(vec![Vec::new()]),
         Binding::Tuple(parts, span) => {
             let Some(items) = value.as_sequence() else {
-                return Err(cannot_bind(binding, "sequence", value, *span));
+                return Err(cannot_bind(binding, "sequence", value, *span).into());
             };
             if items.len() < parts.len() {
                 let (binding, found) = (binding.to_string(), shorten(value));
-                return Err(AnalyseError::BindingArity { binding, found, span: *span });
+                return Err(AnalyseError::BindingArity { binding, found, span: *span }.into());
             }
             let mut rows = vec![Vec::new()];
             for (part, item) in parts.iter().zip(items) {
-                rows = product(rows, &destructure(part, item)?);
+                rows = product(rows, &destructure(part, item, budget)?, budget)?;
             }
             Ok(rows)
         }
         Binding::Collection(inner, span) => {
             let Some(items) = crate::functions::elements(value) else {
-                return Err(cannot_bind(binding, "collection", value, *span));
+                return Err(cannot_bind(binding, "collection", value, *span).into());
             };
             let mut rows = Vec::new();
-            for item in &items {
-                rows.extend(destructure(inner, item)?);
+            for (number, item) in items.iter().enumerate() {
+                if number.is_multiple_of(ITEMS_AT_ONCE) {
+                    budget.poll(0)?;
+                }
+                rows.extend(destructure(inner, item, budget)?);
             }
             Ok(rows)
         }
     }
 }
 
-fn product(left: Vec<Vec<Value>>, right: &[Vec<Value>]) -> Vec<Vec<Value>> {
-    match right {
-        [row] => left
-            .into_iter()
-            .map(|mut start| {
-                start.extend_from_slice(row);
-                start
-            })
-            .collect(),
-        rows => {
-            left.iter().flat_map(|start| rows.iter().map(|row| [start.as_slice(), row].concat())).collect()
+/// Every row on the left with every row on the right. What one item of an input unfolds to can be much more than the input
+/// itself, so the budget is asked.
+fn product(
+    left: Vec<Vec<Value>>,
+    right: &[Vec<Value>],
+    budget: &Budget,
+) -> Result<Vec<Vec<Value>>, ErrorKind> {
+    if let [row] = right {
+        let with = |mut start: Vec<Value>| {
+            start.extend_from_slice(row);
+            start
+        };
+        return Ok(left.into_iter().map(with).collect());
+    }
+    let mut rows = Vec::new();
+    for start in &left {
+        for some in right.chunks(ITEMS_AT_ONCE) {
+            let row_bytes = size_of::<Vec<Value>>() + (start.len() + some[0].len()) * size_of::<Value>();
+            budget.poll(some.len())?;
+            budget.hold(some.len() * row_bytes)?;
+            rows.extend(some.iter().map(|row| [start.as_slice(), row].concat()));
         }
     }
+    Ok(rows)
 }
 
 fn cannot_bind(binding: &Binding, expected: &'static str, value: &Value, span: Span) -> AnalyseError {

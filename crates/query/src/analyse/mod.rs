@@ -34,8 +34,8 @@ pub(crate) use inputs::Given;
 use inputs::{InputRows, Inputs};
 
 use crate::ast::{Query, Rules};
-use crate::error::Error;
-use crate::exec::Source;
+use crate::error::{Error, ErrorKind};
+use crate::exec::{Budget, Source};
 use crate::functions::Function;
 use crate::input::Input;
 use crate::logical::{
@@ -90,8 +90,25 @@ pub(crate) fn analyse(
     query: &Query,
     inputs: &[Input],
     options: &QueryOptions,
+    budget: &Budget,
 ) -> std::result::Result<Analysed, Error> {
-    let bound = inputs::bind(query, inputs)?;
+    attempt(query, inputs, options, budget).or_else(|error| {
+        // A mistake in rules that a program or a command gave as data has no place; in their text it has one.
+        let is_mistake = matches!(error.kind(), ErrorKind::Parse(_) | ErrorKind::Analyse(_));
+        match inputs::with_rules_as_text(query, inputs) {
+            Some(inputs) if is_mistake && error.span().is_none() => attempt(query, &inputs, options, budget),
+            _ => Err(error),
+        }
+    })
+}
+
+fn attempt(
+    query: &Query,
+    inputs: &[Input],
+    options: &QueryOptions,
+    budget: &Budget,
+) -> std::result::Result<Analysed, Error> {
+    let bound = inputs::bind(query, inputs, budget)?;
     let text = query.text.followed_by(&bound.rules.text);
     let analyser = Analyser::new(bound, options, text.clone());
     analyser.run(query).map_err(|error| Error::new(error, &text))

@@ -31,7 +31,11 @@ impl Analyser<'_> {
         else {
             let names = self.definitions.definitions.iter().map(|definition| definition.name.as_str());
             let nearest = edn::nearest(call.name.as_str(), names).map(str::to_owned);
-            return Err(AnalyseError::UnknownRule { name: call.name.clone(), nearest, span: call.name_span });
+            let mut known: Vec<Symbol> =
+                self.definitions.definitions.iter().map(|d| d.name.clone()).collect();
+            known.dedup();
+            let (name, span) = (call.name.clone(), call.name_span);
+            return Err(AnalyseError::UnknownRule { name, nearest, known, span });
         };
         let (arity, required) = (definition.vars.len(), definition.vars.required.len());
         if call.args.len() != arity {

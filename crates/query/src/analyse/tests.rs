@@ -5,6 +5,8 @@ use storage::{Db, DbOptions, Schema, ValueRange};
 
 use super::*;
 use crate::ast::Rules;
+use crate::exec::{Budget, Limits};
+
 use crate::functions::QueryFunction;
 use crate::logical::{AttrTerm, OrderKey};
 
@@ -23,7 +25,7 @@ fn db() -> Db {
 
 fn run_with(text: &str, inputs: &[Input], options: &QueryOptions) -> std::result::Result<Analysed, Error> {
     let query = crate::parse(text).unwrap_or_else(|error| panic!("{}", error.render()));
-    analyse(&query, inputs, options)
+    analyse(&query, inputs, options, &Budget::new(Limits::default()))
 }
 
 fn analysed(text: &str, inputs: &[Input]) -> Analysed {
@@ -320,6 +322,7 @@ fn inputs_must_fit() {
         &rules,
         &[db().into(), Value::str("[[(r ?a) [?a :nmae ?b] [(oops ?b)]]]").into()],
         &QueryOptions::default(),
+        &Budget::new(Limits::default()),
     );
     let error = error.err().expect("an error in the rules");
     // The place is in the text of the rules.

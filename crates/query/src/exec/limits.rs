@@ -54,73 +54,116 @@ pub struct Limits {
     pub cancel: CancelToken,
 }
 
-/// The running account against [`Limits`], shared by the threads of an execution.
+/// The running account against [`Limits`], shared by the threads of an execution. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Account>);
+
 #[derive(Debug)]
-pub struct Budget {
+struct Account {
     limits: Limits,
     started: Instant,
     rows: AtomicU64,
     bytes: AtomicU64,
+    /// The account of the query that this is a part of: it pays, too.
+    around: Option<Budget>,
 }
 
 impl Budget {
     /// An account that starts now.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, started: Instant::now(), rows: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+        Self::open(limits, None)
+    }
+
+    /// An account for a part, with limits of its own beside those of the whole. What it holds in the end it gives back.
+    #[must_use]
+    pub fn part(&self, limits: Limits) -> Self {
+        Self::open(limits, Some(self.clone()))
+    }
+
+    fn open(limits: Limits, around: Option<Self>) -> Self {
+        let (rows, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Account { limits, started: Instant::now(), rows, bytes, around }))
     }
 
     /// Counts `rows` more rows and asks whether to go on.
     #[inline]
     pub fn poll(&self, rows: usize) -> Result<(), ExecError> {
-        let total = self.rows.fetch_add(rows as u64, Ordering::Relaxed) + rows as u64;
-        if self.limits.cancel.is_cancelled() {
+        let account = &*self.0;
+        let total = account.rows.fetch_add(rows as u64, Ordering::Relaxed) + rows as u64;
+        if account.limits.cancel.is_cancelled() {
             return Err(ExecError::Cancelled);
         }
-        if let Some(limit) = self.limits.rows_max.filter(|limit| total > *limit) {
+        if let Some(limit) = account.limits.rows_max.filter(|limit| total > *limit) {
             return Err(ExecError::RowBudget { limit, rows: total });
         }
-        if let Some(limit) = self.limits.timeout {
-            let elapsed = self.started.elapsed();
+        if let Some(limit) = account.limits.timeout {
+            let elapsed = account.started.elapsed();
             if elapsed > limit {
                 return Err(ExecError::Timeout { limit, elapsed });
             }
         }
-        Ok(())
+        account.around.as_ref().map_or(Ok(()), |around| around.poll(rows))
     }
 
     /// Takes `bytes` of the memory budget.
     pub fn hold(&self, bytes: usize) -> Result<(), ExecError> {
-        let held = self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        match self.limits.bytes_max.filter(|limit| held > *limit) {
+        let account = &*self.0;
+        let held = account.bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        // Counted everywhere before anybody complains, so that all of it can be given back.
+        let outside = account.around.as_ref().map_or(Ok(()), |around| around.hold(bytes));
+        match account.limits.bytes_max.filter(|limit| held > *limit) {
             Some(limit) => Err(ExecError::MemoryBudget { limit, bytes: held }),
-            None => Ok(()),
+            None => outside,
         }
     }
 
     /// Gives back what [`Budget::hold`] took.
     pub fn release(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+        self.0.bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+        if let Some(around) = &self.0.around {
+            around.release(bytes);
+        }
     }
 
     /// Rows counted so far.
     pub fn rows(&self) -> u64 {
-        self.rows.load(Ordering::Relaxed)
+        self.0.rows.load(Ordering::Relaxed)
     }
 
-    /// When the time is over.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.limits.timeout.and_then(|limit| self.started.checked_add(limit))
+    /// Bytes held now.
+    pub fn bytes(&self) -> usize {
+        usize::try_from(self.0.bytes.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
     /// Time since the start.
     pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        self.0.started.elapsed()
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if let Some(around) = &self.around {
+            around.release(usize::try_from(*self.bytes.get_mut()).unwrap_or(usize::MAX));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_pays_for_the_whole_and_gives_back() {
+        let whole = Budget::new(Limits { bytes_max: Some(100), rows_max: Some(10), ..Limits::default() });
+        let part = whole.part(Limits { bytes_max: Some(60), ..Limits::default() });
+        assert!(part.hold(50).is_ok() && whole.hold(40).is_ok());
+        assert!(matches!(part.hold(15), Err(ExecError::MemoryBudget { limit: 60, bytes: 65 })));
+        assert!(matches!(whole.hold(0), Err(ExecError::MemoryBudget { limit: 100, bytes: 105 })));
+        assert!(matches!(part.poll(11), Err(ExecError::RowBudget { limit: 10, rows: 11 })));
+        drop(part);
+        assert_eq!(whole.bytes(), 40);
+    }
 
     #[test]
     fn every_bound_ends_in_its_own_error() {

@@ -31,6 +31,7 @@ mod ranges;
 mod rows;
 mod run;
 mod sink;
+pub(crate) mod threads;
 
 pub use arena::Arena;
 pub use batch::{Batch, Relation};
@@ -43,6 +44,7 @@ pub use limits::{Budget, CancelToken, Limits};
 pub use measure::{Measure, Measures};
 pub use rows::{Rows, can_stream};
 pub use run::{Options, Run, run, run_plan};
+pub use threads::in_task;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use super::batch::Batch;
 use super::context::{Context, Scope};
 use super::error::Result;
 use super::pipeline::Runner;
+use super::threads;
 use crate::plan::{Pipeline, Start};
 
 /// Batches that make up the input of one runner of the remaining steps.
@@ -92,8 +93,10 @@ impl<'s> Waves<'s> {
             if self.active.is_empty() {
                 return Ok(None);
             }
-            let turns: Vec<Vec<Batch<'s>>> =
-                self.active.par_iter_mut().map(|runner| turn(runner, context)).collect::<Result<_>>()?;
+            let active = &mut self.active;
+            let turns: Vec<Vec<Batch<'s>>> = threads::run(|| {
+                active.par_iter_mut().map(|runner| turn(runner, context)).collect::<Result<_>>()
+            })?;
             let mut ended = turns.iter().map(|batches| batches.len() < TURN);
             self.active.retain(|_| !ended.next().unwrap_or_default());
             self.ready.extend(turns.into_iter().flatten());

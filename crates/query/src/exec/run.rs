@@ -1,6 +1,6 @@
 //! The entry: plan a logical program against its sources and run it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::arena::Arena;
 use super::batch::Relation;
@@ -11,6 +11,7 @@ use super::host::Host;
 use super::limits::{Budget, Limits};
 use super::measure::Measures;
 use super::memo::Memos;
+use super::threads;
 use crate::logical::Logical;
 use crate::plan::{self, Plan, Switches};
 
@@ -26,11 +27,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// As many threads as are allowed and wanted.
+    /// As many threads as are allowed and wanted; one within a task of a thread pool.
     pub(super) fn threads_to_use(&self) -> usize {
         match self.threads {
-            _ if !self.switches.parallel => 1,
-            0 => machine_threads(),
+            _ if !self.switches.parallel || threads::in_task() => 1,
+            0 => threads::of_machine(),
             threads => threads,
         }
     }
@@ -82,10 +83,4 @@ pub fn run_plan<'s>(
     };
     let scope = Scope { input: Arc::new(input.rows), tables: None };
     finish::run(plan, &context, &scope)
-}
-
-/// As many threads as the machine has. The system is asked once: its answer costs more than a small query.
-fn machine_threads() -> usize {
-    static THREADS: OnceLock<usize> = OnceLock::new();
-    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

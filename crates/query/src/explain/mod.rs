@@ -26,6 +26,7 @@ use crate::input::Input;
 use crate::options::QueryOptions;
 use crate::plan;
 use crate::run::Caller;
+use crate::shape::Shaper;
 use describe::Describe;
 
 /// What to explain.
@@ -65,7 +66,8 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The time that each stage took: `parse` if it was measured, `analyse`, `plan`, and `execute` if the query ran.
+    /// The time that each stage took: `parse` if it was measured, `analyse`, `plan`; and if the query ran, `execute` and `shape`:
+    /// decoding, grouping, sorting and pulling.
     pub fn stages(&self) -> &[(&'static str, Duration)] {
         &self.stages
     }
@@ -162,7 +164,7 @@ pub fn explain(
     let execution = options.for_execution(timeout);
     let budget = Budget::new(execution.limits.clone());
     let start = Instant::now();
-    let analysed = analyse::analyse(query, inputs, options)?;
+    let analysed = analyse::analyse(query, inputs, options, &budget)?;
     let mut stages: Vec<_> = explain.parsed_in.iter().map(|time| ("parse", *time)).collect();
     stages.push(("analyse", start.elapsed()));
     let caller = Caller::new(&analysed, &analysed.sources, options, &budget);
@@ -179,6 +181,7 @@ pub fn explain(
     stages.push(("plan", start.elapsed()));
     let mut measures = None;
     let mut result_rows = None;
+    let mut shaped = Vec::new();
     if explain.run {
         let measured = Measures::new(plan.steps);
         let run = Run { sources: &analysed.sources, arena: &arena, host: &caller };
@@ -186,12 +189,22 @@ pub fn explain(
         let relation =
             exec::run_plan(run, &plan, input, &execution, &budget, Some(&measured)).map_err(fail)?;
         stages.push(("execute", start.elapsed()));
+        let start = Instant::now();
+        let (sources, budget) = (&analysed.sources, &budget);
+        let (_, of_pulls) =
+            Shaper { query, analysed: &analysed, sources, options, budget }.shape(&relation)?;
+        stages.push(("shape", start.elapsed()));
         result_rows = Some(relation.len());
         measures = Some(measured);
+        shaped = of_pulls;
     }
     let describe = Describe { analysed: &analysed, plan: &plan, measures: measures.as_ref() };
     let root = describe.plan();
     let mut warnings = analysed.warnings.clone();
-    warnings.extend(caller.into_warnings());
+    for warning in caller.into_warnings().into_iter().chain(shaped) {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
     Ok(Explanation { stages, root, result_rows, warnings })
 }

@@ -69,7 +69,7 @@ anti-join on ?d  -- for the distinct values of ?d                               
 |   input ?d
 EAV merge scan ?e: :name ?n, :needs ?d  -- ?e is bound: one pass over its facts             102 rows, est. 102 _
 AVE scan :size [2500, ..) [?e ?s]  -- (<= ?min ?s) pushed down to a cursor range              51 rows, est. 51 _
-parse _ · analyse _ · plan _ · execute _
+parse _ · analyse _ · plan _ · execute _ · shape _
 "
     );
 }
@@ -84,7 +84,7 @@ fn rules_say_how_they_are_evaluated() {
         ),
         "rule all(bound free) ?e ?d breadth-first  -- asked only for the values of ?e        300 rows, est. 128 _
 AVE scan :name = \"p7\" [?e _]  -- entities with that value are counted by the index      1 rows, est. 1 _
-parse _ · analyse _ · plan _ · execute _
+parse _ · analyse _ · plan _ · execute _ · shape _
 "
     );
 }
@@ -94,7 +94,7 @@ fn what_the_index_answers_reads_no_rows() {
     assert_eq!(
         shown("[:find (max ?s) . :where [_ :size ?s]]", &[], true),
         "index aggregate largest value of :size  -- the index knows, no rows are read
-parse _ · analyse _ · plan _ · execute _
+parse _ · analyse _ · plan _ · execute _ · shape _
 "
     );
 }
@@ -113,6 +113,50 @@ fn the_same_as_data() {
     let value = explained("[:find ?n :where [?e :size 50] [?e :name ?n]]", &[], true).to_value();
     let stages = value.as_map().and_then(|map| map.get(&edn::Value::keyword("stages"))).expect("stages");
     let names: Vec<String> = stages.as_map().expect("a map").keys().map(ToString::to_string).collect();
-    assert_eq!(names, [":analyse", ":execute", ":parse", ":plan"]);
+    assert_eq!(names, [":analyse", ":execute", ":parse", ":plan", ":shape"]);
     assert_eq!(edn::read(&value.to_string()).expect("readable"), value);
+}
+
+/// 20,000 entities with a number, each counted in tens.
+fn numbers() -> Db {
+    let schema = "{:n {:db/valueType :db.type/long} :ten {:db/valueType :db.type/long}}";
+    let schema = Schema::from_value(&edn::read(schema).expect("EDN")).expect("a schema");
+    let facts: String = (1..=20_000).map(|n| format!("{{:db/id {n} :n {n} :ten {}}}", n / 10)).collect();
+    let tx = edn::read(&format!("[{facts}]")).expect("EDN");
+    Db::empty(schema, DbOptions::default()).db_with(&tx).expect("a transaction")
+}
+
+/// The rows that the steps of a query handed on, all together.
+fn rows_read(db: &Db, text: &str) -> (u64, String) {
+    fn rows(node: &super::Node) -> u64 {
+        node.rows.unwrap_or(0) + node.children.iter().map(rows).sum::<u64>()
+    }
+    let options = ExplainOptions::default().run(true);
+    let query = parse(text).expect("a query");
+    let explanation = explain(&query, &[db.into()], &QueryOptions::default().threads(1), options);
+    let explanation = explanation.expect("a plan");
+    (rows(explanation.root()), explanation.to_string())
+}
+
+#[test]
+fn few_wanted_rows_end_reading_early() {
+    let db = numbers();
+    for (text, limit) in [
+        // Steps hand on a thousand rows or so at a time; nothing is read after the batch with the last row.
+        ("[:find ?e :where [?e :n ?n] :limit 5]", 2048),
+        ("[:find ?e ?t :where [?e :n ?n] [?e :ten ?t] :limit 5]", 4096),
+        ("[:find ?e ?t :where [?e :n ?n] [?e :ten ?t] [(even? ?n)] :limit 5 :offset 20]", 8192),
+        ("[:find ?e ?f :where [?e :ten ?t] [?f :ten ?t] :limit 5]", 8192),
+        ("[:find ?n ?t :where [?e :n ?n] [?e :ten ?t] :order-by [?n :desc] :limit 5]", 4096),
+        ("[:find ?e . :where [?e :n ?n] [?e :ten ?t]]", 4096),
+    ] {
+        let (read, plan) = rows_read(&db, text);
+        assert!(read > 0 && read <= limit, "{text}: {read} rows\n{plan}");
+        let whole = match text.split_once(":limit") {
+            Some((before, _)) => format!("{before}]"),
+            None => text.replace("?e . ", "?e "),
+        };
+        let (read, plan) = rows_read(&db, &whole);
+        assert!(read >= 10_000, "{whole}: {read} rows\n{plan}");
+    }
 }

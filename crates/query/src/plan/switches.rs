@@ -12,6 +12,8 @@ pub struct Switches {
     pub inline_rules: bool,
     /// Evaluate recursive rules only for what the call asks (magic sets).
     pub demand: bool,
+    /// Answer the first caller of rules whose recursive calls come last, instead of every caller in between.
+    pub contexts: bool,
     /// Walk transitive closures breadth-first instead of joining round by round.
     pub closure: bool,
     /// Bind a variable by intersecting several adjacency lists at once.
@@ -52,7 +54,7 @@ impl Switches {
     }
 
     /// The names of all switches, in order.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 14] = [
         "reorder",
         "push-ranges",
         "inline-rules",
@@ -66,6 +68,7 @@ impl Switches {
         "distinct",
         "aggregate",
         "parallel",
+        "contexts",
     ];
 
     /// Each switch as `on` says for its place in [`Switches::NAMES`].
@@ -84,6 +87,7 @@ impl Switches {
             distinct: on(10),
             aggregate: on(11),
             parallel: on(12),
+            contexts: on(13),
             dice: None,
         }
     }

@@ -2,6 +2,9 @@
 
 use edn::{Keyword, Span, Symbol, Value};
 
+use crate::error::exec_class;
+use crate::exec::ExecError;
+
 /// Why a pull pattern was refused or could not be followed to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -157,9 +160,18 @@ pub enum PullError {
     /// Somebody asked to stop.
     #[error("pull was cancelled")]
     Cancelled,
+    /// The query that pulls has used up its time, its rows or its memory, or was cancelled.
+    #[error(transparent)]
+    Budget(Box<ExecError>),
     /// The database could not be read.
     #[error(transparent)]
     Storage(#[from] storage::Error),
+}
+
+impl From<ExecError> for PullError {
+    fn from(error: ExecError) -> Self {
+        Self::Budget(Box::new(error))
+    }
 }
 
 fn hint(nearest: &Option<String>) -> String {
@@ -177,6 +189,7 @@ impl PullError {
             Self::TooLarge { .. } => ":pull/size",
             Self::Timeout => ":query/timeout",
             Self::Cancelled => ":query/cancelled",
+            Self::Budget(error) => error.code(),
             Self::Storage(error) => error.code(),
             _ => ":parser/pull",
         }
@@ -191,6 +204,7 @@ impl PullError {
             Self::TooDeep { .. } | Self::TooLarge { .. } => "limit-exceeded",
             Self::Timeout => "timeout",
             Self::Cancelled => "cancelled",
+            Self::Budget(error) => exec_class(error),
             Self::Storage(error) => error.class(),
             _ => "pull-syntax",
         }

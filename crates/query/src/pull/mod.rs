@@ -25,6 +25,7 @@ use std::time::Instant;
 use edn::{Keyword, Span, Symbol, Value};
 use storage::{Db, EntityId};
 
+use crate::exec::Budget;
 use crate::functions::{CallContext, Function, FunctionRegistry};
 
 pub use error::PullError;
@@ -50,6 +51,8 @@ pub struct PullOptions {
     pub deadline: Option<Instant>,
     /// Asked now and then; true stops the pull.
     pub cancel: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    /// The account of the query that pulls: entities count as rows, and trees as memory until somebody gives it back.
+    pub budget: Option<Budget>,
 }
 
 impl Default for PullOptions {
@@ -60,6 +63,7 @@ impl Default for PullOptions {
             entities_max: 5_000_000,
             deadline: None,
             cancel: None,
+            budget: None,
         }
     }
 }

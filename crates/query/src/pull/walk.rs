@@ -21,6 +21,11 @@ use super::error::PullError;
 use super::pattern::{LIMIT_DEFAULT, PatternId, PullPattern};
 use super::resolve::{Follow, Resolved, ResolvedPattern};
 
+/// Nodes that are made between two looks at the limits.
+const NODES_AT_ONCE: usize = 1024;
+/// What a node takes: itself, and the map that it becomes.
+const NODE_BYTES: usize = size_of::<Node>() + 4 * size_of::<Value>();
+
 /// Index into the walk's nodes.
 pub(super) type NodeId = usize;
 
@@ -80,6 +85,10 @@ pub(super) struct Walk<'d> {
     found: Vec<(u64, Range<usize>)>,
     /// Scratch: referring entities.
     referrers: Vec<u64>,
+    /// Nodes that the budget has been told of.
+    counted: usize,
+    /// Bytes of values that it has not been told of.
+    bytes: usize,
 }
 
 impl<'d> Walk<'d> {
@@ -94,12 +103,15 @@ impl<'d> Walk<'d> {
             facts: Vec::new(),
             found: Vec::new(),
             referrers: Vec::new(),
+            counted: 0,
+            bytes: 0,
         }
     }
 
     /// Walks from `roots`; afterwards the first nodes are the roots in the same order.
     pub(super) fn run(&mut self, roots: impl IntoIterator<Item = u64>) -> Result<(), PullError> {
         self.nodes.clear();
+        self.counted = 0;
         for entity in roots {
             self.push(entity, PullPattern::ROOT, 0, None, None)?;
         }
@@ -109,10 +121,18 @@ impl<'d> Walk<'d> {
             self.read_level(level.clone())?;
             level = level.end..self.nodes.len();
         }
-        Ok(())
+        self.check()
     }
 
-    fn check(&self) -> Result<(), PullError> {
+    /// Whether to go on; asked once a level, and within one after a while.
+    fn check(&mut self) -> Result<(), PullError> {
+        if let Some(budget) = &self.options.budget {
+            let nodes = self.nodes.len() - self.counted;
+            self.counted = self.nodes.len();
+            let bytes = nodes * NODE_BYTES + std::mem::take(&mut self.bytes);
+            budget.poll(nodes)?;
+            budget.hold(bytes)?;
+        }
         if self.options.deadline.is_some_and(|deadline| Instant::now() > deadline) {
             return Err(PullError::Timeout);
         }
@@ -138,6 +158,9 @@ impl<'d> Walk<'d> {
         }
         let fresh = &self.resolved.pattern(pattern).depths;
         let depths = depths.or_else(|| (!fresh.is_empty()).then(|| fresh.as_slice().into()));
+        if (self.nodes.len() + 1).is_multiple_of(NODES_AT_ONCE) {
+            self.check()?;
+        }
         self.nodes.push(Node { entity, pattern, depth, path, depths, slots: Vec::new() });
         Ok(self.nodes.len() - 1)
     }
@@ -250,6 +273,7 @@ impl<'d> Walk<'d> {
         let mut children = Vec::with_capacity(values.len());
         for at in values {
             let value = storage::decode(self.facts[at].1)?;
+            self.bytes += size_of::<Child>() + self.facts[at].1.len();
             let child = match (follow, &value) {
                 (Follow::Value, _) => Some(Child::Value(value)),
                 (_, Value::Int(entity)) => self.child(id, *entity as u64, follow, many)?,

@@ -159,7 +159,13 @@ impl ResultError {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::UnknownAggregate { nearest, .. } | Self::UnknownFunction { nearest, .. } => {
-                nearest.as_ref().map(|name| format!("did you mean {name}?"))
+                Some(match nearest {
+                    Some(name) => format!("did you mean {name}?"),
+                    None if matches!(self, Self::UnknownAggregate { .. }) => {
+                        "aggregates of your own must be registered".into()
+                    }
+                    None => "conditions on groups call built-in functions".into(),
+                })
             }
             Self::NotAFunction { .. } => Some("pass a function, or the quoted name of an aggregate".into()),
             _ => None,

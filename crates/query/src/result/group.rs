@@ -136,9 +136,16 @@ fn kind_name(kind: AggregateKind) -> &'static str {
 }
 
 /// One row per group, as [`elements`] makes them; only variables and the aggregates of [`Computed`] are in `:find`.
-pub(crate) fn computed_elements(query: &Query, computed: Computed) -> Result<Vec<Vec<Value>>> {
+pub(crate) fn computed_elements(
+    query: &Query,
+    computed: Computed,
+    budget: &Budget,
+) -> Result<Vec<Vec<Value>>, ErrorKind> {
     let mut out = Vec::with_capacity(computed.groups.len());
-    for values in &computed.groups {
+    for (at, values) in computed.groups.iter().enumerate() {
+        if at.is_multiple_of(ROWS_AT_ONCE) {
+            budget.poll(0)?;
+        }
         let group = Group { values: Values::Computed { computed: &computed, values } };
         if !having(&query.having, &group)? {
             continue;

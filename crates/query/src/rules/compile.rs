@@ -40,17 +40,17 @@ pub(crate) fn compile(
     Compiler::new(planner, rule, span).compile(bound)
 }
 
-struct Compiler<'p, 'q> {
-    planner: &'p mut Planner<'q>,
-    rule: RuleId,
+pub(super) struct Compiler<'p, 'q> {
+    pub(super) planner: &'p mut Planner<'q>,
+    pub(super) rule: RuleId,
     /// The rules that reach each other.
     component: HashSet<RuleId>,
     span: Span,
-    tables: Vec<TableSpec>,
+    pub(super) tables: Vec<TableSpec>,
     /// The tables of a rule under a demand: answers, and the demand if anything is bound.
     known: HashMap<(RuleId, Vec<bool>), (usize, Option<usize>)>,
     todo: Vec<(RuleId, Vec<bool>)>,
-    derivations: Vec<Derivation>,
+    pub(super) derivations: Vec<Derivation>,
 }
 
 impl<'p, 'q> Compiler<'p, 'q> {
@@ -75,6 +75,13 @@ impl<'p, 'q> Compiler<'p, 'q> {
             let label = label(self.planner.rules, self.rule, bound);
             return Ok(RuleProgram { label, bound: bound.to_vec(), method: Method::Closure(closure) });
         }
+        if self.planner.switches.demand
+            && self.planner.switches.contexts
+            && let Some(rounds) = self.by_contexts(bound)?
+        {
+            let label = label(self.planner.rules, self.rule, bound);
+            return Ok(RuleProgram { label, bound: bound.to_vec(), method: Method::Rounds(rounds) });
+        }
         let (answers, demand) = self.table(self.rule, bound);
         while let Some((rule, bound)) = self.todo.pop() {
             let rules = self.planner.rules;
@@ -83,7 +90,8 @@ impl<'p, 'q> Compiler<'p, 'q> {
             }
         }
         let label = self.tables[answers].name.clone();
-        let rounds = Rounds { tables: self.tables, answers, demand, derivations: self.derivations };
+        let (tables, derivations) = (self.tables, self.derivations);
+        let rounds = Rounds { tables, answers, demand, twice: false, derivations };
         Ok(RuleProgram { label, bound: bound.to_vec(), method: Method::Rounds(rounds) })
     }
 
@@ -106,7 +114,7 @@ impl<'p, 'q> Compiler<'p, 'q> {
     }
 
     /// The head variables and atoms of a definition, in variables of the plan.
-    fn instantiate(&mut self, branch: &'q RuleBranch) -> (Vec<VarId>, Vec<Atom>) {
+    pub(super) fn instantiate(&mut self, branch: &'q RuleBranch) -> (Vec<VarId>, Vec<Atom>) {
         let named = |var: &VarId| branch.vars.names.get(var.0 as usize);
         let head: Vec<VarId> = branch.head.iter().map(|var| self.planner.fresh(named(var))).collect();
         let renaming = Renaming::with(branch.head.iter().copied().zip(head.iter().copied()));
@@ -147,7 +155,7 @@ impl<'p, 'q> Compiler<'p, 'q> {
     }
 
     /// The bodies without `or` around calls of the component: one per choice of branches.
-    fn variants(&self, atoms: Vec<Atom>, span: Span) -> Result<Vec<Vec<Atom>>> {
+    pub(super) fn variants(&self, atoms: Vec<Atom>, span: Span) -> Result<Vec<Vec<Atom>>> {
         let mut variants: Vec<Vec<Atom>> = vec![Vec::new()];
         let mut todo: Vec<Atom> = atoms;
         todo.reverse();
@@ -174,7 +182,7 @@ impl<'p, 'q> Compiler<'p, 'q> {
     }
 
     /// Whether an atom calls a rule of the component, directly or inside an `or`.
-    fn calls_component(&self, atom: &Atom) -> bool {
+    pub(super) fn calls_component(&self, atom: &Atom) -> bool {
         match atom {
             Atom::Rule(call) => self.component.contains(&call.rule),
             Atom::Or(or) => or.branches.iter().flatten().any(|atom| self.calls_component(atom)),
@@ -182,7 +190,7 @@ impl<'p, 'q> Compiler<'p, 'q> {
         }
     }
 
-    fn table_atom(&self, table: usize, args: Vec<VarId>) -> Atom {
+    pub(super) fn table_atom(&self, table: usize, args: Vec<VarId>) -> Atom {
         Atom::Table(TableAtom { table, delta: false, args, name: self.tables[table].name.clone() })
     }
 
@@ -231,7 +239,7 @@ impl<'p, 'q> Compiler<'p, 'q> {
     }
 
     /// One derivation per table atom of the body, each reading the last round's rows of that table.
-    fn derive(&mut self, target: usize, columns: &[VarId], body: &[Atom]) -> Result<()> {
+    pub(super) fn derive(&mut self, target: usize, columns: &[VarId], body: &[Atom]) -> Result<()> {
         if let [Atom::Table(only)] = body
             && only.table == target
             && only.args == columns
@@ -271,7 +279,7 @@ impl<'p, 'q> Compiler<'p, 'q> {
 }
 
 /// Moves to `placed` what is connected to bound variables, as far as that reaches; `is_call` says what stays behind.
-fn place_connected(
+pub(super) fn place_connected(
     left: &mut Vec<Atom>,
     placed: &mut Vec<Atom>,
     bound: &mut HashSet<VarId>,
@@ -340,7 +348,7 @@ fn each_call(body: &Conjunction, f: &mut dyn FnMut(RuleId)) {
     }
 }
 
-fn label(rules: &RuleSet, rule: RuleId, bound: &[bool]) -> String {
+pub(super) fn label(rules: &RuleSet, rule: RuleId, bound: &[bool]) -> String {
     let name = rules.rules.get(rule.0 as usize).map_or_else(|| "?".to_owned(), |rule| rule.name.to_string());
     let args: Vec<&str> = bound.iter().map(|bound| if *bound { "bound" } else { "free" }).collect();
     format!("{name}({})", args.join(" "))

@@ -15,6 +15,7 @@ pub mod closure;
 mod compile;
 mod program;
 mod table;
+mod tail;
 
 pub(crate) use compile::compile;
 pub use program::{Derivation, Method, Rounds, RuleProgram, TableSpec};

@@ -37,6 +37,8 @@ pub struct Rounds {
     pub answers: usize,
     /// The table that the demand goes to, if anything is bound.
     pub demand: Option<usize>,
+    /// Whether the demand goes there twice: as the seed of a context, and as its arguments.
+    pub twice: bool,
     /// What fills the tables.
     pub derivations: Vec<Derivation>,
 }
@@ -118,17 +120,19 @@ impl Rounds {
         let tables = Arc::new(Tables::new(self.tables.len()));
         let scope = Scope { input: Arc::default(), tables: Some(Arc::clone(&tables)) };
         if let Some(table) = self.demand {
+            let mut demand = demand;
+            if self.twice {
+                demand.columns.extend(demand.columns.clone());
+            }
             tables.write(table, |table| table.insert(&demand));
         }
-        for derivation in self.derivations.iter().filter(|derivation| derivation.trigger.is_none()) {
-            derive(derivation, context, &scope, &tables)?;
-        }
         let mut held = 0;
+        for derivation in self.derivations.iter().filter(|derivation| derivation.trigger.is_none()) {
+            derive(derivation, context, &scope, &tables, &mut held)?;
+        }
         loop {
             let fresh: usize = (0..self.tables.len()).map(|table| tables.write(table, |t| t.advance())).sum();
-            let bytes = tables.bytes();
-            context.budget.hold(bytes.saturating_sub(held))?;
-            held = held.max(bytes);
+            hold(context, &tables, &mut held)?;
             context.budget.poll(fresh)?;
             if fresh == 0 {
                 break;
@@ -136,7 +140,7 @@ impl Rounds {
             for derivation in &self.derivations {
                 let Some(trigger) = derivation.trigger else { continue };
                 if tables.read(trigger, |table| table.delta_len()) > 0 {
-                    derive(derivation, context, &scope, &tables)?;
+                    derive(derivation, context, &scope, &tables, &mut held)?;
                 }
             }
         }
@@ -150,6 +154,7 @@ fn derive<'s>(
     context: &Context<'s, '_>,
     scope: &Scope<'s>,
     tables: &Tables<'s>,
+    held: &mut usize,
 ) -> Result<()> {
     let layout = derivation.pipeline.output();
     let order: Vec<usize> = derivation
@@ -160,6 +165,16 @@ fn derive<'s>(
     let mut runner = pipeline::Runner::open(&derivation.pipeline, context, scope)?;
     while let Some(batch) = runner.next(context)? {
         tables.write(derivation.target, |table| table.insert(&batch.project(&order)));
+        // One round alone may find more than there is room for.
+        hold(context, tables, held)?;
     }
+    Ok(())
+}
+
+/// Takes what the tables have grown by of the memory budget.
+fn hold(context: &Context<'_, '_>, tables: &Tables<'_>, held: &mut usize) -> Result<()> {
+    let bytes = tables.bytes();
+    context.budget.hold(bytes.saturating_sub(*held))?;
+    *held = bytes.max(*held);
     Ok(())
 }

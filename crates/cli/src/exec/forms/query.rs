@@ -1,7 +1,9 @@
 //! Asking: queries, plans, pull, entities.
 
+use std::time::{Duration, Instant};
+
 use edn::{Span, Symbol, Value};
-use factum::{Db, Input, PullPattern, Query, SourceText};
+use factum::{Db, ExplainOptions, Input, PullPattern, Query, SourceText};
 
 use super::super::args::Args;
 use super::super::error::EvalError;
@@ -10,7 +12,8 @@ use super::super::session::Session;
 
 pub(super) fn q(session: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let asked = Asked::new(session, &mut args, 0)?;
-    let result = factum::query(&asked.query, asked.inputs).map_err(|error| asked.place.error(&error))?;
+    let result = factum::query_under(&asked.query, asked.inputs, &session.query_options())
+        .map_err(|error| asked.place.error(&error))?;
     for warning in result.warnings() {
         session.warn(warning.to_string());
     }
@@ -21,8 +24,9 @@ pub(super) fn explain(session: &mut Session, mut args: Args) -> Result<Item, Eva
     let options = args.value(0)?;
     let run = options.as_map().and_then(|map| map.get(&Value::keyword("run?"))).is_some_and(Value::is_truthy);
     let asked = Asked::new(session, &mut args, 1)?;
-    let explanation =
-        factum::explain(&asked.query, asked.inputs, run).map_err(|error| asked.place.error(&error))?;
+    let what = ExplainOptions { run, parsed_in: Some(asked.parsed_in) };
+    let explanation = factum::explain_under(&asked.query, asked.inputs, &session.query_options(), what)
+        .map_err(|error| asked.place.error(&error))?;
     Ok(Item::Value(explanation.to_value()))
 }
 
@@ -31,6 +35,7 @@ struct Asked {
     query: Query,
     inputs: Vec<Input>,
     place: Place,
+    parsed_in: Duration,
 }
 
 /// Where the query was written: its errors count from its own beginning.
@@ -45,9 +50,11 @@ impl Asked {
         let place = Place { query: form.span, call: args.span };
         let text = session.text().get(form.span.start..form.span.end).unwrap_or_default();
         let text = SourceText::new(text, form.span.start);
+        let start = Instant::now();
         let query = Query::from_form(&form, text).map_err(|error| place.error(&error.into()))?;
+        let parsed_in = start.elapsed();
         let inputs = (at + 1..args.len()).map(|at| input(args, at)).collect::<Result<_, _>>()?;
-        Ok(Self { query, inputs, place })
+        Ok(Self { query, inputs, place, parsed_in })
     }
 }
 

@@ -8,7 +8,7 @@ use storage::{AttrId, AveCursor, Direction, EavCursor, EncodedValue, ValueRange}
 use super::seen::Seen;
 use super::{Closure, PathStep, Phase, Times};
 use crate::exec::memo::Memo;
-use crate::exec::{Column, Context, Result};
+use crate::exec::{Column, Context, Result, threads};
 use crate::logical::SourceId;
 
 /// Nodes looked up by cursor, as a share of the attribute's facts, after which it is copied.
@@ -40,10 +40,12 @@ pub(super) fn walk<'s>(
         for phase in &phases {
             Walker::open(phase, context, backward)?.iter_mut().try_for_each(|edges| edges.copy(context))?;
         }
-        let walks: Vec<Pairs> = starts
-            .par_chunks(chunk)
-            .map(|starts| walk_all(&phases, context, backward, starts))
-            .collect::<Result<_>>()?;
+        let walks: Vec<Pairs> = threads::run(|| {
+            starts
+                .par_chunks(chunk)
+                .map(|starts| walk_all(&phases, context, backward, starts))
+                .collect::<Result<_>>()
+        })?;
         let mut all = Pairs::default();
         for walk in walks {
             all.starts.extend(walk.starts);
