@@ -329,8 +329,12 @@ impl<'s, 'q> Search<'s, 'q> {
         self.settle(next)
     }
 
+    /// Whether a variable has one and the same value in all states. What the given rows know is only known to states that begin
+    /// with them: a rule that was evaluated by itself has other values, too.
     fn is_known(&self, var: usize) -> bool {
-        self.problem.known.contains_key(&VarId(var as u32))
+        let var = VarId(var as u32);
+        let is_constant = || self.problem.constants.iter().any(|(constant, _)| *constant == var);
+        self.problem.known.contains_key(&var) && (is_constant() || !self.input_is_unit())
     }
 
     /// Two states joined on their common variables by hashing the smaller one.
