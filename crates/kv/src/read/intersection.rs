@@ -41,7 +41,7 @@ const STEPS: usize = 256;
 /// txn.commit()?;
 ///
 /// let read = env.read()?;
-/// let both: Vec<_> = Intersection::of(&read, [(&tags, b"red"), (&tags, b"round")])?.collect::<Result<_, _>>()?;
+/// let both: Vec<_> = Intersection::of(&read, [(&tags, "red"), (&tags, "round")])?.collect::<Result<_, _>>()?;
 /// assert_eq!(both, [b"b", b"c", b"z"]);
 /// # Ok::<(), factum_kv::Error>(())
 /// ```
