@@ -17,6 +17,7 @@ use factum::storage::{Db as StorageDb, DbOptions, EntityLoader, Schema, StoreOpt
 use factum::{Connection, Datom, EntityBuilder, Index, Options, edn};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, DatabaseFlags, Env, WithoutTls};
+use lmdb_pages::TableFlags;
 
 const SCHEMA: &str = "{:n {:db/valueType :db.type/long :db/unique :db.unique/identity}
     :kind {:db/valueType :db.type/keyword}
@@ -25,9 +26,10 @@ const SCHEMA: &str = "{:n {:db/valueType :db.type/long :db/unique :db.unique/ide
     :text {:db/valueType :db.type/string}
     :n+kind {:db/tupleAttrs [:n :kind]}}";
 
-const EAV: DatabaseFlags = DatabaseFlags::DUP_SORT.union(DatabaseFlags::INTEGER_KEY);
-const AVE: DatabaseFlags =
-    DatabaseFlags::DUP_SORT.union(DatabaseFlags::DUP_FIXED).union(DatabaseFlags::INTEGER_DUP);
+/// How the index by entity is sorted.
+const EAV: TableFlags = TableFlags::DUP_SORT.union(TableFlags::INTEGER_KEY);
+/// How the index by value is sorted.
+const AVE: TableFlags = TableFlags::DUP_SORT.union(TableFlags::DUP_FIXED).union(TableFlags::INTEGER_DUP);
 
 /// A built database with every kind of page: leaves below branches, sub-pages, sub-trees of facts and of packed
 /// entities, overflow pages for long values; and a counted user table that was put into it afterwards.
@@ -73,7 +75,8 @@ fn facts(conn: &Connection) -> Vec<Datom> {
 
 type Raw = Database<'static, Bytes, Bytes>;
 
-fn table(env: &Env<WithoutTls>, name: &str, flags: DatabaseFlags) -> Raw {
+fn table(env: &Env<WithoutTls>, name: &str, flags: TableFlags) -> Raw {
+    let flags = DatabaseFlags::from_bits_retain(flags.bits().into());
     let txn = env.write_txn().expect("a transaction");
     env.create_databases_and_commit(txn, |opener, txn| -> heed::Result<_> {
         let mut options = opener.database_options().types::<Bytes, Bytes>();
@@ -151,7 +154,7 @@ fn lmdbs_programs_and_heed_read_built_databases_and_heed_writes_on() {
     let own = factum::kv::Env::open(dir).expect("opens");
     let env = own.heed();
     let (eav, ave) = (table(env, "eav", EAV), table(env, "ave", AVE));
-    let counted = table(env, "counted", DatabaseFlags::empty());
+    let counted = table(env, "counted", TableFlags::empty());
     let (by_entity, by_value) = (pairs(env, eav), pairs(env, ave));
     assert_eq!(by_entity.len(), expected.len());
     for (pair, datom) in by_entity.iter().zip(&expected) {
@@ -161,7 +164,7 @@ fn lmdbs_programs_and_heed_read_built_databases_and_heed_writes_on() {
     let turned: BTreeSet<_> = by_entity.iter().map(|(e, fact)| (fact, e)).collect();
     assert_eq!(turned.len(), by_entity.len());
     assert_eq!(turned, by_value.iter().map(|(fact, e)| (fact, e)).collect());
-    let giants = pairs(env, table(env, "giants", DatabaseFlags::empty()));
+    let giants = pairs(env, table(env, "giants", TableFlags::empty()));
     assert_eq!(giants.len(), 12);
     assert!(giants.iter().all(|(_, record)| record.len() > 4096), "on overflow pages");
 
@@ -195,7 +198,7 @@ fn lmdbs_programs_and_heed_read_built_databases_and_heed_writes_on() {
         txn.commit().expect("commits");
     }
     assert!(pairs(env, eav) == by_entity && pairs(env, ave) == by_value);
-    let stranger = table(env, "of somebody else", DatabaseFlags::empty());
+    let stranger = table(env, "of somebody else", TableFlags::empty());
     let mut txn = env.write_txn().expect("a transaction");
     for n in 0..500u64 {
         stranger.put(&mut txn, &n.to_be_bytes(), &[7; 300]).expect("put");
