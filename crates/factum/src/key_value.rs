@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use edn::Value;
-use kv::{Env, EnvFlags, EnvOptions, TempEnv};
+use kv::{Durability, Env, EnvFlags, EnvOptions, TempEnv};
 
 use crate::options::did_you_mean;
 use crate::{Connection, Error, Result};
@@ -105,7 +105,7 @@ impl Kv {
     }
 
     /// Opens a store with the options that Datalevin's `open-kv` takes, as an EDN map: `:mapsize` in MiB,
-    /// `:max-readers`, `:max-dbs`, `:flags`, `:temp?`, `:inmemory?`. Without a path, the store is in memory; a temporary
+    /// `:max-readers`, `:max-dbs`, `:flags`, `:temp?`, `:inmemory?`, `:wal?` and `:wal-durability-profile`. Without a path, the store is in memory; a temporary
     /// one gets a fresh directory below the path.
     ///
     /// ```
@@ -151,15 +151,49 @@ impl Connection {
     }
 }
 
+/// Datalevin's options of the write-ahead log: `:wal?`, and `:wal-durability-profile` of `:strict` (the default) or
+/// `:relaxed`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WalOptions {
+    on: bool,
+    relaxed: bool,
+}
+
+impl WalOptions {
+    pub(crate) const KNOWN: [&str; 2] = ["wal?", "wal-durability-profile"];
+
+    /// Takes the option, if it is one of these and has a value of its own.
+    pub(crate) fn take(&mut self, name: &str, value: &Value) -> bool {
+        match (name, value, value.as_keyword().map(|profile| profile.as_str())) {
+            ("wal?", Value::Bool(on), _) => self.on = *on,
+            ("wal-durability-profile", _, Some("strict")) => self.relaxed = false,
+            ("wal-durability-profile", _, Some("relaxed")) => self.relaxed = true,
+            _ => return false,
+        }
+        true
+    }
+
+    pub(crate) fn on(self, env: EnvOptions) -> EnvOptions {
+        match (self.on, self.relaxed) {
+            (false, _) => env,
+            (true, false) => env.durability(Durability::Wal),
+            (true, true) => env.durability(Durability::WalLater),
+        }
+    }
+}
+
 /// The options of `open-kv`.
 #[derive(Default)]
 struct KvOptions {
     env: EnvOptions,
     temporary: bool,
     in_memory: bool,
+    wal: WalOptions,
 }
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 11] = [
+    WalOptions::KNOWN[0],
+    WalOptions::KNOWN[1],
     "mapsize",
     "max-readers",
     "max-dbs",
@@ -205,6 +239,7 @@ impl KvOptions {
                 ("max-readers", Some(readers), _) => options.env.max_readers(readers),
                 ("max-dbs", Some(dbis), _) => options.env.max_dbis(dbis),
                 ("flags", _, flags) => options.env.flags(env_flags(key, flags)?),
+                (name, _, value) if options.wal.take(name, value) => options.env,
                 ("temp?", _, Value::Bool(temporary)) => {
                     options.temporary = *temporary;
                     options.env
@@ -227,6 +262,7 @@ impl KvOptions {
                 }
             };
         }
+        options.env = options.wal.on(options.env);
         Ok(options)
     }
 }

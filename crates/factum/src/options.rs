@@ -11,6 +11,7 @@ use storage::transact::TxFunctions;
 use storage::{DbOptions, Schema, StoreOptions};
 
 use crate::db::Runtime;
+use crate::key_value::WalOptions;
 use crate::text::SchemaInput;
 use crate::{Error, Result};
 
@@ -72,7 +73,8 @@ impl Options {
         self
     }
 
-    /// What a commit promises when it returns.
+    /// What a commit promises when it returns. With [`Durability::Wal`], small durable transactions wait for the disk once
+    /// instead of twice, and the database is written to by this process alone.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.env = self.env.durability(durability);
         self
@@ -168,7 +170,8 @@ impl Options {
         self
     }
 
-    /// Options as Datalevin writes them: `{:closed-schema? true :validate-data? true :auto-entity-time? true}`.
+    /// Options as Datalevin writes them: `{:closed-schema? true :validate-data? true :auto-entity-time? true}`; `:wal? true`
+    /// is [`Durability::Wal`], with `:wal-durability-profile :relaxed` [`Durability::WalLater`].
     ///
     /// # Errors
     ///
@@ -179,6 +182,7 @@ impl Options {
         let Some(entries) = value.as_map() else {
             return bad(value, "options are a map".to_owned());
         };
+        let mut wal = WalOptions::default();
         for (key, value) in entries {
             let name = key.as_keyword().map(|name| name.as_str()).unwrap_or_default();
             let flag = match value {
@@ -191,7 +195,8 @@ impl Options {
                 ("auto-entity-time?", Some(flag), _) => options.auto_entity_time(flag),
                 ("strict?", Some(flag), _) => options.strict(flag),
                 ("read-only?", Some(flag), _) => options.read_only(flag),
-                ("kv-opts", _, Value::Map(_)) => options.kv_options(value)?,
+                ("kv-opts", _, Value::Map(_)) => options.kv_options(value, &mut wal)?,
+                (name, _, value) if wal.take(name, value) => options,
                 // Hints about caches and sampling that change no answer.
                 ("cache-limit", _, Value::Int(_)) | ("background-sampling?", Some(_), _) => options,
                 _ if KNOWN.contains(&name) => return bad(key, format!("does not take {value}")),
@@ -201,16 +206,18 @@ impl Options {
                 }
             };
         }
+        options.env = wal.on(options.env);
         Ok(options)
     }
 
-    /// `{:mapsize MiB :max-readers n}`
-    fn kv_options(mut self, value: &Value) -> Result<Self> {
+    /// `{:mapsize MiB :max-readers n :wal? true}`
+    fn kv_options(mut self, value: &Value, wal: &mut WalOptions) -> Result<Self> {
         for (key, value) in value.as_map().into_iter().flatten() {
             let name = key.as_keyword().map(|name| name.as_str()).unwrap_or_default();
             self = match (name, value) {
                 ("mapsize", Value::Int(size @ 1..)) => self.map_size((*size as u64) << 20),
                 ("max-readers", Value::Int(readers @ 1..)) => self.max_readers(*readers as u32),
+                (name, value) if wal.take(name, value) => self,
                 ("inmemory?" | "temp?", Value::Bool(false)) => self,
                 _ => {
                     let reason = format!("{value} is not supported here");
@@ -272,7 +279,9 @@ pub(crate) fn did_you_mean(name: &str) -> String {
 }
 
 /// The options that [`Options::from_value`] understands.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 10] = [
+    WalOptions::KNOWN[0],
+    WalOptions::KNOWN[1],
     "closed-schema?",
     "validate-data?",
     "auto-entity-time?",

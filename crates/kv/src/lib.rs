@@ -167,7 +167,9 @@ mod txn;
 pub use batch::{Batch, Ticket};
 pub use dbi::{Dbi, DbiOptions};
 pub use dump::{DumpFormat, DumpReport, LoadOptions, LoadReport, OnExisting};
-pub use env::{Durability, Env, EnvInfo, EnvOptions, Holders, ReaderInfo, TempEnv, Versions, versions};
+pub use env::{
+    Durability, Env, EnvInfo, EnvOptions, Holders, LogInfo, ReaderInfo, TempEnv, Versions, versions,
+};
 pub use error::{Error, Result};
 pub use flags::{DbiFlags, EnvFlags, PutFlags};
 pub use lmdb_pages::{Count, Snapshot, TableStat};

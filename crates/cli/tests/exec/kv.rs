@@ -379,6 +379,8 @@ fn mistakes() {
         ("(abort-transact-kv kv)", ":exec/argument", "an open key-value transaction"),
         ("(copy kv \"store\")", ":kv/bad-option", "holds a database already"),
         ("(open-kv \"s2\" {:mapsiz 1})", ":options/invalid", "did you mean :mapsize?"),
+        ("(open-kv \"s2\" {:wal? 5})", ":options/invalid", ":wal?: does not take 5"),
+        ("(open-kv \"s2\" {:wall? true})", ":options/invalid", "did you mean :wal??"),
         ("(open-kv \"s2\" {:flags #{:nosink}})", ":options/invalid", "did you mean :nosync?"),
         ("(open-kv \"s2\" {:flags #{:nolock}})", ":kv/bad-option", "two writers"),
         ("(open-kv \"store\" {:mapsize 1 :max-readers 7})", ":kv/duplicate-open", "max_readers"),
@@ -397,6 +399,11 @@ fn mistakes() {
     check(&[
         ("(read-buffer (put-buffer nil -5 :long) :long)", "-5"),
         ("(read-buffer (put-buffer nil [\"a\" 1] [:string :long]) [:string :long])", "[\"a\" 1]"),
+        (
+            "(kv-wal-watermarks (open-kv \"logged\" {:wal? true :wal-durability-profile :relaxed}))",
+            "{:bytes 0, :checkpoint 0, :committed 0, :wal? true}",
+        ),
+        ("(flush-kv-indexer! (open-kv \"strict\" {:wal? true}))", "nil"),
         ("(put-buffer (put-buffer nil \"a\" :utf-8-bare) \"b\" :utf-8-bare)", "#bytes \"6162\""),
     ]);
 }

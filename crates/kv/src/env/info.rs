@@ -43,6 +43,18 @@ pub struct ReaderInfo {
     pub age: Option<Duration>,
 }
 
+/// How far a write-ahead log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogInfo {
+    /// The transaction up to which the data file is on disk.
+    pub checkpoint: u64,
+    /// The newest transaction.
+    pub last: u64,
+    /// Bytes of the records between the two.
+    pub size: u64,
+}
+
 /// What this crate is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -100,6 +112,13 @@ impl Env {
         })
     }
 
+    /// How far the write-ahead log is; `None` without one.
+    #[doc(alias = "kv-wal-watermarks")]
+    #[doc(alias = "txlog-watermarks")]
+    pub fn log_info(&self) -> Option<LogInfo> {
+        self.shared.log.info()
+    }
+
     /// The living snapshots of all processes, oldest first.
     ///
     /// # Errors
@@ -108,14 +127,17 @@ impl Env {
     pub fn readers(&self) -> Result<Vec<ReaderInfo>> {
         let slots = self.shared.handle.readers().map_err(|code| Error::from_code(code, "listing readers"))?;
         let last = self.shared.heed.info().last_txn_id as u64;
-        // The log's own reader is nobody's snapshot.
+        // The log's own readers are nobody's snapshots.
         let mut held = self.shared.log.held();
         let (living, own) = (self.shared.reader.living().snapshots(), std::process::id());
         let mut readers: Vec<_> = slots
             .into_iter()
             .filter_map(|slot| {
                 let txn_id = slot.txn_id?;
-                if slot.pid == own && held.take_if(|held| *held == txn_id).is_some() {
+                if slot.pid == own
+                    && let Some(at) = held.iter().position(|held| *held == txn_id)
+                {
+                    held.swap_remove(at);
                     return None;
                 }
                 let ours = living.iter().filter(|snapshot| slot.pid == own && snapshot.txn_id == txn_id);

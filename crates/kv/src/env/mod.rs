@@ -21,7 +21,7 @@ use heed::WithoutTls;
 use lmdb_pages::Snapshot;
 
 pub use holders::Holders;
-pub use info::{EnvInfo, ReaderInfo, Versions, versions};
+pub use info::{EnvInfo, LogInfo, ReaderInfo, Versions, versions};
 pub(crate) use known::{KnownTables, state_after};
 pub use options::{Durability, EnvOptions};
 pub use temp::TempEnv;

@@ -1,6 +1,6 @@
 //! [`EnvOptions`]: how to open an environment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Env, registry};
 use crate::error::{Error, Result};
@@ -196,6 +196,19 @@ impl EnvOptions {
     pub fn allow_remote(mut self, allow_remote: bool) -> Self {
         self.allow_remote = allow_remote;
         self
+    }
+
+    /// Where the write-ahead log of the environment at `path` is, if there is one: `x.factum-log` beside a data file, or
+    /// `log.mdb` in a directory.
+    pub fn log_path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        if self.single_file {
+            let mut name = path.as_os_str().to_owned();
+            name.push("-log");
+            PathBuf::from(name)
+        } else {
+            path.join("log.mdb")
+        }
     }
 
     /// Opens, or creates, the environment at `path`.

@@ -1,6 +1,5 @@
 //! Commits with a log, and what else the log does while an environment is open.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::{Log, Tape};
@@ -70,7 +69,7 @@ impl Shared {
 
     /// Notes in the log that others may commit past it from now on.
     pub(crate) fn note_lent_to_log(&self) {
-        let mut slot = self.log.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.log.lock();
         let Some(log) = slot.as_mut().filter(|log| !log.lent) else { return };
         log.lent = true;
         let head = super::Head { lent: true, ..log.file.head.clone() };
@@ -113,10 +112,7 @@ impl Log {
             Err(_) => self.pages = u64::MAX / 2,
         }
         self.probe.rest();
-        if self.is_due(shared) {
-            // The commit stands, whatever comes of it; a failure is told to the next writer.
-            let _ = self.checkpoint(shared, false, false);
-        }
+        self.checkpoint_if_due(shared);
         Ok(())
     }
 

@@ -121,7 +121,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Bytes of records.
+    /// Bytes of records, also of those before the checkpoint.
     pub(super) fn size(&self) -> u64 {
         self.end - RECORDS
     }

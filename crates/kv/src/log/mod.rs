@@ -30,6 +30,7 @@
 //! The data file is locked (`flock`) for as long as an environment has a log, and shared between the other writers,
 //! so that nobody commits past the log.
 
+mod background;
 mod commit;
 mod file;
 mod head;
@@ -41,8 +42,9 @@ mod tape;
 
 use std::fs::{self, File};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use background::Coming;
 use file::LogFile;
 use head::{Checkpoint, Head, RECORDS};
 use here::Here;
@@ -50,12 +52,12 @@ pub(crate) use lock::DataLock;
 pub(crate) use recover::{Attended, attend};
 pub(crate) use tape::{CursorTape, Step, Steps, Tape};
 
-use crate::env::{Durability, Shared};
+use crate::env::{Durability, LogInfo, Shared};
 use crate::error::{Error, Result};
 use crate::flags::EnvFlags;
 use crate::sys::Hold;
 
-/// So many bytes of records call for a checkpoint.
+/// So many bytes of records call for a checkpoint, and twice as many are not waited for any longer.
 const SIZE_MAX: u64 = 4 << 20;
 /// So many pages that are free but for the held state call for a checkpoint, or a sixteenth of the file.
 const PAGES_MIN: u64 = 1024;
@@ -65,7 +67,7 @@ const PAGES_LEAST: u64 = 32;
 /// The log of an environment, if it has one.
 #[derive(Debug, Default)]
 pub(crate) struct LogSlot {
-    log: Mutex<Option<Log>>,
+    log: Arc<Mutex<Option<Log>>>,
     /// Whether there is one, to be asked without the lock by those who have the writer's turn.
     on: AtomicBool,
 }
@@ -86,6 +88,10 @@ struct Log {
     last: u64,
     /// Pages that would be free if the checkpoint were not held.
     pages: u64,
+    /// A checkpoint that is being made beside the commits.
+    coming: Option<Coming>,
+    /// How many were begun so.
+    checkpoints: u64,
     /// Whether others may have committed without a record.
     lent: bool,
     /// The memory of the last tape.
@@ -115,9 +121,17 @@ impl LogSlot {
         Some(if relaxed { Durability::WalLater } else { Durability::Wal })
     }
 
-    /// The transaction whose state the log holds with a reader of its own.
-    pub(crate) fn held(&self) -> Option<u64> {
-        self.lock().as_ref().map(|log| log.hold.id())
+    pub(crate) fn info(&self) -> Option<LogInfo> {
+        let log = self.lock();
+        let log = log.as_ref()?;
+        Some(LogInfo { checkpoint: log.hold.id(), last: log.last, size: log.file.end - log.file.head.start })
+    }
+
+    /// The transactions whose states the log holds with readers of its own.
+    pub(crate) fn held(&self) -> Vec<u64> {
+        let log = self.lock();
+        let coming = log.as_ref().and_then(|log| log.coming.as_ref()).map(Coming::txn_id);
+        log.as_ref().map(|log| log.hold.id()).into_iter().chain(coming).collect()
     }
 }
 
@@ -143,17 +157,26 @@ impl Log {
     /// turn.
     fn checkpoint(&mut self, shared: &Shared, synced: bool, closed: bool) -> Result<()> {
         self.check()?;
-        let done = self.try_checkpoint(shared, synced, closed);
-        if let Err(error) = &done {
-            // Pages may be lost that the system now takes for written.
-            self.fail(error);
-        }
-        done
+        let (next, checkpoint) = self.hold_newest(shared)?;
+        let written = self.write_checkpoint(shared, checkpoint, synced, closed);
+        // Pages may be lost that the system now takes for written.
+        written.inspect_err(|error| self.fail(error))?;
+        self.file.end = RECORDS;
+        self.last = next.id();
+        self.pages = 0;
+        self.hold = next;
+        self.coming = None;
+        Ok(())
     }
 
-    fn try_checkpoint(&mut self, shared: &Shared, synced: bool, closed: bool) -> Result<()> {
+    fn write_checkpoint(
+        &mut self,
+        shared: &Shared,
+        checkpoint: Checkpoint,
+        synced: bool,
+        closed: bool,
+    ) -> Result<()> {
         let explain = |code| Error::from_code(code, "making a checkpoint");
-        let (next, checkpoint) = self.hold_newest(shared)?;
         if !synced {
             shared.handle.sync(true).map_err(explain)?;
         }
@@ -166,27 +189,12 @@ impl Log {
             checkpoint,
             ..self.file.head.clone()
         };
-        self.file.write_head(head).map_err(Error::io("writing the head of the write-ahead log"))?;
-        self.file.end = RECORDS;
-        self.last = next.id();
-        self.pages = 0;
-        self.hold = next;
-        Ok(())
+        self.file.write_head(head).map_err(Error::io("writing the head of the write-ahead log"))
     }
 
     /// A reader at the newest state, and what the log's head says of that.
     fn hold_newest(&self, shared: &Shared) -> Result<(Hold, Checkpoint)> {
         hold_newest(shared, &self.data, self.page_size)
-    }
-
-    /// Whether it is time for a checkpoint.
-    fn is_due(&self, shared: &Shared) -> bool {
-        let info = shared.heed.info();
-        let used = info.last_page_number as u64;
-        let room = (info.map_size as u64 / u64::from(self.page_size)).saturating_sub(used);
-        // Where the map is nearly full, pages are wanted back sooner.
-        let pages_max = PAGES_MIN.max(used / 16).min(room / 4).max(PAGES_LEAST);
-        self.file.size() > SIZE_MAX || self.pages > pages_max
     }
 }
 
@@ -248,6 +256,8 @@ impl Shared {
             probe,
             last,
             pages: 0,
+            coming: None,
+            checkpoints: 0,
             lent: self.is_heed_lent(),
             recording: tape::Recording::default(),
             failed: None,
@@ -284,6 +294,8 @@ impl Shared {
             // Nothing is lost: the next opening finds the log.
             tracing::warn!(%error, "the write-ahead log could not be put away");
         }
+        // A thread may still have the slot, but the readers must end before the environment does.
+        drop(self.log.lock().take());
     }
 
     /// From one kind of durability to another; the caller has the writer's turn.

@@ -85,7 +85,7 @@ pub(crate) fn attend(place: &Place, options: &EnvOptions) -> Result<Attended> {
             lock.release();
             continue;
         }
-        let found = if there { Found::open(&path, data)? } else { None };
+        let found = if there { Found::open(&path, data, options)? } else { None };
         return Ok(Attended { lock: Some(lock), found });
     }
 }
@@ -118,11 +118,16 @@ fn is_here(file: &LogFile, data: &File) -> Result<bool> {
 
 impl Found {
     /// Opens the log, and makes the data file a state that its records lead on from.
-    fn open(path: &Path, data: File) -> Result<Option<Self>> {
+    fn open(path: &Path, data: File, options: &EnvOptions) -> Result<Option<Self>> {
         let (file, bytes) = LogFile::open(path, true)?;
         if file.head.closed {
             fs::remove_file(path).map_err(Error::io("removing the write-ahead log"))?;
             return Ok(None);
+        }
+        if options.previous_snapshot {
+            let reason =
+                "there is a write-ahead log to be recovered from first; open the database once without";
+            return Err(Error::BadOption { option: "previous_snapshot", reason: reason.to_owned() });
         }
         let mut found = Self { file, bytes, data };
         if !is_here(&found.file, &found.data)? {

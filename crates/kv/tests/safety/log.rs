@@ -355,6 +355,56 @@ fn relaxed_commits_survive_up_to_a_moment_after_the_checkpoint() {
     }
 }
 
+/// The transaction of the newest checkpoint in a log.
+fn checkpoint_of(log: &[u8]) -> u64 {
+    let slot = if head_number(log).is_multiple_of(2) { 0 } else { PAGE };
+    u64::from_ne_bytes(log[slot + 196..slot + 204].try_into().unwrap())
+}
+
+/// The newest transaction in a data file.
+fn newest_of(data: &[u8]) -> u64 {
+    let id = |at: usize| u64::from_ne_bytes(data[at + 144..at + 152].try_into().unwrap());
+    id(0).max(id(PAGE))
+}
+
+#[test]
+fn checkpoints_beside_commits_lose_nothing() {
+    let rng = &mut StdRng::seed_from_u64(7);
+    let dir = tempfile::tempdir().unwrap();
+    let env = wal().open(dir.path()).unwrap();
+    let dbi = env.open_dbi("plain", DbiFlags::empty()).unwrap();
+    let mut model = Pairs::new();
+    let mut images: Vec<Vec<u8>> = Vec::new();
+    let mut checkpoints = BTreeSet::new();
+    for step in 0..160u32 {
+        let mut txn = env.write().unwrap();
+        for _ in 0..12 {
+            let key = rng.random_range(0..200u32).to_be_bytes();
+            let value = vec![rng.random::<u8>(); 2500];
+            txn.put(&dbi, &key, &value).unwrap();
+            store(&mut model, &dbi, key.to_vec(), value);
+        }
+        txn.commit().unwrap();
+        if step % 8 != 7 {
+            continue;
+        }
+        // The log first: what its head says is on disk is in the data file.
+        let log = fs::read(log_of(dir.path())).unwrap();
+        images.push(fs::read(dir.path().join("data.mdb")).unwrap());
+        let checkpoint = checkpoint_of(&log);
+        checkpoints.insert(checkpoint);
+        images.retain(|image| newest_of(image) >= checkpoint);
+        let data: Vec<&[u8]> = images.iter().map(|image| &**image).collect();
+        let cut = Image { data: mix(&data, PAGE, rng), log }.write();
+        let found = Env::open(cut.path()).unwrap();
+        check(&found);
+        assert!(contents(&found)["plain"] == model, "step {step}, checkpoint {checkpoint}");
+    }
+    assert!(checkpoints.len() > 2, "{checkpoints:?}");
+    let info = env.log_info().unwrap();
+    assert!(info.last - info.checkpoint < 160, "{info:?}");
+}
+
 /// Some transactions, and the files as they were at the checkpoint and after.
 fn history(options: EnvOptions, transactions: u8) -> (TempDir, Env, Image, Image) {
     let dir = tempfile::tempdir().unwrap();
@@ -443,6 +493,7 @@ fn reading_alone_does_not_recover() {
     let cut = Image { data: before.data, ..after }.write();
     let read_only = EnvOptions::new().read_only(true);
     assert_eq!(code(read_only.open(cut.path())), ":kv/needs-recovery");
+    assert_eq!(code(EnvOptions::new().previous_snapshot(true).open(cut.path())), ":kv/bad-option");
     let recovered = Env::open(cut.path()).unwrap();
     assert_eq!(keys(&recovered), 6);
     recovered.close(PATIENCE).unwrap();

@@ -134,8 +134,8 @@ forms! {
     "(open-transact-kv kv)" (1, 1), None, kv::open_transact_kv, "begins a transaction";
     "(close-transact-kv tx)" (1, 1), None, kv::close_transact_kv, "ends it: :committed or :aborted";
     "(update-kv kv table k f k-type? v-type?)" (4, 6), None, kv::update_kv, "replaces a value by what a function makes of it; nil deletes";
-    "(kv-wal-watermarks kv)" (1, 1), None, kv::kv_wal_watermarks, "an error: there is no write-ahead log";
-    "(flush-kv-indexer! kv)" (1, 1), None, kv::flush_kv_indexer, "an error: there is no write-ahead log";
+    "(kv-wal-watermarks kv)" (1, 1), None, kv::kv_wal_watermarks, "how far the write-ahead log is: {:wal? true :checkpoint 7 :committed 9 :bytes 800}";
+    "(flush-kv-indexer! kv)" (1, 1), None, kv::flush_kv_indexer, "carries the write-ahead log over into the data file";
     "(k pair)" (1, 1), None, kv::k, "the key of a raw pair, as bytes";
     "(v pair)" (1, 1), None, kv::v, "the value of a raw pair, as bytes";
     "(put-buffer buffer x type?)" (2, 3), None, kv::put_buffer, "bytes with those of a value behind; buffer may be nil";

@@ -51,6 +51,12 @@ impl StoreOptions {
         loader: BulkLoader,
     ) -> Result<(Store, BulkReport), TransactError> {
         let file = data_file(path.as_ref(), self.env.is_single_file())?;
+        let log = self.env.log_path(path.as_ref());
+        if log.exists() {
+            // It would be taken for the log of the new file.
+            let reason = "it was left by a database that is no longer there".to_owned();
+            return Err(Error::from(kv::Error::LogMismatch { path: log, reason }).into());
+        }
         let options = DbOptions {
             closed_schema: self.closed_schema.unwrap_or_default(),
             validate_data: self.validate_data.unwrap_or_default(),

@@ -58,7 +58,7 @@ fn handle(args: &mut Args) -> Result<KvHandle, EvalError> {
     }
 }
 
-fn store(args: &mut Args) -> Result<Kv, EvalError> {
+pub(super) fn store(args: &mut Args) -> Result<Kv, EvalError> {
     handle(args)?.store(args.span)
 }
 

@@ -1,7 +1,8 @@
 //! Writing: lists of tuple forms, explicit transactions.
 
 use edn::Value;
-use factum::kv::Batch;
+use factum::Kv;
+use factum::kv::{Batch, LogInfo};
 
 use super::super::super::args::Args;
 use super::super::super::error::EvalError;
@@ -115,21 +116,42 @@ pub(in super::super) fn update_kv(_: &mut Session, mut args: Args) -> Answer {
     })
 }
 
-fn no_log(args: &Args) -> Answer {
-    let message = "there is no write-ahead log: every commit is durable in the file itself when it returns";
-    Err(EvalError::new(":kv/no-log", message, args.span))
+/// How far the store's log is; an error if it has none.
+fn log_info(args: &mut Args) -> Result<(Kv, LogInfo), EvalError> {
+    let store = super::env::store(args)?;
+    match store.log_info() {
+        Some(info) => Ok((store, info)),
+        None => {
+            let message =
+                "there is no write-ahead log: every commit is durable in the file itself when it returns";
+            let mut error = EvalError::new(":kv/no-log", message, args.span);
+            error.hint = Some("open the store with {:wal? true} to have one".to_owned());
+            Err(error)
+        }
+    }
 }
 
 /// `(kv-wal-watermarks kv)`
 pub(in super::super) fn kv_wal_watermarks(_: &mut Session, mut args: Args) -> Answer {
-    args.kv_target(0)?;
-    no_log(&args)
+    let (_, info) = log_info(&mut args)?;
+    let number = |number: u64| Value::from(i64::try_from(number).unwrap_or(i64::MAX));
+    Ok(Item::Value(Value::Map(
+        [
+            (Value::keyword("wal?"), Value::Bool(true)),
+            (Value::keyword("checkpoint"), number(info.checkpoint)),
+            (Value::keyword("committed"), number(info.last)),
+            (Value::keyword("bytes"), number(info.size)),
+        ]
+        .into_iter()
+        .collect(),
+    )))
 }
 
 /// `(flush-kv-indexer! kv)`
 pub(in super::super) fn flush_kv_indexer(_: &mut Session, mut args: Args) -> Answer {
-    args.kv_target(0)?;
-    no_log(&args)
+    let (store, _) = log_info(&mut args)?;
+    store.checkpoint().map_err(|error| args.kv_error(&error))?;
+    Ok(Item::NIL)
 }
 
 /// `(with-transaction-kv [tx kv] body ..)`: the session evaluates it, since its body must not be evaluated before.
