@@ -400,6 +400,18 @@ pub enum Error {
     },
 
     // --- below ---
+    /// The data file lost its end, as a copy does that was interrupted. Nothing was written to it.
+    #[error("{path} is cut off: it has {found} of its {wanted} bytes ({problem}); copy it again from where it came, or take a backup", path = path.display())]
+    CutOff {
+        /// The data file.
+        path: PathBuf,
+        /// Its bytes.
+        found: u64,
+        /// Those that its pages need, if none of the last ones is free.
+        wanted: u64,
+        /// The first thing that is not there.
+        problem: String,
+    },
     /// The file is damaged.
     #[error("the database is damaged: {reason}")]
     Corrupted {
@@ -461,6 +473,7 @@ impl Error {
             Self::ForeignFile { .. } => ":kv/foreign-file",
             Self::FormatTooNew { .. } => ":kv/format-too-new",
             Self::LockVersion { .. } => ":kv/lock-version",
+            Self::CutOff { .. } => ":kv/cut-off",
             Self::RemoteFileSystem { .. } => ":kv/remote-file-system",
             Self::NotWritable { .. } => ":kv/not-writable",
             Self::OptionsConflict { .. } => ":kv/duplicate-open",
@@ -521,7 +534,11 @@ impl Error {
     pub fn is_corruption(&self) -> bool {
         matches!(
             self,
-            Self::Corrupted { .. } | Self::Pages(_) | Self::ForeignFile { .. } | Self::LogDamaged { .. }
+            Self::Corrupted { .. }
+                | Self::CutOff { .. }
+                | Self::Pages(_)
+                | Self::ForeignFile { .. }
+                | Self::LogDamaged { .. }
         )
     }
 

@@ -387,7 +387,8 @@ pub(crate) fn reserve(file: &std::fs::File, bytes: u64) -> std::io::Result<()> {
     }
 }
 
-/// Other systems cannot.
+/// Other systems have no such call, or one that makes the file longer: LMDB takes its number of reader slots from the
+/// length. They go without.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn reserve(_file: &std::fs::File, _bytes: u64) -> std::io::Result<()> {
     Ok(())

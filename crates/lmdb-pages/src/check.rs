@@ -11,8 +11,9 @@ mod tree;
 
 use std::fmt;
 
+use crate::cursor::Cursor;
 use crate::format::{NO_PAGE, u64_at};
-use crate::order::OrderKind;
+use crate::order::{NativeInteger, OrderKind};
 use crate::snapshot::Snapshot;
 use crate::table::{Table, TableFlags};
 use tree::Trees;
@@ -49,6 +50,32 @@ pub fn check(snapshot: &Snapshot) -> Report {
         problems: trees.problems,
         omitted: trees.omitted,
     }
+}
+
+/// Whether the file is too short for `snapshot`, as a copy is that was interrupted: pages that are in use, or the list of
+/// the free ones, lie beyond its end.
+///
+/// A file may rightly be shorter than its last page says, if its last pages are free. So if it is shorter, the free
+/// list is read; nothing else is.
+#[must_use]
+pub fn is_cut_off(snapshot: &Snapshot) -> bool {
+    let (end, pages) = (snapshot.inner.pages.end(), snapshot.inner.last_page.saturating_add(1));
+    end < pages && free_pages_from(snapshot, end).is_none_or(|free| free < pages - end)
+}
+
+/// How many free pages there are from this one on, if the free list can be read.
+fn free_pages_from(snapshot: &Snapshot, first: u64) -> Option<u64> {
+    let mut cursor: Cursor<'_, NativeInteger> = Cursor::new(snapshot, &snapshot.free_list()).ok()?;
+    let mut free = 0;
+    let mut record = cursor.first().ok()?;
+    while let Some((_, value)) = record {
+        let count = u64_at(value, 0)?;
+        // From the greatest number to the least.
+        let pages = (1..=count).map_while(|index| u64_at(value, usize::try_from(index).ok()? * 8));
+        free += pages.take_while(|page| *page >= first).count() as u64;
+        record = cursor.next().ok()?;
+    }
+    Some(free)
 }
 
 /// The free list, as it is read.

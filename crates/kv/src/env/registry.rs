@@ -58,11 +58,32 @@ fn open_once(options: &EnvOptions, path: &Path) -> Result<Env> {
         lock => lock,
     };
     let shared = Arc::new(Shared::new(heed, options, &place, lock)?);
+    refuse_cut_off(&shared, &place)?;
     Attended::finish(found, &shared)?;
     let id = FileId::of(&place.data).map_err(Error::io("identifying the data file"))?;
     open.insert(id, Arc::downgrade(&shared));
     drop(open);
     Ok(Env::from(shared))
+}
+
+/// Refuses a file that lost its end, before LMDB reads pages that are not there, or writes over what is left.
+fn refuse_cut_off(shared: &Shared, place: &Place) -> Result<()> {
+    use lmdb_pages::check::{check, is_cut_off};
+    let info = shared.heed.info();
+    let wanted = (info.last_page_number as u64 + 1) * shared.heed.unnamed_database_stat().page_size as u64;
+    let found = std::fs::metadata(&place.data).map_err(Error::io("reading the size of the data file"))?.len();
+    if found >= wanted {
+        return Ok(());
+    }
+    let snapshot = shared.reader.snapshot().map_err(Error::from_pages)?;
+    if !is_cut_off(&snapshot) {
+        return Ok(());
+    }
+    let problem = check(&snapshot).problems.first().map_or_else(
+        || "its last pages are neither there nor free".to_owned(),
+        std::string::ToString::to_string,
+    );
+    Err(Error::CutOff { path: place.data.clone(), found, wanted, problem })
 }
 
 /// Opens by heed, with less address space where the system refuses the default.

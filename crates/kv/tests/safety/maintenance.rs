@@ -386,3 +386,47 @@ fn large_results_spill_and_read_as_if_they_had_not() {
     let read = env.read().unwrap();
     assert_eq!(code(table.range(&read, ..).unwrap().spill(&nowhere)), ":kv/not-found");
 }
+
+#[test]
+fn a_file_that_lost_its_end_is_refused_unless_only_free_pages_are_missing() {
+    let (dir, env) = quick();
+    let dbi = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    let write = |work: &dyn Fn(&mut factum_kv::WriteTxn<'_>)| {
+        let mut txn = env.write().unwrap();
+        work(&mut txn);
+        txn.commit().unwrap();
+    };
+    let page = u64::from(env.info().unwrap().page_size);
+    let value = vec![7; page as usize - 96];
+    let cut = |pages: u64| {
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::copy(dir.path().join("data.mdb"), copy.path().join("data.mdb")).unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(copy.path().join("data.mdb")).unwrap();
+        file.set_len(pages * page).unwrap();
+        copy
+    };
+    write(&|txn| (0..200u32).for_each(|number| txn.put(&dbi, &number.to_be_bytes(), &value).unwrap()));
+    let before = cut(100);
+    let error = Env::open(before.path()).unwrap_err();
+    assert_eq!(error.code(), ":kv/cut-off");
+    let text = error.to_string();
+    assert!(
+        error.is_corruption()
+            && text.contains(&format!("has {} of its", 100 * page))
+            && text.contains("copy it again"),
+        "{text}"
+    );
+    // Nothing was written to it.
+    assert_eq!(std::fs::metadata(before.path().join("data.mdb")).unwrap().len(), 100 * page);
+    // All of it is free, in the end also what the clearing itself needed.
+    write(&|txn| txn.clear(&dbi).unwrap());
+    for value in 0..3u8 {
+        write(&|txn| txn.put(&dbi, b"k", &[value]).unwrap());
+    }
+    let shorter = Env::open(cut(100).path()).unwrap();
+    assert!(shorter.info().unwrap().used_size > shorter.info().unwrap().file_size);
+    let dbi = shorter.existing_dbi("t").unwrap();
+    assert_eq!(shorter.read().unwrap().get(&dbi, b"k").unwrap(), Some(&[2][..]));
+    // Its trees are needed.
+    assert_eq!(code(Env::open(cut(2).path())), ":kv/cut-off");
+}

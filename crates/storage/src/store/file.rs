@@ -33,9 +33,11 @@ struct Cache {
 
 impl FileStore {
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Self> {
-        let env = options.env.open(path)?;
+        let env = options.env.open(path).map_err(|error| match error {
+            kv::Error::CutOff { found, wanted, problem, .. } => Error::CutOff { found, wanted, problem },
+            error => error.into(),
+        })?;
         let read_only = env.options().is_read_only();
-        refuse_cut_off(&env)?;
         if !Meta::exists(&env.snapshot()?)? {
             if read_only {
                 return Err(Error::NoDatabase { path: path.to_owned() });
@@ -136,22 +138,4 @@ fn read_schema(base: &Base) -> Result<Schema> {
         row = cursor.next()?;
     }
     Schema::from_records(records, base.meta.schema_revision).map_err(|error| damaged(error.to_string()))
-}
-
-/// Refuses a file that lost its end, before LMDB writes to pages that are not there.
-///
-/// A file may be shorter than its last page says if its last pages are free, so only a look at all pages can tell.
-fn refuse_cut_off(env: &Env) -> Result<()> {
-    let info = env.info()?;
-    if info.file_size >= info.used_size {
-        return Ok(());
-    }
-    let report = lmdb_pages::check::check(&env.snapshot()?);
-    match report.problems.first() {
-        None => Ok(()),
-        Some(problem) => {
-            let (found, wanted) = (info.file_size, info.used_size);
-            Err(Error::CutOff { found, wanted, problem: problem.to_string() })
-        }
-    }
 }
