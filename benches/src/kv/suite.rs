@@ -67,8 +67,8 @@ impl Sizes {
         reads: 20_000,
         items: 50_000,
         read_rounds: 3,
-        write_rounds: 2,
-        durable_commits: 10,
+        write_rounds: 3,
+        durable_commits: 40,
         mixed_millis: 100,
     };
 }

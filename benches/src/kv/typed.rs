@@ -3,8 +3,9 @@
 use std::ops::{Bound, ControlFlow};
 use std::time::Instant;
 
-use kv::codec::{Blob, Id, Str};
+use kv::codec::{Blob, Data, Id, Str};
 use kv::{Dbi, DbiFlags, Env, EnvOptions, Read, Table};
+use serde::{Deserialize, Serialize};
 
 use super::suite::{Suite, agree, turns};
 use super::{checksum, data};
@@ -25,6 +26,69 @@ pub(super) fn run(suite: &mut Suite) {
     let open = Open::new(&texts);
     gets(suite, &open);
     scans(suite, &open);
+    if ["random put of data, typed", "random get of data, typed"].iter().any(|work| suite.wants(work)) {
+        records(suite, &texts);
+    }
+}
+
+/// A value of `:data`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    name: String,
+    size: u32,
+    tags: Vec<u16>,
+}
+
+/// Values of `:data`, which serde takes apart. Beside them, the same bytes, as they are: what the types do there is what
+/// the row shows.
+fn records(suite: &mut Suite, texts: &[(i64, String)]) {
+    let records: Vec<(i64, Record)> = texts
+        .iter()
+        .map(|(key, text)| {
+            let tags = vec![*key as u16, text.len() as u16];
+            (*key, Record { name: text[..30].to_owned(), size: text.len() as u32, tags })
+        })
+        .collect();
+    let open = |env: &Env| -> Table<Id, Data<Record>> { env.open_table("records").expect("table") };
+    let put = |env: &Env| {
+        let table = open(env);
+        let mut txn = env.write().expect("write transaction");
+        for (key, record) in &records {
+            table.put(&mut txn, *key, record).expect("puts");
+        }
+        txn.commit().expect("commits");
+    };
+    let (_dir, env) = env();
+    put(&env);
+    let table = open(&env);
+    let read = env.read().expect("read transaction");
+    let value = |key: i64| read.get(table.dbi(), &raw_key(key)).expect("gets").expect("a value").to_vec();
+    let bytes: Vec<([u8; 8], Vec<u8>)> =
+        records.iter().map(|(key, _)| (raw_key(*key), value(*key))).collect();
+    drop(read);
+    let put_bytes = |env: &Env| {
+        let dbi = env.open_dbi("records", DbiFlags::empty()).expect("table");
+        let mut txn = env.write().expect("write transaction");
+        for (key, value) in &bytes {
+            txn.put(&dbi, key, value).expect("puts");
+        }
+        txn.commit().expect("commits");
+    };
+    put_both(suite, "random put of data, typed", records.len(), [&put, &put_bytes]);
+    let keys: Vec<i64> =
+        data::lookups(records.len() as u64, suite.sizes.reads).into_iter().map(i64::from_be_bytes).collect();
+    let typed = || {
+        let read = env.read().expect("read transaction");
+        let found =
+            |key: &i64| table.get(&read, *key).expect("gets").map_or(0, |record| record.name.len() as u64);
+        keys.iter().map(found).sum()
+    };
+    let raw = || {
+        let read = env.read().expect("read transaction");
+        let found = |key: &i64| read.get(table.dbi(), &raw_key(*key)).expect("gets").map_or(0, |_| 30);
+        keys.iter().map(found).sum()
+    };
+    compare(suite, "random get of data, typed", keys.len(), &typed, &raw);
 }
 
 /// A table of `:id` to `:bytes`, one of `:id` to `:string`, and the first without types.
@@ -94,14 +158,21 @@ fn puts(suite: &mut Suite, texts: &[(i64, String)]) {
         }
         txn.commit().expect("commits");
     };
-    let works: [&dyn Fn(&Env); 2] = [&typed, &raw];
+    put_both(suite, work, texts.len(), [&typed, &raw]);
+}
+
+/// Both ways of putting, each into fresh files.
+fn put_both(suite: &mut Suite, work: &str, per: usize, works: [&dyn Fn(&Env); 2]) {
+    if !suite.wants(work) {
+        return;
+    }
     let mut best = [f64::INFINITY; 2];
     for round in 0..suite.sizes.write_rounds {
         for index in turns(2, round) {
             let (_dir, env) = env();
             let start = Instant::now();
             works[index](&env);
-            best[index] = best[index].min(start.elapsed().as_nanos() as f64 / texts.len() as f64);
+            best[index] = best[index].min(start.elapsed().as_nanos() as f64 / per as f64);
         }
     }
     note(suite, work, best);
