@@ -205,21 +205,6 @@ const KNOWN: [&str; 11] = [
     "client-opts",
 ];
 
-/// LMDB's flags by the names of their keywords.
-const FLAGS: [(&str, EnvFlags); 11] = [
-    ("fixedmap", EnvFlags::FIXEDMAP),
-    ("nosubdir", EnvFlags::NOSUBDIR),
-    ("nosync", EnvFlags::NOSYNC),
-    ("rdonly-env", EnvFlags::RDONLY),
-    ("nometasync", EnvFlags::NOMETASYNC),
-    ("writemap", EnvFlags::WRITEMAP),
-    ("mapasync", EnvFlags::MAPASYNC),
-    ("notls", EnvFlags::NOTLS),
-    ("nolock", EnvFlags::NOLOCK),
-    ("nordahead", EnvFlags::NORDAHEAD),
-    ("nomeminit", EnvFlags::NOMEMINIT),
-];
-
 impl KvOptions {
     fn read(value: &Value) -> Result<Self> {
         let mut options = Self::default();
@@ -276,8 +261,8 @@ fn env_flags(option: &Value, value: &Value) -> Result<EnvFlags> {
     let mut flags = EnvFlags::empty();
     for value in names {
         let name = value.as_keyword().map(|name| name.as_str()).unwrap_or_default();
-        let Some((_, flag)) = FLAGS.iter().find(|(known, _)| *known == name) else {
-            let near = edn::nearest(name, FLAGS.iter().map(|(known, _)| *known));
+        let Some((_, flag)) = EnvFlags::NAMED.iter().find(|(known, _)| *known == name) else {
+            let near = edn::nearest(name, EnvFlags::NAMED.iter().map(|(known, _)| *known));
             let near = near.map(did_you_mean).unwrap_or_default();
             return Err(bad(format!("there is no flag {value}{near}")));
         };

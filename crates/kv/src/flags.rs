@@ -105,6 +105,22 @@ impl EnvFlags {
     /// Those that can be changed while the environment is open.
     pub const CHANGEABLE: Self =
         Self::NOSYNC.union(Self::NOMETASYNC).union(Self::MAPASYNC).union(Self::NOMEMINIT);
+
+    /// All of them, by the keywords that name them in data.
+    pub const NAMED: [(&'static str, Self); 12] = [
+        ("fixedmap", Self::FIXEDMAP),
+        ("nosubdir", Self::NOSUBDIR),
+        ("nosync", Self::NOSYNC),
+        ("rdonly-env", Self::RDONLY),
+        ("nometasync", Self::NOMETASYNC),
+        ("writemap", Self::WRITEMAP),
+        ("mapasync", Self::MAPASYNC),
+        ("notls", Self::NOTLS),
+        ("nolock", Self::NOLOCK),
+        ("nordahead", Self::NORDAHEAD),
+        ("nomeminit", Self::NOMEMINIT),
+        ("previous-snapshot", Self::PREVSNAPSHOT),
+    ];
 }
 
 bitflags! {

@@ -707,15 +707,7 @@ where
         typed.put(&mut txn, *key, *value).unwrap();
     }
     // Read by the dynamic table, written again by it, the bytes are the same.
-    let before: Vec<_> = typed
-        .range(&txn, ..)
-        .unwrap()
-        .raw()
-        .map(|pair| {
-            let (key, value) = pair.unwrap();
-            (key.to_vec(), value.to_vec())
-        })
-        .collect();
+    let before = raw_pairs(&typed, &txn);
     let rows: Vec<_> = dynamic.range(&txn, ..).unwrap().collect::<Result<_, _>>().unwrap();
     assert_eq!(rows.len(), pairs.len());
     dynamic.clear(&mut txn).unwrap();
@@ -724,16 +716,7 @@ where
     }
     txn.commit().unwrap();
     let read = env.read().unwrap();
-    let after: Vec<_> = dynamic
-        .range(&read, ..)
-        .unwrap()
-        .raw()
-        .map(|pair| {
-            let (key, value) = pair.unwrap();
-            (key.to_vec(), value.to_vec())
-        })
-        .collect();
-    assert_eq!(before, after);
+    assert_eq!(before, raw_pairs(&dynamic, &read));
     for (at, (key, _)) in rows.iter().enumerate() {
         // Points, ranks and ranges of the one agree with those of the other; the pairs are given in order.
         let (typed_key, _) = pairs[at];
@@ -770,4 +753,10 @@ fn typed_and_dynamic_tables_share_their_bytes() {
     let many: &[(&'static [i64], &'static [u8])] =
         &[(&[-1], b"a"), (&[-1, 5], b""), (&[1, -1], b"c"), (&[1, 5], b"d"), (&[9], b"e")];
     check_both_ways("[[:long] :bytes]", Many::<Long>::default(), Blob, many);
+}
+
+/// The bytes of all pairs.
+fn raw_pairs<K: Codec, V: Codec>(table: &Table<K, V>, read: &impl Read) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let pairs = table.range(read, ..).unwrap().raw();
+    pairs.map(Result::unwrap).map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
 }

@@ -85,29 +85,13 @@ pub(in super::super) fn sync(_: &mut Session, mut args: Args) -> Answer {
     Ok(Item::NIL)
 }
 
-/// LMDB's flags by their keywords, and the keywords that are accepted for them.
-const ENV_FLAGS: [(&str, EnvFlags); 12] = [
-    ("fixedmap", EnvFlags::FIXEDMAP),
-    ("nosubdir", EnvFlags::NOSUBDIR),
-    ("nosync", EnvFlags::NOSYNC),
-    ("rdonly-env", EnvFlags::RDONLY),
-    ("nometasync", EnvFlags::NOMETASYNC),
-    ("writemap", EnvFlags::WRITEMAP),
-    ("mapasync", EnvFlags::MAPASYNC),
-    ("notls", EnvFlags::NOTLS),
-    ("nolock", EnvFlags::NOLOCK),
-    ("nordahead", EnvFlags::NORDAHEAD),
-    ("nomeminit", EnvFlags::NOMEMINIT),
-    ("previous-snapshot", EnvFlags::PREVSNAPSHOT),
-];
-
 /// `(set-env-flags kv flags on?)`
 pub(in super::super) fn set_env_flags(_: &mut Session, mut args: Args) -> Answer {
     let store = store(&mut args)?;
     let on = args.flag(2, true)?;
     let mut flags = EnvFlags::empty();
     for name in args.keywords(1)? {
-        flags |= *one_of(&args, 1, "flag", &name, &ENV_FLAGS)?;
+        flags |= *one_of(&args, 1, "flag", &name, &EnvFlags::NAMED)?;
     }
     store.set_flags(flags, on).map_err(|error| args.kv_error(&error))?;
     Ok(Item::NIL)
@@ -116,7 +100,7 @@ pub(in super::super) fn set_env_flags(_: &mut Session, mut args: Args) -> Answer
 /// `(get-env-flags kv)`
 pub(in super::super) fn get_env_flags(_: &mut Session, mut args: Args) -> Answer {
     let flags = store(&mut args)?.flags();
-    let names = ENV_FLAGS.iter().filter(|(_, flag)| flags.contains(*flag));
+    let names = EnvFlags::NAMED.iter().filter(|(_, flag)| flags.contains(*flag));
     Ok(Item::Value(Value::Set(names.map(|(name, _)| Value::keyword(name)).collect())))
 }
 

@@ -259,35 +259,35 @@ pub(in super::super) fn range_filter(_: &mut Session, mut args: Args) -> Answer 
     Walk::new(&mut args, 3, false)?.filter(&args, &predicate, raw, ignore_key)
 }
 
-/// The function and the range of `(form kv table f k-range k-type? v-type? raw-pred?)`.
-fn functional(args: &mut Args) -> Result<(Walk, Function, bool), EvalError> {
-    let raw = args.flag(6, true)?;
+/// What a form does with a function for each pair.
+type OnPairs = fn(&Walk, &Args, &Function, bool) -> Answer;
+
+/// A form `(form kv table f k-range k-type? v-type? raw-pred?)`, or, with a range of values too,
+/// `(form kv table f k-range k-type v-range v-type raw-pred?)`.
+fn on_pairs(mut args: Args, lists: bool, work: OnPairs) -> Answer {
+    let raw = args.flag(if lists { 7 } else { 6 }, true)?;
     let function = args.function(2, raw, 2)?;
-    Ok((Walk::new(args, 3, false)?, function, raw))
+    work(&Walk::new(&mut args, 3, lists)?, &args, &function, raw)
 }
 
 /// `(range-keep kv table f k-range k-type? v-type? raw-pred?)`
-pub(in super::super) fn range_keep(_: &mut Session, mut args: Args) -> Answer {
-    let (walk, function, raw) = functional(&mut args)?;
-    walk.keep(&args, &function, raw)
+pub(in super::super) fn range_keep(_: &mut Session, args: Args) -> Answer {
+    on_pairs(args, false, Walk::keep)
 }
 
 /// `(range-some kv table f k-range k-type? v-type? raw-pred?)`
-pub(in super::super) fn range_some(_: &mut Session, mut args: Args) -> Answer {
-    let (walk, function, raw) = functional(&mut args)?;
-    walk.some(&args, &function, raw)
+pub(in super::super) fn range_some(_: &mut Session, args: Args) -> Answer {
+    on_pairs(args, false, Walk::some)
 }
 
 /// `(range-filter-count kv table pred k-range k-type? v-type? raw-pred?)`
-pub(in super::super) fn range_filter_count(_: &mut Session, mut args: Args) -> Answer {
-    let (walk, function, raw) = functional(&mut args)?;
-    walk.filter_count(&args, &function, raw)
+pub(in super::super) fn range_filter_count(_: &mut Session, args: Args) -> Answer {
+    on_pairs(args, false, Walk::filter_count)
 }
 
 /// `(visit kv table visitor k-range k-type? v-type? raw-pred?)`
-pub(in super::super) fn visit(_: &mut Session, mut args: Args) -> Answer {
-    let (walk, function, raw) = functional(&mut args)?;
-    walk.visit(&args, &function, raw)
+pub(in super::super) fn visit(_: &mut Session, args: Args) -> Answer {
+    on_pairs(args, false, Walk::visit)
 }
 
 /// `(list-range kv table k-range k-type v-range v-type)`
@@ -321,39 +321,27 @@ pub(in super::super) fn list_range_count(session: &mut Session, mut args: Args) 
     })
 }
 
-/// The function and the ranges of `(form kv table f k-range k-type v-range v-type raw-pred?)`.
-fn functional_list(args: &mut Args) -> Result<(Walk, Function, bool), EvalError> {
-    let raw = args.flag(7, true)?;
-    let function = args.function(2, raw, 2)?;
-    Ok((Walk::new(args, 3, true)?, function, raw))
-}
-
 /// `(list-range-filter kv table pred k-range k-type v-range v-type raw-pred?)`
-pub(in super::super) fn list_range_filter(_: &mut Session, mut args: Args) -> Answer {
-    let (walk, function, raw) = functional_list(&mut args)?;
-    walk.filter(&args, &function, raw, false)
+pub(in super::super) fn list_range_filter(_: &mut Session, args: Args) -> Answer {
+    on_pairs(args, true, |walk, args, predicate, raw| walk.filter(args, predicate, raw, false))
 }
 
 /// `(list-range-keep kv table f k-range k-type v-range v-type raw-pred?)`
-pub(in super::super) fn list_range_keep(_: &mut Session, mut args: Args) -> Answer {
-    let (walk, function, raw) = functional_list(&mut args)?;
-    walk.keep(&args, &function, raw)
+pub(in super::super) fn list_range_keep(_: &mut Session, args: Args) -> Answer {
+    on_pairs(args, true, Walk::keep)
 }
 
 /// `(list-range-some kv table f k-range k-type v-range v-type raw-pred?)`
-pub(in super::super) fn list_range_some(_: &mut Session, mut args: Args) -> Answer {
-    let (walk, function, raw) = functional_list(&mut args)?;
-    walk.some(&args, &function, raw)
+pub(in super::super) fn list_range_some(_: &mut Session, args: Args) -> Answer {
+    on_pairs(args, true, Walk::some)
 }
 
 /// `(list-range-filter-count kv table pred k-range k-type v-range v-type raw-pred?)`
-pub(in super::super) fn list_range_filter_count(_: &mut Session, mut args: Args) -> Answer {
-    let (walk, function, raw) = functional_list(&mut args)?;
-    walk.filter_count(&args, &function, raw)
+pub(in super::super) fn list_range_filter_count(_: &mut Session, args: Args) -> Answer {
+    on_pairs(args, true, Walk::filter_count)
 }
 
 /// `(visit-list-range kv table visitor k-range k-type v-range v-type raw-pred?)`
-pub(in super::super) fn visit_list_range(_: &mut Session, mut args: Args) -> Answer {
-    let (walk, function, raw) = functional_list(&mut args)?;
-    walk.visit(&args, &function, raw)
+pub(in super::super) fn visit_list_range(_: &mut Session, args: Args) -> Answer {
+    on_pairs(args, true, Walk::visit)
 }
