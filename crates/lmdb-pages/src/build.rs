@@ -147,7 +147,12 @@ impl Builder {
         let mut name = target.file_name().unwrap_or_default().to_os_string();
         name.push(format!(".building-{}", std::process::id()));
         let temporary = target.with_file_name(name);
-        let file = File::options().write(true).create_new(true).open(&temporary)?;
+        let mut creating = File::options();
+        creating.write(true).create_new(true);
+        // As LMDB makes its files: data is nobody else's business until somebody says so.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut creating, 0o600);
+        let file = creating.open(&temporary)?;
         let shared = Arc::new(Shared::new(file, options.page_size));
         Ok(Builder { shared, options, target, temporary, renamed: false })
     }

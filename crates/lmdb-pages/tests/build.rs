@@ -330,6 +330,18 @@ fn built_files_are_smaller() {
     assert!(size(&built) * 10 < size(&written) * 8, "{} against {}", size(&built), size(&written));
 }
 
+#[cfg(unix)]
+#[test]
+fn built_files_are_as_private_as_lmdbs() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("data.mdb");
+    Builder::create(&path, quick()).and_then(Builder::finish).expect("an empty file");
+    let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
 #[test]
 fn wrong_input_is_refused() {
     let dir = tempfile::tempdir().unwrap();
