@@ -49,6 +49,15 @@ impl Search<'_, '_> {
         let base = self.base()?;
         for (number, unit) in self.problem.units.iter().enumerate() {
             let UnitKind::Star(star) = &unit.kind else { continue };
+            // Facts of one known entity are few, and a walk through the index would not keep to them.
+            let is_known = match &star.e {
+                Term::Const(_) => true,
+                Term::Var(entity) => base.has(*entity),
+                Term::Blank => false,
+            };
+            if is_known {
+                continue;
+            }
             let mut keys =
                 star.attrs.iter().enumerate().filter(|(_, attr)| attr.indexed && attr.v == Term::Var(key));
             let Some((place, _)) = keys.next() else { continue };
