@@ -301,7 +301,7 @@ fn transactions_in_a_scope_and_on_the_side() {
         (def p (transact-async conn [{{:name "Dee"}}]))
         (:tempids (deref p))
         (deref (transact-async conn [[:db/add [:name "Nobody"] :n 1]]))
-        (q [:find [?n ...] :where [_ :name ?n]] (deref conn))
+        (q '[:find [?n ...] :where [_ :name ?n]] @conn)
         (count (heard :all))
         (unlisten! conn :all)
         (with-transaction [tx] 1)

@@ -262,6 +262,8 @@ fn quotes_are_an_option() {
     assert_eq!(quoted("'[?e :a]").unwrap(), ok("(quote [?e :a])"));
     assert_eq!(quoted("''a").unwrap(), ok("(quote (quote a))"));
     assert_eq!(quoted("[x' 'y]").unwrap(), ok("[x' (quote y)]"));
+    assert_eq!(quoted("(db '@a @ b)").unwrap(), ok("(db (quote (deref a)) (deref b))"));
+    assert!(read("@a").unwrap_err().to_string().contains("deref"));
     let form = Reader::new("(q '[a])").with_quote(true).next().unwrap().unwrap();
     assert_eq!(form.as_sequence().unwrap()[1].span, Span::new(3, 7));
 }

@@ -380,7 +380,7 @@ fn mistakes() {
         ("(copy kv \"store\")", ":kv/bad-option", "holds a database already"),
         ("(open-kv \"s2\" {:mapsiz 1})", ":options/invalid", "did you mean :mapsize?"),
         ("(open-kv \"s2\" {:wal? 5})", ":options/invalid", ":wal?: does not take 5"),
-        ("(open-kv \"s2\" {:wall? true})", ":options/invalid", "did you mean :wal??"),
+        ("(open-kv \"s2\" {:wall? true})", ":options/invalid", "did you mean :wal?"),
         ("(open-kv \"s2\" {:flags #{:nosink}})", ":options/invalid", "did you mean :nosync?"),
         ("(open-kv \"s2\" {:flags #{:nolock}})", ":kv/bad-option", "two writers"),
         ("(open-kv \"store\" {:mapsize 1 :max-readers 7})", ":kv/duplicate-open", "max_readers"),

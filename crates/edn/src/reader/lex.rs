@@ -22,7 +22,7 @@ pub(crate) enum Lexeme<'t> {
     Open(Open<'t>),
     /// `)`, `]`, `}`
     Close(char),
-    /// `#_`, `#tag`, `^`, `'`
+    /// `#_`, `#tag`, `^`, `'`, `@`
     Prefix(Prefix),
     /// No more text.
     End,
@@ -62,6 +62,7 @@ pub(crate) enum Prefix {
     Discard,
     Meta,
     Quote,
+    Deref,
     Tag(Symbol),
 }
 
@@ -71,6 +72,7 @@ impl Prefix {
             Self::Discard => "the discard #_",
             Self::Meta => "the metadata ^",
             Self::Quote => "the quote '",
+            Self::Deref => "the @",
             Self::Tag(_) => "a tag",
         }
     }
@@ -80,7 +82,7 @@ impl Prefix {
 pub(crate) struct Lexer<'t> {
     pub(crate) text: &'t str,
     pub(crate) at: usize,
-    /// Whether `'x` is a quote.
+    /// Whether `'x` is a quote, and `@x` asks for what `x` holds.
     pub(crate) quote: bool,
     keywords: KeywordCache,
 }
@@ -114,6 +116,7 @@ impl<'t> Lexer<'t> {
                 Lexeme::Atom(Value::Char(value))
             }
             b'\'' => self.quote(start)?,
+            b'@' if self.quote => self.punctuation(1, Lexeme::Prefix(Prefix::Deref)),
             b'#' => self.dispatch(start)?,
             _ => {
                 let token = self.token(start);

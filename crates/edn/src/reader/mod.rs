@@ -51,7 +51,7 @@ impl Default for Limits {
 /// What the reader understands beyond EDN, and its limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// Read `'form` as `(quote form)`, as the forms of `factum exec` are written.
+    /// Read `'form` as `(quote form)` and `@form` as `(deref form)`, as the forms of `factum exec` are written.
     pub quote: bool,
     /// The limits.
     pub limits: Limits,

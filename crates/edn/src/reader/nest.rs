@@ -132,10 +132,11 @@ impl<'t, N: Node> Nest<'t, N> {
             let Some(frame) = self.frames.pop() else { return Ok(Some(node)) };
             match frame.kind {
                 FrameKind::Prefix(Prefix::Discard) => return Ok(None),
-                FrameKind::Prefix(Prefix::Quote) => {
-                    let quote = N::atom(Value::symbol("quote"), frame.opening);
+                FrameKind::Prefix(prefix @ (Prefix::Quote | Prefix::Deref)) => {
+                    let name = if let Prefix::Quote = prefix { "quote" } else { "deref" };
+                    let operator = N::atom(Value::symbol(name), frame.opening);
                     span = Span::new(frame.opening.start, span.end);
-                    node = N::list(vec![quote, node], span);
+                    node = N::list(vec![operator, node], span);
                 }
                 FrameKind::Prefix(Prefix::Tag(tag)) => {
                     let item_span = span;

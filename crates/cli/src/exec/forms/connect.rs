@@ -37,7 +37,9 @@ pub(super) fn create_conn(session: &mut Session, mut args: Args) -> Result<Item,
     if args.is_text(0) {
         return get_conn(session, args);
     }
-    let options = options(&mut args, 0)?;
+    // And with nil in front, for a database without one.
+    let schema_at = usize::from(args.len() > 1 && !args.has(0));
+    let options = options(&mut args, schema_at)?;
     Connection::memory_with(options).map(Item::Conn).map_err(|error| args.fail(&error))
 }
 
