@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use factum::{Connection, Keyword, Value};
+use factum::{Connection, Durability, Keyword, Options, Value};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -26,11 +26,20 @@ const SCHEMA: &str = "{:n {:db/valueType :db.type/long :db/unique :db.unique/ide
 /// Where the child finds its database; without it, the child's tests do nothing.
 const DIR: &str = "FACTUM_CRASH_DIR";
 
+/// With which durability the child opens it.
+const WAL: &str = "FACTUM_CRASH_WAL";
+
+fn options(wal: bool) -> Options {
+    let durability = if wal { Durability::Wal } else { Durability::Full };
+    Options::new().schema(SCHEMA).durability(durability)
+}
+
 /// Starts one of the tests below as a process of its own.
-fn start(test: &str, dir: &Path) -> Child {
+fn start(test: &str, dir: &Path, wal: bool) -> Child {
     Command::new(std::env::current_exe().expect("this program"))
         .args([test, "--exact", "--ignored", "--nocapture"])
         .env(DIR, dir)
+        .envs(wal.then_some((WAL, "1")))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -82,7 +91,7 @@ fn assert_sound(connection: &Connection) {
 #[ignore = "a process that another test starts and kills"]
 fn child_that_transacts() {
     let Some(dir) = std::env::var_os(DIR) else { return };
-    let connection = Connection::open_with(dir, SCHEMA).expect("opens");
+    let connection = Connection::open_with(dir, options(std::env::var_os(WAL).is_some())).expect("opens");
     let db = connection.db().expect("a snapshot");
     let known: Vec<i64> =
         db.query("[:find [?n ...] :where [_ :n ?n]]").expect("asks").column().expect("numbers");
@@ -113,7 +122,7 @@ fn acknowledged_transactions_survive_a_kill() {
     let (mut acked, mut gone, mut largest) = (-1, -1, 0);
     for round in 0..tries(6) {
         let moment = Duration::from_micros(random.random_range(0..120_000));
-        let said = kill_somewhere(start("crash::child_that_transacts", &path), moment);
+        let said = kill_somewhere(start("crash::child_that_transacts", &path, round % 2 == 1), moment);
         acked = numbers(&said, "ack ").into_iter().max().unwrap_or(acked);
         gone = numbers(&said, "gone ").into_iter().max().unwrap_or(gone);
         largest = numbers(&said, "id ").into_iter().max().unwrap_or(largest);
@@ -163,6 +172,128 @@ fn acknowledged_transactions_survive_a_kill() {
     assert!(acked >= 0, "some transaction must have been acknowledged");
 }
 
+#[test]
+#[ignore = "a process that another test starts and kills"]
+fn child_that_transacts_asynchronously() {
+    /// Transactions that nobody has waited for yet.
+    const AHEAD: usize = 60;
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let connection = Connection::open_with(dir, options(std::env::var_os(WAL).is_some())).expect("opens");
+    let known = connection.db().and_then(|db| db.count(None, Some(Keyword::parse("n")), None));
+    say(format_args!("start"));
+    let mut pending = std::collections::VecDeque::new();
+    for n in known.expect("counts") as i64.. {
+        let promise = connection.transact_async(format!("[{{:n {n} :square {} :text \"{n}\"}}]", n * n));
+        pending.push_back((n, promise.expect("taken")));
+        if pending.len() > AHEAD
+            && let Some((n, promise)) = pending.pop_front()
+        {
+            promise.wait().expect("commits");
+            say(format_args!("ack {n}"));
+        }
+    }
+}
+
+/// The numbers of a database, which are all whole and without gaps.
+fn count_of_numbers(path: &Path, context: &str) -> i64 {
+    let connection = Connection::open_with(path, SCHEMA).expect(context);
+    assert_sound(&connection);
+    let db = connection.db().expect("a snapshot");
+    let query = "[:find [?n ...] :where [?e :n ?n] [?e :text] [?e :square ?s] [(* ?n ?n) ?s]]";
+    let numbers: Vec<i64> = db.query(query).expect("asks").column().expect("numbers");
+    assert_eq!(db.count(None, Some(Keyword::parse("n")), None).expect("counts"), numbers.len() as u64);
+    assert_eq!(numbers.iter().max().map_or(0, |n| n + 1), numbers.len() as i64, "{context}: gaps");
+    drop(db);
+    connection.close().expect("open");
+    numbers.len() as i64
+}
+
+#[test]
+fn kept_promises_survive_a_kill() {
+    let mut random = StdRng::seed_from_u64(seed() + 2);
+    let mut acked = [-1, -1];
+    let dir = tempfile::tempdir().expect("temporary directory");
+    for round in 0..tries(6) {
+        let wal = round % 2 == 1;
+        let path = dir.path().join(if wal { "with log" } else { "without" });
+        let moment = Duration::from_micros(random.random_range(0..120_000));
+        let child = start("crash::child_that_transacts_asynchronously", &path, wal);
+        let said = kill_somewhere(child, moment);
+        let acked = &mut acked[usize::from(wal)];
+        *acked = numbers(&said, "ack ").into_iter().max().unwrap_or(*acked);
+        let context = format!("seed {}, round {round}, killed after {moment:?}", seed());
+        if path.join("log.mdb").exists() {
+            // Elsewhere, the log is recovered from as after a power failure.
+            let elsewhere = tempfile::tempdir().expect("temporary directory");
+            for file in ["data.mdb", "log.mdb"] {
+                std::fs::copy(path.join(file), elsewhere.path().join(file)).expect("copied");
+            }
+            let count = count_of_numbers(elsewhere.path(), &context);
+            assert!(count > *acked, "{context}: {acked} was acknowledged, {count} are there");
+        }
+        let count = count_of_numbers(&path, &context);
+        assert!(count > *acked, "{context}: {acked} was acknowledged, {count} are there");
+    }
+    assert!(acked.iter().all(|acked| *acked >= 0), "nothing was acknowledged: {acked:?}");
+}
+
+/// Each page of the data file as it was at the checkpoint or is now, the log cut behind its last record or with what
+/// came after it torn: what a power failure leaves.
+#[test]
+fn acknowledged_transactions_survive_a_power_failure() {
+    const PAGE: usize = 4096;
+    let mut random = StdRng::seed_from_u64(seed() + 3);
+    for round in 0..tries(4) {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let connection = Connection::open_with(dir.path(), options(true)).expect("opens");
+        let kv = connection.kv().expect("a file");
+        let read = |name: &str| std::fs::read(dir.path().join(name)).expect("a file");
+        for n in 0..random.random_range(0..20) {
+            connection.transact(format!("[{{:n {n} :square {} :text \"old\"}}]", n * n)).expect("commits");
+        }
+        kv.checkpoint().expect("writes");
+        let first = connection.db().and_then(|db| db.count(None, Some(Keyword::parse("n")), None));
+        let first = first.expect("counts") as i64;
+        let mut images = vec![read("data.mdb")];
+        let mut last = first;
+        for _ in 0..6 {
+            let facts =
+                |n: i64| format!("[{{:n {n} :square {} :text \"{}\"}}]", n * n, "x".repeat(n as usize * 90));
+            if random.random() {
+                let promises: Vec<_> =
+                    (last..last + 5).map(|n| connection.transact_async(facts(n))).collect();
+                for promise in promises {
+                    promise.expect("taken").wait().expect("commits");
+                }
+                last += 5;
+            } else {
+                connection.transact(facts(last)).expect("commits");
+                last += 1;
+            }
+            images.push(read("data.mdb"));
+        }
+        let longest = images.iter().map(Vec::len).max().unwrap_or_default();
+        let mut data = Vec::with_capacity(longest);
+        while data.len() < longest {
+            let image = &images[random.random_range(0..images.len())];
+            match image.get(data.len()..data.len() + PAGE) {
+                Some(page) => data.extend_from_slice(page),
+                None => data.resize(data.len() + PAGE, 0),
+            }
+        }
+        let cut = tempfile::tempdir().expect("temporary directory");
+        std::fs::write(cut.path().join("data.mdb"), data).expect("written");
+        std::fs::write(cut.path().join("log.mdb"), read("log.mdb")).expect("written");
+        let context = format!("seed {}, round {round}", seed());
+        assert_eq!(
+            kv.log_info().map(|info| info.size > 0),
+            Some(true),
+            "{context}: a checkpoint came in between"
+        );
+        assert_eq!(count_of_numbers(cut.path(), &context), last, "{context}: of {first} at the checkpoint");
+    }
+}
+
 /// Records of the n-th file that the importing child imports.
 const RECORDS: i64 = 400;
 
@@ -210,7 +341,7 @@ fn imports_are_whole_or_not_there() {
         let dir = tempfile::tempdir().expect("temporary directory");
         (0..4).for_each(|n| drop(import_file(dir.path(), n)));
         let moment = Duration::from_micros(random.random_range(0..150_000));
-        let said = kill_somewhere(start("crash::child_that_imports", dir.path()), moment);
+        let said = kill_somewhere(start("crash::child_that_imports", dir.path(), false), moment);
         let acked = numbers(&said, "ack ");
         complete += acked.len();
         let context = format!("seed {}, round {round}, killed after {moment:?}, {acked:?}", seed());
