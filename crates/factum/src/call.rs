@@ -30,7 +30,7 @@ pub fn query(query: impl AsQuery, inputs: impl IntoInputs) -> Result<QueryResult
     query_under(query, inputs, &QueryOptions::default())
 }
 
-/// [`query`] under limits, with functions, and whatever else [`QueryOptions`] say; those of the databases are not looked at.
+/// [`query()`] under limits, with functions, and whatever else [`QueryOptions`] say; those of the databases are not looked at.
 pub fn query_under(
     query: impl AsQuery,
     inputs: impl IntoInputs,
