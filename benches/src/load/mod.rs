@@ -82,9 +82,7 @@ pub fn run(entities: i64) -> Result<Report, Box<dyn Error>> {
     let prepared = prepare(&people, &db)?;
     let start = Instant::now();
     let mut loader = BulkLoader::new(db.schema());
-    for (e, a, v) in &prepared {
-        loader.add(*e, *a, v)?;
-    }
+    loader.add_all(&prepared)?;
     let (store, loaded) = StoreOptions::new().build(path("prepared"), loader)?;
     let built = facts / start.elapsed().as_secs_f64();
     assert_eq!(loaded.added as f64, facts, "every datom is new");

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use rayon::prelude::*;
 
 mod build;
 mod entities;
@@ -167,6 +168,8 @@ impl BulkBatch {
 
 /// How many datoms are added between two looks at the memory in use.
 const BATCH_LEN: u64 = 1 << 16;
+/// How many datoms several threads take apart before they are gathered.
+const PORTION_LEN: usize = 16 << 16;
 
 impl BulkLoader {
     /// A loader for a database with this schema.
@@ -219,6 +222,39 @@ impl BulkLoader {
         self.given += 1;
         if self.given.is_multiple_of(BATCH_LEN) {
             self.spill_if_full()?;
+        }
+        Ok(())
+    }
+
+    /// Adds many facts at once, which several threads take apart; otherwise as [`add`](Self::add).
+    ///
+    /// ```
+    /// # use factum_storage::{BulkLoader, EncodedValue, EntityId, SchemaPatch, StoreOptions};
+    /// # let schema = SchemaPatch::from_value(&edn::read("{:age {:db/valueType :db.type/long}}")?)?;
+    /// # let store = StoreOptions::new().schema(schema).memory()?;
+    /// # let age = store.db()?.schema().attribute(&":age".into()).expect("declared").id;
+    /// let facts: Vec<_> = (1..=1000).map(|e| (EntityId(e), age, EncodedValue::int(e as i64 % 90))).collect();
+    /// let mut loader = BulkLoader::new(store.db()?.schema());
+    /// loader.add_all(&facts)?;
+    /// assert_eq!(store.bulk_load(loader)?.added, 1000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_all<V: AsRef<[u8]> + Sync>(&mut self, facts: &[(EntityId, AttrId, V)]) -> Result<()> {
+        let schema = self.schema.clone();
+        let batch_of = |facts: &[(EntityId, AttrId, V)]| {
+            let mut batch = BulkBatch::new();
+            for (e, a, v) in facts {
+                if schema.by_id(*a).is_none() {
+                    return Err(Error::UnknownAttributeId { id: *a });
+                }
+                batch.add(*e, *a, v.as_ref())?;
+            }
+            Ok(batch)
+        };
+        // A portion at a time, so that the budget is kept.
+        for portion in facts.chunks(PORTION_LEN) {
+            let batches: Result<Vec<_>> = portion.par_chunks(BATCH_LEN as usize).map(batch_of).collect();
+            batches?.into_iter().try_for_each(|batch| self.add_batch(batch))?;
         }
         Ok(())
     }

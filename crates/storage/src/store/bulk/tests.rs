@@ -57,9 +57,8 @@ fn load(store: &Store, facts: &[Fact], budget: usize, in_batches: bool) -> u64 {
 
 fn loader(schema: &std::sync::Arc<crate::schema::Schema>, facts: &[Fact], budget: usize) -> BulkLoader {
     let mut loader = BulkLoader::new(schema).memory_budget(budget);
-    for (e, a, v) in facts {
-        loader.add(EntityId(*e), AttrId(*a), v).expect("fits");
-    }
+    let facts: Vec<_> = facts.iter().map(|(e, a, v)| (EntityId(*e), AttrId(*a), v)).collect();
+    loader.add_all(&facts).expect("fits");
     loader
 }
 
@@ -165,6 +164,8 @@ fn unknown_attributes_and_old_schemas_are_refused() {
     let store = StoreOptions::new().schema(schema()).memory().expect("opens");
     let mut loader = BulkLoader::new(store.db().expect("readable").schema());
     let unknown = loader.add(EntityId(1), AttrId(99), &EncodedValue::int(1));
+    assert!(matches!(unknown, Err(Error::UnknownAttributeId { id: AttrId(99) })));
+    let unknown = loader.add_all(&[(EntityId(1), AttrId(99), EncodedValue::int(1))]);
     assert!(matches!(unknown, Err(Error::UnknownAttributeId { id: AttrId(99) })));
     loader.add(EntityId(1), AttrId(16), &EncodedValue::int(1)).expect("known");
     let patch = SchemaPatch::from_value(&edn::read("{:new {}}").expect("EDN")).expect("a patch");
