@@ -227,7 +227,7 @@ fn the_whole_language_agrees_with_the_naive_evaluator() {
     let rules = Arc::new(Rules::from_value(&rules_value).expect("rules"));
     let first = setting("FACTUM_SEED", 0);
     let (mut cases, mut asked, mut rows, mut failures) = (0, 0, 0, 0);
-    for seed in first..first + setting("FACTUM_WIDE_CASES", 25) {
+    for seed in first..first + setting("FACTUM_WIDE_CASES", 75) {
         let mut generator = Generator::new(seed);
         let setting = generator.setting();
         let dir = tempfile::tempdir().expect("temporary directory");
