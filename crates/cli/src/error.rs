@@ -12,6 +12,9 @@ pub enum CliError {
     /// The database's.
     #[error(transparent)]
     Factum(#[from] factum::Error),
+    /// There is nothing to read from.
+    #[error(transparent)]
+    NoDatabase(factum::Error),
     /// The input's of an import.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -68,6 +71,9 @@ impl CliError {
     pub fn render(&self) -> String {
         match self {
             Self::Factum(error) => error.render(),
+            Self::NoDatabase(error) => {
+                format!("{}help: `factum import`, `transact`, `load` and `repl` make one\n", error.render())
+            }
             Self::Import(error) => format!("error: {}", error.render()),
             Self::Argument { what, text, source } => format!("{what}:\n{}", source.render(text)),
             Self::InFile { path, source } => format!("{}:\n{}", path.display(), source.render()),

@@ -127,7 +127,9 @@ fn schemas() {
 fn paths() {
     let case = crew();
     let query = "'[:find ?e :where [?e :name]]'";
-    assert!(case.fails(&format!("query missing {query}")).contains("there is no database at missing"));
+    let error = case.fails(&format!("query missing {query}"));
+    assert!(error.contains("there is no database at missing"), "{error}");
+    assert!(error.contains("help: `factum import`"), "{error}");
     assert!(!case.path("missing").exists());
 
     case.file("plain.txt", "hello");

@@ -172,6 +172,41 @@ fn a_dump_loads_into_the_same_database() {
 }
 
 #[test]
+fn one_file_is_a_database_for_every_command() {
+    let case = crew();
+    let dump = case.ok("dump db");
+    case.file("dump.edn", &dump);
+    case.file("more.edn", "[{:name \"Pia\" :age 7}]");
+    case.ok("load one.factum dump.edn --single-file");
+    assert!(case.path("one.factum").is_file());
+    // Once it is there, nobody needs to be told.
+    assert_eq!(case.ok("dump one.factum"), dump);
+    case.ok("transact one.factum more.edn");
+    assert_eq!(case.ok("query one.factum '[:find (count ?e) . :where [?e :name]]'"), "3\n");
+    assert!(case.ok("check one.factum").starts_with("ok: "));
+    assert!(case.ok("stat one.factum").contains("one.factum"));
+    let shell = case.run_with("repl one.factum", "(max-eid db)\n");
+    assert!(shell.out.contains("3"), "{shell:?}");
+    let forms = "(def c (get-conn \"one.factum\")) (count-datoms (db c) nil :name nil)";
+    assert_eq!(case.exec(forms).last().map(String::as_str), Some("3"));
+
+    case.file("people.csv", "name,age\nAnn,38\nBob,41\n");
+    case.ok("import people.factum people.csv --entity p --id name --single-file");
+    case.ok("import people.factum people.csv --entity p --id name");
+    assert!(case.path("people.factum").is_file());
+    assert_eq!(case.ok("query people.factum '[:find (sum ?a) . :where [_ :p/age ?a]]'"), "79\n");
+
+    // What is a directory stays one.
+    let error = case.fails("import db people.csv --entity p --id name --single-file");
+    assert!(error.contains("db is a directory"), "{error}");
+    std::fs::create_dir(case.path("empty")).expect("a directory");
+    let error = case.fails("import empty people.csv --entity p --id name --single-file");
+    assert!(error.contains("empty is a directory"), "{error}");
+    let error = case.fails("load one.factum dump.edn");
+    assert!(error.contains("there is something at one.factum already"), "{error}");
+}
+
+#[test]
 fn the_shell_answers_queries_forms_and_commands() {
     let case = crew();
     let script = format!(

@@ -93,7 +93,8 @@ fn exchange(before: &storage::Db, after: &storage::Db) -> Result<Vec<Datom>> {
 }
 
 impl Connection {
-    /// Opens the database in the directory `path`, making it if there is none.
+    /// Opens the database in the directory `path`, making it if there is none; or in the file `path` if there is one
+    /// (see [`Options::single_file`]).
     ///
     /// # Errors
     ///
@@ -106,7 +107,7 @@ impl Connection {
     pub fn open_with(path: impl AsRef<Path>, options: impl Into<Options>) -> Result<Self> {
         let (path, options) = (path.as_ref(), options.into());
         options.check_new(path)?;
-        let store = options.store_options()?.open(path)?;
+        let store = options.store_options(Some(path))?.open(path)?;
         Ok(Self::new(store, Some(path.to_owned()), options.runtime()))
     }
 
@@ -118,7 +119,7 @@ impl Connection {
     /// A new database in memory, with [`Options`] or a schema.
     pub fn memory_with(options: impl Into<Options>) -> Result<Self> {
         let options = options.into();
-        let store = options.store_options()?.memory()?;
+        let store = options.store_options(None)?.memory()?;
         Ok(Self::new(store, None, options.runtime()))
     }
 

@@ -51,7 +51,7 @@ impl Deref for Kv {
 }
 
 impl Kv {
-    /// Opens the store in the directory `path`, making it if there is none.
+    /// Opens the store in the directory `path`, making it if there is none; or in the file `path` if there is one.
     ///
     /// # Errors
     ///
@@ -66,7 +66,8 @@ impl Kv {
     ///
     /// As [`EnvOptions::open`].
     pub fn open_with(path: impl AsRef<Path>, options: &EnvOptions) -> Result<Self> {
-        Self::of_env(options.open(path)?)
+        let is_file = options.is_single_file() || path.as_ref().is_file();
+        Self::of_env(options.clone().single_file(is_file).open(path)?)
     }
 
     fn of_env(env: Env) -> Result<Self> {

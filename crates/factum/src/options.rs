@@ -73,6 +73,26 @@ impl Options {
         self
     }
 
+    /// Keep the database in one file of the path's name, with LMDB's `NAME-lock` beside it, instead of in a directory.
+    /// Only a new database needs to be told: a path that is a file is opened as one.
+    ///
+    /// ```
+    /// use factum::{Connection, Options};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("people.factum");
+    /// let conn = Connection::open_with(&path, Options::new().single_file(true))?;
+    /// conn.transact("[{:name \"Ann\"}]")?;
+    /// conn.close()?;
+    /// assert!(path.is_file());
+    /// assert_eq!(Connection::open(&path)?.stat()?.datoms, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn single_file(mut self, single_file: bool) -> Self {
+        self.env = self.env.single_file(single_file);
+        self
+    }
+
     /// What a commit promises when it returns. With [`Durability::Wal`], small durable transactions wait for the disk once
     /// instead of twice, and the database is written to by this process alone.
     pub fn durability(mut self, durability: Durability) -> Self {
@@ -254,8 +274,11 @@ impl Options {
         Ok(())
     }
 
-    pub(crate) fn store_options(&self) -> Result<StoreOptions> {
-        let mut options = StoreOptions::new().env(self.env.clone()).adopt(self.adopt);
+    /// For the database at `path`, which is a file if it is one already.
+    pub(crate) fn store_options(&self, path: Option<&Path>) -> Result<StoreOptions> {
+        let is_file = self.env.is_single_file() || path.is_some_and(Path::is_file);
+        let env = self.env.clone().single_file(is_file);
+        let mut options = StoreOptions::new().env(env).adopt(self.adopt);
         let patch = self.schema.to_patch()?;
         if !patch.is_empty() {
             options = options.schema(patch);

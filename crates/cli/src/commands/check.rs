@@ -14,7 +14,7 @@ use crate::output::{count, duration};
 /// Arguments of `factum check`.
 #[derive(Args)]
 pub struct CheckArgs {
-    /// Directory of the database
+    /// The database: a directory or a file
     dir: PathBuf,
 }
 

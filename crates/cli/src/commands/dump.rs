@@ -13,9 +13,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use edn::Value;
-use factum::{Connection, Datom, Db, Index, Options};
+use factum::{Datom, Db, Index, Options};
 
-use super::{map, open_existing, read_file};
+use super::{NewArgs, map, open_existing, read_file};
 use crate::error::CliError;
 use crate::output::count;
 
@@ -28,7 +28,7 @@ const BATCH: usize = 50_000;
 /// Arguments of `factum dump`.
 #[derive(Args)]
 pub struct DumpArgs {
-    /// Directory of the database
+    /// The database: a directory or a file
     dir: PathBuf,
     /// Where to write [default: standard output]
     #[arg(long, short)]
@@ -97,10 +97,12 @@ fn entity_map(datoms: &[Datom], db: &Db) -> Value {
 /// Arguments of `factum load`.
 #[derive(Args)]
 pub struct LoadArgs {
-    /// Directory of the database, which is created
+    /// The database, which is created
     dir: PathBuf,
     /// What `factum dump` wrote; - is standard input
     file: PathBuf,
+    #[command(flatten)]
+    new: NewArgs,
 }
 
 /// Runs `factum load`.
@@ -116,7 +118,7 @@ pub fn load(args: &LoadArgs) -> Result<(), CliError> {
         found => return Err(CliError::NotADump { path: args.file.clone(), found }),
     }
     let schema = field("schema").unwrap_or_default();
-    let conn = Connection::open_with(&args.dir, Options::new().schema(schema).create_new(true))?;
+    let conn = args.new.open(&args.dir, Options::new().schema(schema).create_new(true))?;
     let (mut batch, mut entities) = (Vec::with_capacity(BATCH), 0);
     loop {
         let entity = next()?;

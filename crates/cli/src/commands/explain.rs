@@ -13,7 +13,7 @@ use crate::output::Format;
 /// Arguments of `factum explain`.
 #[derive(Args)]
 pub struct ExplainArgs {
-    /// Directory of the database
+    /// The database: a directory or a file
     dir: PathBuf,
     /// The query in EDN; @FILE reads it from a file, - from standard input
     query: String,

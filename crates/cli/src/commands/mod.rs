@@ -11,14 +11,33 @@ pub mod transact;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
+use clap::Args;
 use edn::Value;
 use factum::{Connection, Input, Options};
 
 use crate::error::{CliError, paint};
 
+/// How a command makes a database that is not there yet.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct NewArgs {
+    /// Keep a new database in one file of that name instead of in a directory
+    #[arg(long)]
+    pub single_file: bool,
+}
+
+impl NewArgs {
+    /// Opens the database at `path`, or makes it.
+    pub fn open(self, path: &Path, options: Options) -> Result<Connection, CliError> {
+        Ok(Connection::open_with(path, options.single_file(self.single_file))?)
+    }
+}
+
 /// Opens a database that must exist, for reading.
 pub fn open_existing(path: &Path) -> Result<Connection, CliError> {
-    Ok(Connection::open_with(path, Options::new().read_only(true))?)
+    Connection::open_with(path, Options::new().read_only(true)).map_err(|error| match error.code() {
+        ":kv/not-found" => CliError::NoDatabase(error),
+        _ => error.into(),
+    })
 }
 
 /// The text of a query argument: itself, the file after an `@`, or standard input for `-`.

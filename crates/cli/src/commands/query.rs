@@ -14,7 +14,7 @@ use crate::output::{self, Format};
 /// Arguments of `factum query`.
 #[derive(Args)]
 pub struct QueryArgs {
-    /// Directory of the database
+    /// The database: a directory or a file
     dir: PathBuf,
     /// The query in EDN; @FILE reads it from a file, - from standard input
     query: String,

@@ -14,7 +14,7 @@ use crate::output::{self, Align, Format, count, grid};
 /// Arguments of `factum schema`.
 #[derive(Args)]
 pub struct SchemaArgs {
-    /// Directory of the database
+    /// The database: a directory or a file
     dir: PathBuf,
     /// A change to apply first: {:attribute {:property value}} in EDN; @FILE reads it from a file
     patch: Option<String>,

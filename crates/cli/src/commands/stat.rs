@@ -14,7 +14,7 @@ use crate::output::{self, Format, bytes, count};
 /// Arguments of `factum stat`.
 #[derive(Args)]
 pub struct StatArgs {
-    /// Directory of the database
+    /// The database: a directory or a file
     dir: PathBuf,
     /// How to write the numbers [default: table on a terminal, else edn]
     #[arg(long, short, value_enum)]

@@ -8,20 +8,22 @@ use clap::Args;
 use edn::{Form, FormKind, Value};
 use factum::{Connection, Options, TxReport};
 
-use super::{map, read_file};
+use super::{NewArgs, map, read_file};
 use crate::error::CliError;
 use crate::output::{count, duration};
 
 /// Arguments of `factum transact`.
 #[derive(Args)]
 pub struct TransactArgs {
-    /// Directory of the database; created if missing
+    /// The database: a directory, created if missing, or a file
     dir: PathBuf,
     /// EDN: each vector or list is a transaction, maps on their own make one together; - is standard input
     file: PathBuf,
     /// A schema to merge first, in EDN; @FILE reads it from a file
     #[arg(long)]
     schema: Option<String>,
+    #[command(flatten)]
+    new: NewArgs,
 }
 
 /// Runs the command.
@@ -32,7 +34,7 @@ pub fn run(args: &TransactArgs) -> Result<(), CliError> {
     if let Some(schema) = &args.schema {
         options = options.schema(super::text_argument(schema)?.as_str());
     }
-    let conn = Connection::open_with(&args.dir, options)?;
+    let conn = args.new.open(&args.dir, options)?;
     let mut out = io::stdout().lock();
     let terminal = out.is_terminal();
     for forms in &transactions {

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use edn::Value;
+use factum::kv::EnvOptions;
 use factum::storage::{Attribute, BulkBatch, BulkLoader, BulkStage, EncodedValue, StoreOptions, encode_into};
 use factum::{Connection, Db, EntityId};
 use foldhash::fast::FixedState;
@@ -23,6 +24,7 @@ use rayon::prelude::*;
 use super::infer::{Plan, Role, leaves};
 use super::record::{Record, Records};
 use super::{Counts, ImportError};
+use crate::commands::NewArgs;
 use crate::error::CliError;
 
 /// Loads the records into a database that is open.
@@ -39,10 +41,11 @@ pub fn load(
     Ok(Counts { facts: report.added, ..counts })
 }
 
-/// Makes a database of the records in the directory `dir`, which must hold none: from its pages up, completely filled.
-/// It appears when it is whole.
+/// Makes a database of the records in the directory or file `dir`, which must hold none: from its pages up, completely
+/// filled. It appears when it is whole.
 pub fn build(
     dir: &Path,
+    new: NewArgs,
     blocks: &[Records],
     plan: &Plan,
     path: &Path,
@@ -50,7 +53,8 @@ pub fn build(
 ) -> Result<Counts, CliError> {
     let db = Db::empty(plan.schema())?;
     let (loader, counts) = encode(&db, blocks, plan, path, progress)?;
-    let (_, report) = StoreOptions::new().build(dir, loader).map_err(factum::Error::from)?;
+    let env = EnvOptions::new().single_file(new.single_file);
+    let (_, report) = StoreOptions::new().env(env).build(dir, loader).map_err(factum::Error::from)?;
     Ok(Counts { facts: report.added, ..counts })
 }
 

@@ -29,7 +29,7 @@ use clap::Args;
 use factum::{Connection, Options};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::commands::map;
+use crate::commands::{NewArgs, map};
 use crate::error::CliError;
 use crate::output::{Align, count, duration, grid};
 
@@ -42,7 +42,7 @@ use source::{Format, Source};
 /// Arguments of `factum import`.
 #[derive(Args)]
 pub struct ImportArgs {
-    /// Directory of the database; created if missing
+    /// The database: a directory, created if missing, or a file
     dir: PathBuf,
     /// JSON lines, JSON, CSV or EDN, plain or gzip
     file: PathBuf,
@@ -70,6 +70,8 @@ pub struct ImportArgs {
     /// Print nothing but errors
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    new: NewArgs,
 }
 
 /// What an import did.
@@ -92,10 +94,10 @@ pub fn run(args: &ImportArgs) -> Result<(), CliError> {
     let blocks = read(source)?;
     let plan = Plan::new(&blocks, &mapping)?;
     check_ids(args, &blocks, &plan)?;
-    let counts = if is_new(&args.dir) {
-        fresh::build(&args.dir, &blocks, &plan, &args.file, &progress)?
+    let counts = if is_new(args) {
+        fresh::build(&args.dir, args.new, &blocks, &plan, &args.file, &progress)?
     } else {
-        let conn = Connection::open_with(&args.dir, Options::new())?;
+        let conn = args.new.open(&args.dir, Options::new())?;
         let counts = match is_fresh(&conn, &plan)? {
             true => fresh::load(&conn, &blocks, &plan, &args.file, &progress)?,
             false => existing::load(&conn, &blocks, &plan, args, &progress)?,
@@ -111,9 +113,10 @@ pub fn run(args: &ImportArgs) -> Result<(), CliError> {
 }
 
 /// Whether nothing is there yet, not even a file of somebody else.
-fn is_new(dir: &Path) -> bool {
-    match dir.read_dir() {
-        Ok(mut entries) => entries.next().is_none(),
+fn is_new(args: &ImportArgs) -> bool {
+    match args.dir.read_dir() {
+        // A file cannot take a directory's place, not even an empty one's.
+        Ok(mut entries) => !args.new.single_file && entries.next().is_none(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }

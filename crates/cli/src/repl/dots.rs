@@ -183,7 +183,7 @@ fn check(shell: &mut Shell, _: &str) -> Result<Next, CliError> {
 }
 
 fn open_other(shell: &mut Shell, dir: &str) -> Result<Next, CliError> {
-    shell.conn = open(Some(dir).filter(|dir| !dir.is_empty()).map(Path::new))?;
+    shell.conn = open(Some(dir).filter(|dir| !dir.is_empty()).map(Path::new), commands::NewArgs::default())?;
     shell.greet()?;
     Ok(Next::Prompt)
 }

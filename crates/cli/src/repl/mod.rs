@@ -16,12 +16,12 @@ use std::time::Instant;
 
 use clap::Args;
 use edn::{Form, FormKind, Value};
-use factum::{Connection, Db};
+use factum::{Connection, Db, Options};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
 
-use crate::commands::warn;
+use crate::commands::{NewArgs, warn};
 use crate::error::{CliError, paint};
 use crate::exec::{EvalError, Item, Session};
 use crate::interrupt;
@@ -32,8 +32,10 @@ use helper::ShellHelper;
 /// Arguments of `factum repl`.
 #[derive(Args)]
 pub struct ReplArgs {
-    /// Directory of the database, created if missing; without it, an empty database in memory
+    /// The database: a directory, created if missing, or a file; without it, an empty database in memory
     dir: Option<PathBuf>,
+    #[command(flatten)]
+    new: NewArgs,
 }
 
 /// What the shell remembers between lines.
@@ -54,7 +56,7 @@ enum Next {
 /// Runs the command.
 pub fn run(args: &ReplArgs) -> Result<(), CliError> {
     let mut shell = Shell {
-        conn: open(args.dir.as_deref())?,
+        conn: open(args.dir.as_deref(), args.new)?,
         session: Session::default(),
         format: Format::Table,
         rows_max: 100,
@@ -95,11 +97,11 @@ pub fn run(args: &ReplArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn open(dir: Option<&Path>) -> Result<Connection, CliError> {
-    Ok(match dir {
-        Some(dir) => Connection::open(dir)?,
-        None => Connection::memory()?,
-    })
+fn open(dir: Option<&Path>, new: NewArgs) -> Result<Connection, CliError> {
+    match dir {
+        Some(dir) => new.open(dir, Options::new()),
+        None => Ok(Connection::memory()?),
+    }
 }
 
 /// `$FACTUM_HISTORY`, else a file in the user's state directory.
