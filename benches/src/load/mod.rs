@@ -183,12 +183,12 @@ pub fn run(entities: i64) -> Result<Report, Box<dyn Error>> {
     );
     put_one_by_one(&path("plain"), &prepared)?;
     report.row(
-        "size on disk, put one by one through heed as they come",
+        "size on disk, put one by one through heed, entity by entity",
         "bytes/datom",
         &[(SYSTEMS[0], of("plain")? / facts)],
     );
     report.row(
-        "smaller than as they come",
+        "smaller than entity by entity",
         "%",
         &[(SYSTEMS[0], 100.0 * (1.0 - of("prepared")? / of("plain")?))],
     );
