@@ -459,10 +459,30 @@ impl RawCursor {
 
     /// Closes the cursor before its transaction ends.
     pub(crate) fn close(self) {
-        if let Some(cursor) = self.cursor.get() {
+        self.leave();
+    }
+
+    /// Gives the position up.
+    fn leave(&self) {
+        if let Some(cursor) = self.cursor.take() {
             // SAFETY: the transaction is active, so LMDB has not closed the cursor yet.
             unsafe { ffi::mdb_cursor_close(cursor.as_ptr()) }
         }
+    }
+
+    /// Deletes all pairs of the table. The caller makes sure that no other cursor is on it.
+    pub(crate) fn clear_table(&mut self) -> CodeResult<()> {
+        self.leave();
+        self.txn.drop_table(self.dbi, false)?;
+        if let Some(tape) = &self.tape {
+            tape.cleared();
+        }
+        Ok(())
+    }
+
+    /// The table's size and shape at this point of the transaction.
+    pub(crate) fn stat(&self) -> CodeResult<RawStat> {
+        self.txn.stat(self.dbi)
     }
 
     fn position(

@@ -435,14 +435,30 @@ fn typed_ranks_and_samples() {
 #[derive(Clone, Debug)]
 enum Step {
     Put(u64, u8),
-    Run { from: u64, count: u64, step: u64 },
+    Run {
+        from: u64,
+        count: u64,
+        step: u64,
+    },
+    /// Puts that jump about; they wait until something else is done.
+    Scatter {
+        seed: u64,
+        count: u64,
+    },
     Delete(u64),
-    DeleteRun { from: u64, count: u64 },
+    DeleteRun {
+        from: u64,
+        count: u64,
+    },
     DeleteDup(u64, u8),
     Clear,
     Commit,
     Abort,
-    Nest { commit: bool, from: u64, count: u64 },
+    Nest {
+        commit: bool,
+        from: u64,
+        count: u64,
+    },
     Settle,
     Reopen,
 }
@@ -452,6 +468,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (key(), 0..5u8).prop_map(|(key, value)| Step::Put(key, value)),
         6 => (key(), 1..2500u64, 1..4u64).prop_map(|(from, count, step)| Step::Run { from, count, step }),
+        6 => (any::<u64>(), 1..2500u64).prop_map(|(seed, count)| Step::Scatter { seed, count }),
         3 => key().prop_map(Step::Delete),
         5 => (key(), 1..2500u64).prop_map(|(from, count)| Step::DeleteRun { from, count }),
         2 => (key(), 0..5u8).prop_map(|(key, value)| Step::DeleteDup(key, value)),
@@ -481,6 +498,13 @@ fn run(flags: DbiFlags, steps: &[Step]) {
                 Step::Run { from, count, step } => {
                     for number in (from..).step_by(step as usize).take(count as usize) {
                         case.put(&mut txn, &key(number), &value(number as u8 % 5));
+                    }
+                }
+                Step::Scatter { seed, count } => {
+                    let mut rng = StdRng::seed_from_u64(seed);
+                    for _ in 0..count {
+                        let number = rng.random_range(0..6000);
+                        case.put(&mut txn, &key(number), &value(rng.random_range(0..5)));
                     }
                 }
                 Step::Delete(k) => case.delete(&mut txn, &key(k)),

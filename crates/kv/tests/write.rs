@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests fail the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
-use factum_kv::{DbiFlags, Env, EnvOptions, Error, PutFlags};
+use factum_kv::{DbiFlags, Env, EnvOptions, Error, PutFlags, Read, WriteTxn};
 use heed::types::Bytes;
 use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
 fn env() -> (TempDir, Env) {
@@ -255,6 +258,125 @@ fn a_full_map_ends_the_transaction_and_spares_the_database() {
     txn.commit().unwrap();
 }
 
+/// The numbers below `count`, a prime, in an order that jumps about.
+fn jumping(count: u32) -> impl Iterator<Item = [u8; 4]> {
+    let place = move |number: u32| (u64::from(number) * 0x9E37_79B1 % u64::from(count)) as u32;
+    (0..count).map(move |number| place(number).to_be_bytes())
+}
+
+#[test]
+fn puts_that_wait_are_seen_by_everything_else() {
+    let (_dir, env) = env();
+    let [one, other, gone] =
+        ["one", "other", "gone"].map(|name| env.open_dbi(name, DbiFlags::empty()).unwrap());
+    let mut txn = env.write().unwrap();
+    let mut keys = BTreeSet::new();
+    for key in jumping(4001) {
+        for dbi in [&one, &other, &gone] {
+            txn.put(dbi, &key, b"early").unwrap();
+        }
+        keys.insert(key);
+    }
+    for key in jumping(4001) {
+        txn.put(&one, &key, &key).unwrap();
+        txn.put(&other, &key, b"late").unwrap();
+    }
+    // What one table lends out stays where it is, whatever is read of others.
+    let lent: Vec<_> = keys.iter().map(|key| txn.get(&one, key).unwrap().unwrap()).collect();
+    assert!(keys.iter().all(|key| txn.get(&other, key).unwrap() == Some(b"late")));
+    assert!(lent.iter().zip(&keys).all(|(value, key)| value == key));
+    for key in jumping(4001) {
+        txn.put(&gone, &key, b"late").unwrap();
+    }
+    txn.drop_dbi(&gone).unwrap();
+    for key in jumping(4001).take(500) {
+        txn.put(&one, &key, b"taken back").unwrap();
+    }
+    txn.roll_back();
+    txn.commit().unwrap();
+    assert_eq!(env.read().unwrap().entries(&one).unwrap(), 0);
+
+    // A value that is too long to wait, and one that replaces it.
+    let long = vec![7; 100_000];
+    let mut txn = env.write().unwrap();
+    for key in jumping(4001) {
+        txn.put(&one, &key, b"v").unwrap();
+    }
+    let key = |number: u32| number.to_be_bytes();
+    txn.put(&one, &key(5), &long).unwrap();
+    txn.put(&one, &key(6), &long).unwrap();
+    txn.put(&one, &key(5), b"short").unwrap();
+    assert_eq!(txn.put(&one, b"", b"v").unwrap_err().code(), ":kv/empty");
+    txn.commit().unwrap();
+    let read = env.read().unwrap();
+    assert_eq!(read.get(&one, &key(5)).unwrap(), Some(&b"short"[..]));
+    assert_eq!(read.get(&one, &key(6)).unwrap(), Some(long.as_slice()));
+    assert_eq!(read.entries(&one).unwrap(), keys.len() as u64);
+    assert!(lmdb_pages::check::check(read.snapshot()).problems.is_empty());
+}
+
+#[test]
+fn many_waiting_puts_are_stored_in_between() {
+    let (_dir, env) = env();
+    let dbi = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    let mut txn = env.write().unwrap();
+    let mut model = BTreeMap::new();
+    for (number, key) in jumping(60_013).chain(jumping(30_011)).enumerate() {
+        // More than waits at most.
+        let value = vec![number as u8; number % 900];
+        txn.put(&dbi, &key, &value).unwrap();
+        model.insert(key.to_vec(), value);
+    }
+    txn.commit().unwrap();
+    assert!(pairs(&env, "t").into_iter().eq(model));
+    let report = lmdb_pages::check::check(&env.snapshot().unwrap());
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+}
+
+#[test]
+fn waiting_puts_that_do_not_fit_end_the_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = EnvOptions::new().map_size(1 << 20).open(dir.path()).unwrap();
+    let [dbi, small] = ["t", "small"].map(|name| env.open_dbi(name, DbiFlags::empty()).unwrap());
+    let fill = |txn: &mut WriteTxn<'_>| {
+        txn.put(&small, b"k", b"v").unwrap();
+        // They wait, though all of them together do not fit.
+        jumping(20_011).for_each(|key| txn.put(&dbi, &key, &[7; 100]).unwrap());
+    };
+    // Whatever asks for them first says so, and nothing else is done any more.
+    let mut txn = env.write().unwrap();
+    fill(&mut txn);
+    assert_eq!(txn.get(&small, b"k").unwrap_err().code(), ":kv/map-full");
+    assert_eq!(txn.put(&dbi, b"k", b"v").unwrap_err().code(), ":kv/transaction-ended");
+    assert_eq!(txn.get(&small, b"k").unwrap_err().code(), ":kv/transaction-ended");
+    assert_eq!(txn.commit().unwrap_err().code(), ":kv/transaction-ended");
+    let mut txn = env.write().unwrap();
+    fill(&mut txn);
+    assert_eq!(txn.delete(&dbi, b"k").unwrap_err().code(), ":kv/map-full");
+    assert_eq!(txn.commit().unwrap_err().code(), ":kv/transaction-ended");
+    let mut txn = env.write().unwrap();
+    fill(&mut txn);
+    assert_eq!(txn.nested().map(drop).unwrap_err().code(), ":kv/map-full");
+    drop(txn);
+    let mut txn = env.write().unwrap();
+    fill(&mut txn);
+    assert_eq!(txn.commit().unwrap_err().code(), ":kv/map-full");
+    // In a nested transaction, the outer one goes on.
+    let mut txn = env.write().unwrap();
+    txn.put(&small, b"kept", b"v").unwrap();
+    let mut inner = txn.nested().unwrap();
+    fill(&mut inner);
+    assert_eq!(inner.commit().unwrap_err().code(), ":kv/map-full");
+    txn.commit().unwrap();
+    let read = env.read().unwrap();
+    assert_eq!(read.get(&small, b"kept").unwrap(), Some(&b"v"[..]));
+    assert_eq!((read.entries(&small).unwrap(), read.entries(&dbi).unwrap()), (1, 0));
+    drop(read);
+    // A map that grows meets it when it commits.
+    env.with_growing_map(|txn| jumping(20_011).try_for_each(|key| txn.put(&dbi, &key, &[7; 100]))).unwrap();
+    assert_eq!(env.read().unwrap().entries(&dbi).unwrap(), 20_011);
+}
+
 #[test]
 fn heed_and_we_share_a_transaction() {
     let (_dir, env) = env();
@@ -355,6 +477,15 @@ fn a_transaction_with_too_many_pages_says_so() {
 enum Step {
     Put(u16, u8),
     Run(u16, u8),
+    /// So many puts that jump about, the same for the same seed: enough of them wait, to be stored in order.
+    Scatter(u64, u8),
+    /// Reads a key in every way.
+    Look(u16),
+    /// A put that is refused if what it puts is there.
+    Conditional(u16, u8),
+    Reserve(u16, u8),
+    /// Replaces what a cursor finds, or deletes it.
+    Cursor(u16, Option<u8>),
     Delete(u16),
     DeleteDup(u16, u8),
     Clear,
@@ -362,7 +493,8 @@ enum Step {
     Packed(u16, Vec<u8>),
     Commit,
     Abort,
-    Nest,
+    /// Scattered puts in a nested transaction, which is committed or not.
+    Nest(u64, bool),
     /// A put through heed's own API, in the same transaction.
     Lend(u16),
     /// Commits, and puts in a transaction that this crate does not see.
@@ -374,13 +506,18 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (key.clone(), 0..6u8).prop_map(|(key, value)| Step::Put(key, value)),
         4 => (key.clone(), 1..40u8).prop_map(|(key, length)| Step::Run(key, length)),
+        8 => (any::<u64>(), 1..150u8).prop_map(|(seed, count)| Step::Scatter(seed, count)),
+        2 => key.clone().prop_map(Step::Look),
+        2 => (key.clone(), 0..6u8).prop_map(|(key, value)| Step::Conditional(key, value)),
+        2 => (key.clone(), 0..6u8).prop_map(|(key, value)| Step::Reserve(key, value)),
+        2 => (key.clone(), prop::option::of(0..6u8)).prop_map(|(key, value)| Step::Cursor(key, value)),
         4 => key.clone().prop_map(Step::Delete),
         4 => (key.clone(), 0..6u8).prop_map(|(key, value)| Step::DeleteDup(key, value)),
         4 => (key.clone(), prop::collection::vec(0..30u8, 0..40)).prop_map(|(key, values)| Step::Packed(key, values)),
         1 => Just(Step::Clear),
         4 => Just(Step::Commit),
         1 => Just(Step::Abort),
-        1 => Just(Step::Nest),
+        2 => (any::<u64>(), any::<bool>()).prop_map(|(seed, commit)| Step::Nest(seed, commit)),
         1 => key.clone().prop_map(Step::Lend),
         1 => key.prop_map(Step::Outside),
     ]
@@ -411,6 +548,14 @@ fn compare_with_model(flags: DbiFlags, steps: &[Step]) {
     };
     let value = |number: u8| if list { vec![number; 8] } else { vec![number; number as usize * 40] };
     let (mut committed, mut model) = (Model::new(), Model::new());
+    let scatter = |txn: &mut WriteTxn<'_>, model: &mut Model, seed: u64, count: u8| {
+        let mut random = StdRng::seed_from_u64(seed);
+        for _ in 0..count {
+            let (k, v) = (random.random_range(0..400), random.random_range(0..6));
+            txn.put(&dbi, &key(k), &value(v)).unwrap();
+            model_put(model, list, key(k), value(v));
+        }
+    };
     let heeds = by_heed(&env, "t");
     let mut txn = env.write().unwrap();
     for step in steps {
@@ -425,6 +570,48 @@ fn compare_with_model(flags: DbiFlags, steps: &[Step]) {
                         txn.put(&dbi, &key(k), &value(v)).unwrap();
                         model_put(&mut model, list, key(k), value(v));
                     }
+                }
+            }
+            Step::Scatter(seed, count) => scatter(&mut txn, &mut model, seed, count),
+            Step::Look(k) => {
+                let expected = model.get(&key(k)).and_then(|values| values.first()).map(Vec::as_slice);
+                assert_eq!(txn.get(&dbi, &key(k)).unwrap(), expected);
+                let mut cursor = Read::cursor(&txn, &dbi).unwrap();
+                assert_eq!(cursor.seek_exact(&key(k)).unwrap().map(|(_, value)| value), expected);
+                let all = txn.count(&dbi, Bound::Unbounded, Bound::Unbounded).unwrap();
+                assert_eq!(all.keys, model.len() as u64);
+            }
+            Step::Conditional(k, v) => {
+                let flags = if list { PutFlags::NODUPDATA } else { PutFlags::NOOVERWRITE };
+                let there = model.get(&key(k)).is_some_and(|values| !list || values.contains(&value(v)));
+                let result = txn.put_with(&dbi, &key(k), &value(v), flags);
+                assert_eq!(
+                    result.map_err(|error| error.code()),
+                    if there { Err(":kv/key-exists") } else { Ok(()) }
+                );
+                if !there {
+                    model_put(&mut model, list, key(k), value(v));
+                }
+            }
+            Step::Reserve(k, v) if !list => {
+                let bytes = value(v);
+                txn.put_reserved(&dbi, &key(k), bytes.len(), |place| place.copy_from_slice(&bytes)).unwrap();
+                model_put(&mut model, list, key(k), bytes);
+            }
+            Step::Reserve(..) => {}
+            Step::Cursor(k, new) => {
+                let mut cursor = txn.cursor_mut(&dbi).unwrap();
+                let found = cursor.seek_exact(&key(k)).unwrap().map(|(_, value)| value.to_vec());
+                assert_eq!(found.as_ref(), model.get(&key(k)).and_then(|values| values.first()));
+                if let Some(old) = found {
+                    match new {
+                        Some(new) => assert!(cursor.replace(&value(new)).unwrap()),
+                        None => assert!(cursor.delete().unwrap()),
+                    }
+                    let values = model.get_mut(&key(k)).unwrap();
+                    values.remove(&old);
+                    values.extend(new.map(value));
+                    model.retain(|_, values| !values.is_empty());
                 }
             }
             Step::Delete(k) => {
@@ -474,12 +661,19 @@ fn compare_with_model(flags: DbiFlags, steps: &[Step]) {
                 txn = env.write().unwrap();
                 model = committed.clone();
             }
-            Step::Nest => {
+            Step::Nest(seed, commit) => {
+                let mut inner_model = model.clone();
                 let mut inner = txn.nested().unwrap();
-                inner.put(&dbi, &key(30), &value(1)).unwrap();
-                inner.commit().unwrap();
-                model_put(&mut model, list, key(30), value(1));
+                scatter(&mut inner, &mut inner_model, seed, 100);
+                if commit {
+                    inner.commit().unwrap();
+                    model = inner_model;
+                }
             }
+        }
+        if matches!(step, Step::Put(..) | Step::Scatter(..)) {
+            // To look would store what waits; the next step is to meet that.
+            continue;
         }
         let entries = model.values().map(BTreeSet::len).sum::<usize>();
         assert_eq!(txn.entries(&dbi).unwrap(), entries as u64);

@@ -228,6 +228,10 @@ impl CursorTape {
         recording.slice(items);
     }
 
+    pub(crate) fn cleared(&self) {
+        self.tape.dropped(self.number, false);
+    }
+
     pub(crate) fn delete(&self, key: &[u8], value: &[u8], all_values: bool) {
         let mut recording = self.tape.0.borrow_mut();
         recording.about(self.number);

@@ -18,6 +18,7 @@ impl WriteTxn<'_> {
     ///
     /// [`Error::MapFull`] and others that end the transaction.
     pub fn settle_counts(&mut self) -> Result<()> {
+        self.bring_in()?;
         for index in 0..self.slots.get_mut().len() {
             self.settle(index)?;
         }

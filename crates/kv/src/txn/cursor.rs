@@ -184,7 +184,8 @@ impl WriteCursor<'_, '_> {
     #[doc(alias = "MDB_CURRENT")]
     pub fn replace(&mut self, value: &[u8]) -> Result<bool> {
         let Some((key, old)) = self.here()? else { return Ok(false) };
-        self.txn.put(&self.dbi, &key, value)?;
+        // With flags, since other puts may be kept back, and this cursor would not see them.
+        self.txn.put_with(&self.dbi, &key, value, PutFlags::empty())?;
         if self.dbi.is_list() && *old != *value {
             self.txn.delete_dup(&self.dbi, &key, &old)?;
         }

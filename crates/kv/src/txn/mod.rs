@@ -1,5 +1,6 @@
 //! [`WriteTxn`]: the one transaction that writes.
 
+mod backlog;
 mod counting;
 mod cursor;
 mod growing;
@@ -9,7 +10,7 @@ mod slot;
 mod tables;
 mod tail;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -47,6 +48,8 @@ pub(crate) use tail::KnownTable;
 pub struct WriteTxn<'e> {
     // Declared before the turn in `owner`, and so on: the order of fields is the order of their end.
     slots: RefCell<Vec<Option<Slot>>>,
+    /// Whether a slot keeps puts back.
+    keeps_back: Cell<bool>,
     handle: TxnHandle,
     /// What is done, for the write-ahead log, if there is one.
     tape: Option<Tape>,
@@ -132,6 +135,7 @@ impl<'e> WriteTxn<'e> {
     fn new(shared: &'e Shared, handle: TxnHandle, owner: Owner<'e>, tape: Option<Tape>) -> Self {
         Self {
             slots: RefCell::default(),
+            keeps_back: Cell::default(),
             handle,
             tape,
             shared,
@@ -281,14 +285,29 @@ impl<'e> WriteTxn<'e> {
 
     /// Stores a pair: replaces the key's value, or in a list table adds to the key's values.
     ///
+    /// Where the puts of a transaction jump about in a table, later ones wait, up to 16 MB of them, to be stored in the
+    /// order of their keys, which takes half the time. Whatever else is done in the transaction finds them stored. That
+    /// they do not fit the map or the disk may therefore be said by the operation that stores them, at the latest by
+    /// [`WriteTxn::commit`]; the transaction has ended then, and leaves no trace. What is wrong with a key or a value
+    /// is said at once.
+    ///
     /// # Errors
     ///
     /// [`Error::Empty`], [`Error::TooLong`], [`Error::WrongSize`], [`Error::MapFull`].
     pub fn put(&mut self, dbi: &Dbi, key: &[u8], value: &[u8]) -> Result<()> {
-        let slot = self.slot(dbi)?;
+        let slot = self.slot_for_put(dbi)?;
+        let kept_back = slot.keeps_back();
         let result = slot.put(key, value);
-        let counted = slot.counting().is_some();
-        result.map_err(|error| self.explain(error, "storing a pair"))?;
+        let (keeps_back, counted) = (slot.keeps_back(), slot.counting().is_some());
+        result.map_err(|error| match error {
+            slot::SlotError::Lmdb(_) if kept_back => self.lost(error),
+            error => self.explain(error, "storing a pair"),
+        })?;
+        if keeps_back {
+            // Nothing else would tell, where LMDB is not asked.
+            self.check_active()?;
+            self.keeps_back.set(true);
+        }
         if counted { self.after_change(dbi) } else { Ok(()) }
     }
 
@@ -407,8 +426,42 @@ impl<'e> WriteTxn<'e> {
         }
     }
 
-    /// The table's place in this transaction, opened by name on first use: a handle never outlives its table.
+    /// As [`slot_for_put`](Self::slot_for_put), for an operation that must find all puts stored.
     fn slot(&mut self, dbi: &Dbi) -> Result<&mut Slot> {
+        if self.keeps_back.get()
+            && let Some(Some(slot)) = self.slots.get_mut().get_mut(dbi.index as usize)
+        {
+            let result = slot.bring_in();
+            result.map_err(|error| self.lost(error))?;
+        }
+        self.slot_for_put(dbi)
+    }
+
+    /// Stores the puts of all tables that were kept back.
+    ///
+    /// Whatever gives out bytes of the transaction calls this first. So while such bytes are borrowed, which excludes
+    /// puts, no table keeps any back, and nothing is written under a borrow of `self` that is only shared.
+    fn bring_in(&self) -> Result<()> {
+        if !self.keeps_back.get() {
+            return Ok(());
+        }
+        for slot in self.slots.borrow_mut().iter_mut().flatten() {
+            slot.bring_in().map_err(|error| self.lost(error))?;
+        }
+        self.keeps_back.set(false);
+        Ok(())
+    }
+
+    /// The error of puts that were reported as done before: the transaction cannot go on.
+    #[cold]
+    fn lost(&self, error: slot::SlotError) -> Error {
+        let error = self.explain(error, "storing pairs");
+        self.ended.borrow_mut().get_or_insert_with(|| error.to_string());
+        error
+    }
+
+    /// The table's place in this transaction, opened by name on first use: a handle never outlives its table.
+    fn slot_for_put(&mut self, dbi: &Dbi) -> Result<&mut Slot> {
         let index = dbi.index as usize;
         let ready = matches!(self.slots.get_mut().get(index), Some(Some(slot)) if slot.is_of(dbi));
         if !ready {
@@ -452,6 +505,7 @@ impl<'e> WriteTxn<'e> {
 
     /// LMDB's number of the table in this transaction, and which sizes it holds.
     fn place(&self, dbi: &Dbi) -> Result<Place> {
+        self.bring_in()?;
         if let Some(Some(slot)) = self.slots.borrow().get(dbi.index as usize)
             && slot.is_of(dbi)
         {

@@ -9,7 +9,8 @@
 //!   key  > greatest key                     -> APPEND      no search, leaves filled completely
 //!   key == greatest key, value > greatest   -> APPENDDUP   the same inside the key's values
 //!   anything else                           -> search: from where the cursor is, if puts ascend or descend,
-//!                                              and from the root if they jump about
+//!                                              and from the root if they jump about; where many do, they are
+//!                                              kept back ([`backlog`](super::backlog))
 //! ```
 //!
 //! The greatest pair is handed on to the next transaction, and the cursor is opened when a position is first needed, so
@@ -20,7 +21,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use lmdb_pages::OrderKind;
 
+use super::backlog::{self, Backlog};
 use super::tail::{KnownTable, PairOrder};
+use crate::codec::Buffer;
 use crate::counted::{Change, Pending, TreeId};
 use crate::dbi::Dbi;
 use crate::error::Error;
@@ -32,6 +35,11 @@ use crate::sys::{Code, Move, RawCursor, Search, TxnHandle};
 pub(crate) const KEY_MAX: usize = 511;
 /// The longest value of a plain table.
 const VALUE_MAX: usize = 0x7FFF_FFFF;
+
+/// After so many puts of a transaction that jumped about, more are expected.
+const PATIENCE: u32 = 32;
+/// Where few puts come between other uses of the table, so many are waited for at most.
+const PATIENCE_MAX: u32 = 4096;
 
 /// Why an operation on a slot failed.
 pub(super) enum SlotError {
@@ -97,6 +105,11 @@ pub(super) struct Slot {
     wrote: bool,
     /// For counted tables.
     counting: Option<Box<Counting>>,
+    /// Puts that are not stored yet, as soon as puts are kept back.
+    backlog: Option<Box<Backlog>>,
+    /// So many puts have to jump about still before that, and so many the next time.
+    patience: u32,
+    patience_next: u32,
 }
 
 /// What a counted table's slot keeps besides.
@@ -146,6 +159,9 @@ impl Slot {
             appends: false,
             wrote: false,
             counting,
+            backlog: None,
+            patience: PATIENCE,
+            patience_next: PATIENCE,
         })
     }
 
@@ -176,11 +192,100 @@ impl Slot {
         self.check_pair(key, value)?;
         match self.compare_to_tail(key, value)? {
             Ordering::Greater => self.append(key, value),
+            _ if self.backlog.is_some() => self.keep_back(key, value),
             _ => {
                 self.store(key, value, 0)?;
                 self.count_put(key)
             }
         }
+    }
+
+    /// Whether puts are kept back.
+    #[inline]
+    pub(super) fn keeps_back(&self) -> bool {
+        self.backlog.is_some()
+    }
+
+    fn keep_back(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
+        if value.len() > backlog::VALUE_MAX {
+            self.bring_in()?;
+            self.store(key, value, 0)?;
+            return self.count_put(key);
+        }
+        let Some(backlog) = &mut self.backlog else { return Ok(()) };
+        backlog.push(key, value, self.order);
+        if backlog.is_full() { self.store_backlog() } else { Ok(()) }
+    }
+
+    /// Stores what was kept back, before the table is used in another way. If the operation fails, the transaction must
+    /// not be committed.
+    #[inline]
+    pub(super) fn bring_in(&mut self) -> SlotResult<()> {
+        if self.backlog.is_none() { Ok(()) } else { self.bring_in_now() }
+    }
+
+    #[cold]
+    fn bring_in_now(&mut self) -> SlotResult<()> {
+        let waiting = self.backlog.as_ref().map_or(0, |backlog| backlog.len());
+        if waiting == 0 {
+            return Ok(());
+        }
+        self.store_backlog()?;
+        // Between few puts of a kind, keeping back does not pay.
+        if waiting < PATIENCE as usize {
+            self.backlog = None;
+            self.patience_next = (self.patience_next * 2).min(PATIENCE_MAX);
+            self.patience = self.patience_next;
+        }
+        Ok(())
+    }
+
+    /// Stores what was kept back; nothing is kept back any more if that fails.
+    fn store_backlog(&mut self) -> SlotResult<()> {
+        let Some(mut backlog) = self.backlog.take() else { return Ok(()) };
+        self.take_out_table(&mut backlog)?;
+        backlog.sort(self.order);
+        for at in 0..backlog.len() {
+            let Some((key, value)) = backlog.pair(at, self.order) else { continue };
+            if self.known.tail.compare_with(key, value, self.order) == Ordering::Greater {
+                self.append(key, value)?;
+            } else {
+                self.cursor.put(key, value, 0, Search::Cursor)?;
+                self.count_put(key)?;
+            }
+        }
+        self.wrote = true;
+        backlog.clear();
+        self.backlog = Some(backlog);
+        Ok(())
+    }
+
+    /// Where the table has little beside what was kept back, its pairs join that, so that all are appended: pages
+    /// become full, and none is divided.
+    fn take_out_table(&mut self, backlog: &mut Backlog) -> SlotResult<()> {
+        let stat = self.cursor.stat()?;
+        if stat.entries > backlog.len() as u64 / 8 || stat.overflow_pages > 0 {
+            return Ok(());
+        }
+        backlog.begin_older();
+        let mut pair = self.cursor.go(Move::First)?;
+        let mut before = Buffer::new();
+        while let Some((key, value)) = pair {
+            backlog.push(key, value, self.order);
+            if let Some(counting) = &mut self.counting {
+                counting.entries -= 1;
+                let keys = -i64::from(*before != *key);
+                counting.pending.change(key, self.order.keys, Change { keys, pairs: -1 });
+                before = Buffer::from_slice(key);
+            }
+            pair = self.cursor.go(Move::Next)?;
+        }
+        if let Some(counting) = &mut self.counting {
+            counting.pending.note_greatest_deleted();
+        }
+        self.cursor.clear_table()?;
+        self.known.tail.found(None, self.order);
+        Ok(())
     }
 
     pub(super) fn put_with(&mut self, key: &[u8], value: &[u8], flags: PutFlags) -> SlotResult<()> {
@@ -312,6 +417,12 @@ impl Slot {
     #[inline]
     fn store(&mut self, key: &[u8], value: &[u8], flags: u32) -> Result<(), Code> {
         let goes_on = self.known.course.goes_on(key, self.order.keys);
+        if !goes_on {
+            self.patience = self.patience.saturating_sub(1);
+            if self.patience == 0 && self.backlog.is_none() {
+                self.backlog = Some(Box::default());
+            }
+        }
         // Counting the values of a key asks the cursor.
         let search = match self.counting.is_some() && self.flags.is_list() || goes_on {
             true => Search::Cursor,

@@ -152,6 +152,17 @@ fn change(txn: &mut WriteTxn<'_>, model: &mut Model, rng: &mut StdRng) {
             txn.drop_dbi(&dbi).unwrap();
             model.remove(name);
         }
+        // Puts that jump about wait, and are stored in order.
+        96..98 => {
+            for _ in 0..100 {
+                let key = match name {
+                    "integers" => rng.random_range(0..60u64).to_ne_bytes().to_vec(),
+                    _ => format!("key {:03}", rng.random_range(0..80)).into_bytes(),
+                };
+                txn.put(&dbi, &key, &value).unwrap();
+                store(pairs, &dbi, key, value.clone());
+            }
+        }
         _ => {}
     }
 }
