@@ -1,10 +1,11 @@
 //! The works of the suite, each done by every engine in turn and checked to give the same answer.
 //!
 //! Every work is done in rounds. In each round all engines take their turn, and another one begins, so that a
-//! machine that slows down slows all of them. The best round counts: what disturbs a run only ever adds to it.
+//! machine that slows down slows all of them. The best round counts: what disturbs a run only ever adds to it. A work
+//! that has taken long gets no further rounds, so that the whole takes minutes.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -44,6 +45,8 @@ pub struct Sizes {
     pub read_rounds: usize,
     /// Rounds of works that write, each on fresh files.
     pub write_rounds: usize,
+    /// After so long, a work begins no other round.
+    pub patience: Duration,
     /// Transactions of works that commit durably.
     pub durable_commits: usize,
     /// Milliseconds of reading and writing at the same time.
@@ -58,6 +61,7 @@ impl Sizes {
         items: 1_000_000,
         read_rounds: 7,
         write_rounds: 3,
+        patience: Duration::from_secs(15),
         durable_commits: 100,
         mixed_millis: 1000,
     };
@@ -68,6 +72,7 @@ impl Sizes {
         items: 50_000,
         read_rounds: 3,
         write_rounds: 3,
+        patience: Duration::from_secs(5),
         durable_commits: 40,
         mixed_millis: 100,
     };
@@ -154,21 +159,19 @@ impl Suite {
         write: impl Fn(&mut dyn Engine),
         contents: impl Fn(&dyn Engine) -> u64,
     ) -> Vec<Opened> {
-        let mut best = vec![f64::INFINITY; ENGINES.len()];
         let mut last = Vec::new();
+        last.resize_with(ENGINES.len(), || None);
         let rounds = if self.wants(work) { self.sizes.write_rounds } else { 1 };
-        for round in 0..rounds {
-            last.clear();
-            last.resize_with(ENGINES.len(), || None);
-            for index in turns(ENGINES.len(), round) {
-                let mut opened = Opened::new(ENGINES[index], durable);
-                prepare(&mut *opened.engine);
-                let start = Instant::now();
-                write(&mut *opened.engine);
-                best[index] = best[index].min(start.elapsed().as_nanos() as f64 / per as f64);
-                last[index] = Some(opened);
-            }
-        }
+        let best = self.rounds(rounds, ENGINES.len(), per, |index| {
+            last[index] = None;
+            let mut opened = Opened::new(ENGINES[index], durable);
+            prepare(&mut *opened.engine);
+            let start = Instant::now();
+            write(&mut *opened.engine);
+            let time = start.elapsed();
+            last[index] = Some(opened);
+            time
+        });
         let engines: Vec<Opened> = last.into_iter().flatten().collect();
         agree(work, engines.iter().map(|opened| contents(&*opened.engine)));
         self.note(work, "ns", engines.iter().map(|opened| &*opened.engine), &best);
@@ -202,15 +205,33 @@ impl Suite {
         }
         // The unmeasured first round also warms what can be warmed.
         agree(work, engines.iter().map(|engine| read(*engine)));
-        let mut best = vec![f64::INFINITY; engines.len()];
-        for round in 0..self.sizes.read_rounds {
-            for index in turns(engines.len(), round) {
-                let start = Instant::now();
-                std::hint::black_box(read(engines[index]));
-                best[index] = best[index].min(start.elapsed().as_nanos() as f64 / per as f64);
+        let best = self.rounds(self.sizes.read_rounds, engines.len(), per, |index| {
+            let start = Instant::now();
+            std::hint::black_box(read(engines[index]));
+            start.elapsed()
+        });
+        self.note(work, "ns", engines.into_iter(), &best);
+    }
+
+    /// The best time of each of `count` systems, in nanoseconds for each of `per` things.
+    pub(super) fn rounds(
+        &self,
+        rounds: usize,
+        count: usize,
+        per: usize,
+        mut run: impl FnMut(usize) -> Duration,
+    ) -> Vec<f64> {
+        let mut best = vec![f64::INFINITY; count];
+        let start = Instant::now();
+        for round in 0..rounds {
+            for index in turns(count, round) {
+                best[index] = best[index].min(run(index).as_nanos() as f64 / per as f64);
+            }
+            if start.elapsed() > self.sizes.patience {
+                break;
             }
         }
-        self.note(work, "ns", engines.into_iter(), &best);
+        best
     }
 
     /// Reports figures, in the order of the engines.

@@ -7,7 +7,7 @@ use kv::codec::{Blob, Data, Id, Str};
 use kv::{Dbi, DbiFlags, Env, EnvOptions, Read, Table};
 use serde::{Deserialize, Serialize};
 
-use super::suite::{Suite, agree, turns};
+use super::suite::{Suite, agree};
 use super::{checksum, data};
 
 /// The two ways of use, as systems.
@@ -129,6 +129,15 @@ fn raw_key(key: i64) -> [u8; 8] {
     (key as u64 ^ 1 << 63).to_be_bytes()
 }
 
+/// The value behind its header byte, which is checked, as the types do.
+#[inline]
+fn behind(header: u8, value: &[u8]) -> &[u8] {
+    match value.split_first() {
+        Some((found, rest)) if *found == header => rest,
+        _ => panic!("another header"),
+    }
+}
+
 fn raw_value(value: &[u8], buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.push(0xFE);
@@ -166,16 +175,13 @@ fn put_both(suite: &mut Suite, work: &str, per: usize, works: [&dyn Fn(&Env); 2]
     if !suite.wants(work) {
         return;
     }
-    let mut best = [f64::INFINITY; 2];
-    for round in 0..suite.sizes.write_rounds {
-        for index in turns(2, round) {
-            let (_dir, env) = env();
-            let start = Instant::now();
-            works[index](&env);
-            best[index] = best[index].min(start.elapsed().as_nanos() as f64 / per as f64);
-        }
-    }
-    note(suite, work, best);
+    let best = suite.rounds(suite.sizes.write_rounds, 2, per, |index| {
+        let (_dir, env) = env();
+        let start = Instant::now();
+        works[index](&env);
+        start.elapsed()
+    });
+    note(suite, work, &best);
 }
 
 fn gets(suite: &mut Suite, open: &Open) {
@@ -188,7 +194,7 @@ fn gets(suite: &mut Suite, open: &Open) {
     let raw = || {
         let read = open.env.read().expect("read transaction");
         let get = |key: i64| read.get(&open.raw, &raw_key(key)).expect("gets");
-        keys.iter().map(|key| get(*key).map_or(0, |value| checksum(&value[1..]))).sum()
+        keys.iter().map(|key| get(*key).map_or(0, |value| checksum(behind(0xFE, value)))).sum()
     };
     compare(suite, "random get, typed", keys.len(), &typed, &raw);
     let mut sorted = keys.clone();
@@ -202,7 +208,7 @@ fn gets(suite: &mut Suite, open: &Open) {
         let read = open.env.read().expect("read transaction");
         let mut cursor = read.cursor(&open.raw).expect("cursor");
         let values: Vec<_> = sorted.iter().map(|key| cursor.get(&raw_key(*key)).expect("gets")).collect();
-        values.into_iter().flatten().map(|value| checksum(&value[1..])).sum()
+        values.into_iter().flatten().map(|value| checksum(behind(0xFE, value))).sum()
     };
     compare(suite, "sorted multi-get, typed", sorted.len(), &typed, &raw);
 }
@@ -222,7 +228,7 @@ fn scans(suite: &mut Suite, open: &Open) {
         let mut sum = 0u64;
         let walk = cursor.visit_next(Bound::Unbounded, |key, value| {
             let key = u64::from_be_bytes(key.try_into().expect("eight bytes")) ^ 1 << 63;
-            sum = sum.wrapping_add(key).wrapping_add(checksum(&value[1..]));
+            sum = sum.wrapping_add(key).wrapping_add(checksum(behind(0xFE, value)));
             ControlFlow::<()>::Continue(())
         });
         assert!(walk.expect("entries").is_continue());
@@ -243,7 +249,7 @@ fn scans(suite: &mut Suite, open: &Open) {
         let mut sum = 0u64;
         let walk = cursor.visit_next(Bound::Unbounded, |key, value| {
             let key = u64::from_be_bytes(key.try_into().expect("eight bytes")) ^ 1 << 63;
-            let text = std::str::from_utf8(&value[1..]).expect("UTF-8");
+            let text = std::str::from_utf8(behind(0xFA, value)).expect("UTF-8");
             sum = sum.wrapping_add(key).wrapping_add(checksum(text.as_bytes()));
             ControlFlow::<()>::Continue(())
         });
@@ -259,18 +265,15 @@ fn compare(suite: &mut Suite, work: &str, per: usize, typed: &dyn Fn() -> u64, r
     }
     let works = [typed, raw];
     agree(work, works.iter().map(|work| work()));
-    let mut best = [f64::INFINITY; 2];
-    for round in 0..suite.sizes.read_rounds * 2 {
-        for index in turns(2, round) {
-            let start = Instant::now();
-            std::hint::black_box(works[index]());
-            best[index] = best[index].min(start.elapsed().as_nanos() as f64 / per as f64);
-        }
-    }
-    note(suite, work, best);
+    let best = suite.rounds(suite.sizes.read_rounds * 2, 2, per, |index| {
+        let start = Instant::now();
+        std::hint::black_box(works[index]());
+        start.elapsed()
+    });
+    note(suite, work, &best);
 }
 
-fn note(suite: &mut Suite, work: &str, best: [f64; 2]) {
-    let results: Vec<_> = SYSTEMS.iter().copied().zip(best).collect();
+fn note(suite: &mut Suite, work: &str, best: &[f64]) {
+    let results: Vec<_> = SYSTEMS.iter().copied().zip(best.iter().copied()).collect();
     suite.report.row(work, "ns", &results);
 }

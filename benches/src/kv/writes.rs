@@ -56,7 +56,7 @@ pub(super) fn batches(suite: &mut Suite, shuffled: &[Entry]) {
     for durable in [true, false] {
         let label = if durable { "durable" } else { "no sync" };
         for batch in [1, 10, 100, 1000] {
-            let commits = if durable { suite.sizes.durable_commits } else { 2_000_000 / (batch + 1000) };
+            let commits = if durable { suite.sizes.durable_commits } else { 2_000.min(200_000 / batch) };
             let entries = &shuffled[..(batch * commits).min(shuffled.len())];
             let work = format!("batch put of {batch} ({label})");
             if !suite.wants(&work) {

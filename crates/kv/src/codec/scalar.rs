@@ -42,10 +42,30 @@ fixed!(
     /// `:long`: 64-bit integers.
     Long: i64, "long", |item, buffer| { wire::put_long(item, buffer); Ok(()) }, wire::take_long
 );
-fixed!(
-    /// `:id`: 64-bit integers in eight bytes, for tables that hold nothing else.
-    Id: i64, "id", |item, buffer| { wire::put_id(item, buffer); Ok(()) }, wire::take_id
-);
+
+/// `:id`: 64-bit integers in eight bytes, for tables that hold nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Id;
+
+impl Codec for Id {
+    type In<'a> = i64;
+    type Out<'a> = i64;
+
+    #[inline]
+    fn encode<'i: 'b, 'b>(&self, item: i64, buffer: &'b mut Buffer) -> Result<&'b [u8]> {
+        buffer.clear();
+        wire::put_id(item, buffer);
+        Ok(buffer)
+    }
+
+    #[inline]
+    fn decode(&self, bytes: &[u8]) -> Result<i64> {
+        wire::id(bytes)
+    }
+}
+
+impl Ordered for Id {}
+
 fixed!(
     /// `:float`: 32-bit floating point; NaN is refused.
     Float: f32, "float", wire::put_float, wire::take_float

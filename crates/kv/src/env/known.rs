@@ -21,28 +21,24 @@ impl KnownTables {
         self.tables.get_mut(index as usize)?.take()
     }
 
-    /// To be called after transaction `id` was committed: `tables` holds of the tables that it has opened; it has not
-    /// changed the others. `None` if it cannot tell.
+    /// To be called after transaction `id` was committed: what is known of the tables that it has opened is handed over by
+    /// [`KnownTables::keep`]; it has not changed the others. If it cannot tell, it does not `hold`.
     ///
     /// LMDB gives the number of a transaction that wrote nothing to the next one, which may be another process's. So what
     /// this one knows is about the state that it began with, unless it surely made a new one.
-    pub(crate) fn commit(
-        &mut self,
-        id: u64,
-        wrote: bool,
-        tables: Option<impl Iterator<Item = (usize, Box<KnownTable>)>>,
-    ) {
-        let follows = self.until + 1 == id;
-        self.until = state_after(id, wrote);
-        if !follows || tables.is_none() {
+    pub(crate) fn commit(&mut self, id: u64, wrote: bool, holds: bool) {
+        if self.until + 1 != id || !holds {
             self.tables.clear();
         }
-        for (index, table) in tables.into_iter().flatten() {
-            if self.tables.len() <= index {
-                self.tables.resize_with(index + 1, || None);
-            }
-            self.tables[index] = Some(table);
+        self.until = state_after(id, wrote);
+    }
+
+    /// Keeps what is known of a table.
+    pub(crate) fn keep(&mut self, index: usize, table: Box<KnownTable>) {
+        if self.tables.len() <= index {
+            self.tables.resize_with(index + 1, || None);
         }
+        self.tables[index] = Some(table);
     }
 }
 

@@ -370,7 +370,7 @@ impl Env {
             let turn = shared.turn.take(None)?;
             WriteTxn::begin(shared, turn)
         });
-        held.map(OwnedWriteTxn)
+        held.map(|held| OwnedWriteTxn(Box::new(held)))
     }
 
     /// Whether this thread has the write transaction, and so must not wait for anybody else's.

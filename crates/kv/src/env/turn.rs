@@ -8,6 +8,12 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
+/// This thread; asked often, and the library's own way to it counts a reference.
+fn me() -> ThreadId {
+    thread_local!(static ME: ThreadId = std::thread::current().id());
+    ME.with(|me| *me)
+}
+
 /// The queue of one environment.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
@@ -45,7 +51,7 @@ impl Turn {
 
     /// Waits until it is this thread's turn, but no longer than `patience`.
     pub(super) fn take(&self, patience: Option<Duration>) -> Result<TurnGuard<'_>> {
-        let me = std::thread::current().id();
+        let me = me();
         // The clock is asked once, unless there is something to wait for.
         let mut started = None;
         let mut state = self.lock();
@@ -72,7 +78,7 @@ impl Turn {
 
     /// Whether this thread has the turn.
     pub(super) fn is_mine(&self) -> bool {
-        self.lock().holder.is_some_and(|(thread, _)| thread == std::thread::current().id())
+        self.lock().holder.is_some_and(|(thread, _)| thread == me())
     }
 
     /// For how long somebody has had the turn.

@@ -78,6 +78,15 @@ impl<'r> Pairs<'r> {
     #[inline]
     pub fn visit<B>(
         mut self,
+        visitor: impl FnMut(&'r [u8], &'r [u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>> {
+        self.visit_on(visitor)
+    }
+
+    /// As [`Pairs::visit`]; called again, it goes on behind the pair at which the visitor broke.
+    #[inline]
+    pub(crate) fn visit_on<B>(
+        &mut self,
         mut visitor: impl FnMut(&'r [u8], &'r [u8]) -> ControlFlow<B>,
     ) -> Result<Option<B>> {
         while let Some((key, value)) = self.step()? {
@@ -85,11 +94,16 @@ impl<'r> Pairs<'r> {
                 return Ok(Some(broken));
             }
             if self.straight {
-                let Self { cursor, keys, .. } = &mut self;
+                let Self { cursor, keys, .. } = self;
                 return Ok(cursor.visit_on(keys.back, keys.end(), visitor)?.break_value());
             }
         }
         Ok(None)
+    }
+
+    /// The pair that a visitor broke at.
+    pub(crate) fn current(&mut self) -> Result<Option<Pair<'r>>> {
+        self.cursor.current()
     }
 
     /// The next pair.

@@ -15,6 +15,7 @@ use crate::dbi::{Dbi, DbiOptions};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
+use crate::read::Pairs;
 use crate::txn::WriteTxn;
 
 pub use list::{Items, ListKey, SharedItems};
@@ -105,6 +106,30 @@ impl<K: Codec, V: Codec> Table<K, V> {
     #[inline]
     fn decoded<'b>(&self, key: &'b [u8], value: &'b [u8]) -> Result<(K::Out<'b>, V::Out<'b>)> {
         Ok((self.decoded_key(key)?, self.decoded_value(value)?))
+    }
+
+    /// As [`decoded`](Self::decoded), without a reason why not.
+    #[inline]
+    fn try_decoded<'b>(&self, key: &'b [u8], value: &'b [u8]) -> Option<(K::Out<'b>, V::Out<'b>)> {
+        Some((self.keys.decode(key).ok()?, self.values.decode(value).ok()?))
+    }
+
+    /// The error of the pair that a walk is on, since [`try_decoded`](Self::try_decoded) gave none for it.
+    #[cold]
+    fn why_undecodable(&self, pairs: &mut Pairs<'_>) -> Error {
+        match pairs.current() {
+            Ok(Some((key, value))) => match self.decoded(key, value) {
+                Err(error) => error,
+                Ok(_) => {
+                    let reason = "they were refused a moment ago";
+                    self.undecodable(value, CodecError::Bytes { type_name: "value", reason })
+                }
+            },
+            Ok(None) => {
+                Error::Corrupted { reason: format!("a walk over {:?} has lost its place", self.dbi.name) }
+            }
+            Err(error) => error,
+        }
     }
 
     #[cold]

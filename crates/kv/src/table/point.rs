@@ -44,10 +44,11 @@ impl<K: Codec, V: Codec> Table<K, V> {
         keys: impl IntoIterator<Item = K::In<'k>>,
     ) -> Result<Vec<Option<V::Out<'r>>>> {
         let mut cursor = read.cursor(&self.dbi)?;
-        let mut buffer = Buffer::new();
         let keys = keys.into_iter();
         let mut values = Vec::with_capacity(keys.size_hint().0);
         for key in keys {
+            // A new one each time is surely empty, and not on the heap.
+            let mut buffer = Buffer::new();
             let key = self.key(key, &mut buffer)?;
             values.push(cursor.get(key)?.map(|value| self.decoded_value(value)).transpose()?);
         }

@@ -138,12 +138,16 @@ impl<'r, K: Codec, V: Codec> Entries<'_, 'r, K, V> {
     /// Calls the visitor with every pair, until it breaks, and returns what it broke with.
     #[inline]
     fn walk<B>(self, mut visitor: impl FnMut(K::Out<'r>, V::Out<'r>) -> ControlFlow<B>) -> Result<Option<B>> {
-        let Self { table, pairs } = self;
-        let broken = pairs.visit(|key, value| match table.decoded(key, value) {
-            Ok((key, value)) => visitor(key, value).map_break(Ok),
-            Err(error) => ControlFlow::Break(Err(error)),
+        let Self { table, mut pairs } = self;
+        let stop = pairs.visit_on(|key, value| match table.try_decoded(key, value) {
+            Some((key, value)) => visitor(key, value).map_break(Some),
+            None => ControlFlow::Break(None),
         })?;
-        broken.transpose()
+        match stop {
+            None => Ok(None),
+            Some(Some(broken)) => Ok(Some(broken)),
+            Some(None) => Err(table.why_undecodable(&mut pairs)),
+        }
     }
 
     /// Calls the visitor with every pair.
@@ -344,16 +348,27 @@ impl<'r, K: Codec, V: Codec> Iterator for Entries<'_, 'r, K, V> {
 
     #[inline]
     fn fold<A, F: FnMut(A, Self::Item) -> A>(self, init: A, mut f: F) -> A {
-        let Self { table, pairs } = self;
+        let Self { table, mut pairs } = self;
         let mut sum = Sum(Some(init));
-        let result = pairs.visit(|key, value| {
-            sum.add(|sum| f(sum, table.decoded(key, value)));
-            ControlFlow::<Infallible>::Continue(())
-        });
-        if let Err(error) = result {
+        loop {
+            // Errors are made outside, so that the loop over a leaf is nearly as short as one over bytes.
+            let stop = pairs.visit_on(|key, value| match table.try_decoded(key, value) {
+                Some(pair) => {
+                    sum.add(|sum| f(sum, Ok(pair)));
+                    ControlFlow::Continue(())
+                }
+                None => ControlFlow::Break(()),
+            });
+            let error = match stop {
+                Ok(None) => return sum.total(),
+                Ok(Some(())) => table.why_undecodable(&mut pairs),
+                Err(error) => {
+                    sum.add(|sum| f(sum, Err(error)));
+                    return sum.total();
+                }
+            };
             sum.add(|sum| f(sum, Err(error)));
         }
-        sum.total()
     }
 }
 

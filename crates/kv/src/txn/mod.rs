@@ -15,6 +15,8 @@ use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use crate::dbi::{Dbi, Drops};
 use crate::env::{Shared, TurnGuard};
 use crate::error::{Error, Result};
@@ -47,7 +49,7 @@ pub(crate) use tail::KnownTable;
 #[derive(Debug)]
 pub struct WriteTxn<'e> {
     // Declared before the turn in `owner`, and so on: the order of fields is the order of their end.
-    slots: RefCell<Vec<Option<Slot>>>,
+    slots: RefCell<Slots>,
     /// Whether a slot keeps puts back.
     keeps_back: Cell<bool>,
     handle: TxnHandle,
@@ -465,15 +467,33 @@ impl<'e> WriteTxn<'e> {
         let index = dbi.index as usize;
         let ready = matches!(self.slots.get_mut().get(index), Some(Some(slot)) if slot.is_of(dbi));
         if !ready {
-            let slot = self.open_slot(dbi)?;
-            fill(self.slots.get_mut(), index, slot);
+            self.fill_slot(dbi)?;
         }
         Ok(self.slots.get_mut()[index].as_mut().expect("filled above"))
     }
 
     #[cold]
+    fn fill_slot(&mut self, dbi: &Dbi) -> Result<()> {
+        let slot = self.open_slot(dbi)?;
+        fill(self.slots.get_mut(), dbi.index as usize, slot);
+        Ok(())
+    }
+
     fn open_slot(&self, dbi: &Dbi) -> Result<Slot> {
         self.check_active()?;
+        self.shared.check_handle(dbi)?;
+        let known = self.known_table(dbi);
+        let slot = |number, known| {
+            Slot::open(self.handle, number, dbi, known, self.tape.as_ref())
+                .map_err(|code| self.fail(code, "opening a cursor"))
+        };
+        let known = match known {
+            Some(known) => match self.known_number(dbi, &known) {
+                Some(number) => return slot(number, known),
+                None => Some(known),
+            },
+            None => None,
+        };
         let entry = self.shared.entry(dbi)?;
         let number =
             self.open_number(&entry.c_name, None).map_err(|code| self.fail_on_open(code, dbi.name))?;
@@ -485,9 +505,14 @@ impl<'e> WriteTxn<'e> {
         if stored != dbi.flags {
             return Err(Error::DbiFlagsConflict { name: dbi.name.to_owned(), stored, requested: dbi.flags });
         }
-        let known = self.known_table(dbi)?;
-        Slot::open(self.handle, number, dbi, known, self.tape.as_ref())
-            .map_err(|code| self.fail(code, "opening a cursor"))
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let tree = self.stored_options(dbi.name)?.counted;
+                Box::new(KnownTable { tree, ..KnownTable::default() })
+            }
+        };
+        slot(number, known)
     }
 
     /// LMDB's number of a table by its name, `None` if there is none and `create` is absent.
@@ -575,12 +600,11 @@ impl<'e> WriteTxn<'e> {
     }
 }
 
+/// Slots by the numbers of handles. The first one needs no allocation.
+type Slots = SmallVec<[Option<Slot>; 1]>;
+
 /// Puts a slot in its place.
-fn fill(slots: &mut Vec<Option<Slot>>, index: usize, slot: Slot) {
-    if slots.capacity() == 0 {
-        // Most transactions need no more room than for the first.
-        *slots = Vec::with_capacity(index + 1);
-    }
+fn fill(slots: &mut Slots, index: usize, slot: Slot) {
     while slots.len() <= index {
         slots.push(None);
     }

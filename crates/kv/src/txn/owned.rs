@@ -21,7 +21,7 @@ use crate::sys::Held;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct OwnedWriteTxn(pub(crate) Held);
+pub struct OwnedWriteTxn(pub(crate) Box<Held>);
 
 impl OwnedWriteTxn {
     /// Lends the transaction to `work`.

@@ -127,9 +127,10 @@ impl Slot {
         txn: TxnHandle,
         number: u32,
         dbi: &Dbi,
-        known: Box<KnownTable>,
+        mut known: Box<KnownTable>,
         tape: Option<&Tape>,
     ) -> Result<Self, Code> {
+        known.number = Some(number);
         let cursor = RawCursor::unopened(txn, number, tape)?;
         let flags = dbi.flags;
         let (mut key_size, mut item_size) = (None, None);
@@ -436,7 +437,8 @@ impl Slot {
     /// Stores a pair that is greater than all others.
     #[inline]
     fn append(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
-        let new_key = !self.known.tail.is_at(key);
+        // In a plain table, a greater pair has a greater key.
+        let new_key = self.order.values.is_none() || !self.known.tail.is_at(key);
         let flags = if new_key { PutFlags::APPEND } else { PutFlags::APPENDDUP };
         // For a single pair, no cursor needs to be opened.
         let search = if self.appends { Search::Cursor } else { Search::Root };

@@ -51,10 +51,14 @@ impl WriteTxn<'_> {
             self.shared.no_options_until.store(state_after(id, wrote), Ordering::Relaxed);
         }
         let holds = self.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != id;
-        let slots = self.slots.get_mut().drain(..).enumerate();
-        let tables = slots.filter_map(|(index, slot)| Some((index, slot?.into_known())));
         let mut known = self.shared.known_tables.lock().unwrap_or_else(PoisonError::into_inner);
-        known.commit(id, wrote, holds.then_some(tables));
+        known.commit(id, wrote, holds);
+        for (index, slot) in self.slots.get_mut().drain(..).enumerate() {
+            match slot {
+                Some(slot) if holds => known.keep(index, slot.into_known()),
+                _ => {}
+            }
+        }
     }
 
     /// Opens a table, creating it if it does not exist.
@@ -252,17 +256,24 @@ impl WriteTxn<'_> {
         result.map_err(|code| self.fail(code, "storing a table's options"))
     }
 
-    /// What is known of a table when this transaction opens its slot.
-    pub(super) fn known_table(&self, dbi: &Dbi) -> Result<Box<KnownTable>> {
+    /// What is known of a table when this transaction opens its slot, if the state that it has begun with is the one
+    /// that this process has made last.
+    pub(super) fn known_table(&self, dbi: &Dbi) -> Option<Box<KnownTable>> {
         let id = self.handle.id();
-        if self.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != id {
-            let mut known = self.shared.known_tables.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(table) = known.take(id, dbi.index) {
-                return Ok(table);
-            }
+        if !self.knows_tails || self.shared.options_changed_in.load(Ordering::Relaxed) == id {
+            return None;
         }
-        let tree = self.stored_options(dbi.name)?.counted;
-        Ok(Box::new(KnownTable { tree, ..KnownTable::default() }))
+        let mut known = self.shared.known_tables.lock().unwrap_or_else(PoisonError::into_inner);
+        known.take(id, dbi.index)
+    }
+
+    /// LMDB's number of a table that is known, so that it is not looked for by its name: what is known of a handle's
+    /// table is lost as soon as that is dropped, in a transaction of this crate or of anybody else. heed's own API could
+    /// drop it and take that back, which LMDB's number does not survive; and a log needs the name.
+    pub(super) fn known_number(&self, dbi: &Dbi, known: &KnownTable) -> Option<u32> {
+        let number = known.number.filter(|_| self.tape.is_none() && !self.shared.is_heed_lent())?;
+        let flags = self.handle.flags(number).map(DbiFlags::from_raw);
+        (flags == Ok(dbi.flags)).then_some(number)
     }
 
     pub(super) fn stored_options(&self, name: &str) -> Result<StoredOptions> {

@@ -14,6 +14,8 @@ type Bytes = SmallVec<[u8; 48]>;
 /// What is known of a table.
 #[derive(Debug, Default)]
 pub(crate) struct KnownTable {
+    /// LMDB's number, once a transaction has opened it.
+    pub(super) number: Option<u32>,
     /// Its tree of counts.
     pub(super) tree: Option<TreeId>,
     pub(super) tail: Tail,
@@ -165,7 +167,12 @@ impl Course {
 /// Copies bytes into a buffer that usually has their length already.
 #[inline]
 fn assign(buffer: &mut Bytes, bytes: &[u8]) {
-    if buffer.len() == bytes.len() {
+    if let (Ok(place), Ok(eight)) =
+        (<&mut [u8; 8]>::try_from(buffer.as_mut_slice()), <&[u8; 8]>::try_from(bytes))
+    {
+        // The usual length, without a call.
+        *place = *eight;
+    } else if buffer.len() == bytes.len() {
         buffer.copy_from_slice(bytes);
     } else {
         buffer.clear();

@@ -46,6 +46,43 @@ fn a_stale_handle_never_reads_the_table_that_took_its_place() {
     assert_eq!(code(value(&before, &new)), ":kv/stale-dbi");
 }
 
+/// LMDB's numbers of tables are remembered from one transaction to the next. A dropping that is taken back gives them free
+/// for others all the same.
+#[test]
+fn remembered_numbers_survive_no_dropping() {
+    let (_dir, env) = quick();
+    let [kept, dropped] = ["kept", "dropped"].map(|name| env.open_dbi(name, DbiFlags::empty()).unwrap());
+    for round in 0..20u8 {
+        put(&env, &kept, &[round]).unwrap();
+        put(&env, &dropped, &[round]).unwrap();
+        put(&env, &dropped, &[round + 1]).unwrap();
+        let mut txn = env.write().unwrap();
+        if round % 2 == 0 {
+            txn.put(&kept, b"k", b"taken back").unwrap();
+        }
+        txn.drop_dbi(&dropped).unwrap();
+        if round % 3 == 0 {
+            txn.open_dbi("dropped", DbiFlags::empty()).unwrap();
+        }
+        txn.abort();
+        let other = env.open_dbi(&format!("other {round}"), DbiFlags::empty()).unwrap();
+        put(&env, &other, b"other").unwrap();
+        put(&env, &dropped, &[round + 2]).unwrap();
+        put(&env, &kept, &[round + 1]).unwrap();
+        let read = env.read().unwrap();
+        assert_eq!(value(&read, &other).unwrap(), Some(&b"other"[..]));
+        assert_eq!(value(&read, &dropped).unwrap(), Some(&[round + 2][..]));
+        assert_eq!(value(&read, &kept).unwrap(), Some(&[round + 1][..]));
+    }
+    // Once heed's handle is out, anybody may drop, and take it back.
+    let heeds = env.heed();
+    put(&env, &kept, b"1").unwrap();
+    let txn = heeds.write_txn().unwrap();
+    txn.abort();
+    put(&env, &kept, b"2").unwrap();
+    assert_eq!(value(&env.read().unwrap(), &kept).unwrap(), Some(&b"2"[..]));
+}
+
 #[test]
 fn dropping_and_making_again_in_one_transaction() {
     let (_dir, env) = quick();
