@@ -1,6 +1,7 @@
 //! The conformance cases, in memory and on disk: the bundled ones, which were checked on Datalevin, and those of our own.
 
 use tests::conformance::case::Case;
+use tests::conformance::exec;
 use tests::conformance::run::{Place, check};
 
 /// Cases that Factum answers differently on purpose, or not yet, each with its reason.
@@ -36,33 +37,52 @@ const FILES: &[(&str, &str)] = &[
     ("conformance", include_str!("../cases/conformance.edn")),
     ("language", include_str!("../cases/language.edn")),
     ("transactions", include_str!("../cases/transactions.edn")),
+    ("schema", include_str!("../cases/schema.edn")),
+    ("data", include_str!("../cases/data.edn")),
+    ("reading", include_str!("../cases/reading.edn")),
 ];
 
 fn cases() -> Vec<Case> {
     FILES.iter().flat_map(|(_, text)| Case::read_all(text)).collect()
 }
 
-fn run(place: Place) {
+/// Runs the cases that `suits` and that are not skipped.
+fn run(suits: impl Fn(&Case) -> bool, check: impl Fn(&Case) -> Result<(), String>) {
     let cases = cases();
     let skipped = |case: &Case| SKIPPED.iter().any(|(name, _)| *name == case.name);
-    let failures: Vec<String> = cases
+    let chosen: Vec<&Case> = cases.iter().filter(|case| !skipped(case) && suits(case)).collect();
+    let failures: Vec<String> = chosen
         .iter()
-        .filter(|case| !skipped(case))
-        .filter_map(|case| check(case, place).err().map(|problem| format!("{}: {problem}", case.name)))
+        .filter_map(|case| check(case).err().map(|problem| format!("{}: {problem}", case.name)))
         .collect();
-    let run = cases.iter().filter(|case| !skipped(case)).count();
-    println!("{} of {run} cases pass, {} are skipped", run - failures.len(), SKIPPED.len());
+    println!(
+        "{} of {} cases pass, {} are skipped",
+        chosen.len() - failures.len(),
+        chosen.len(),
+        SKIPPED.len()
+    );
     assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Cases given as forms have no other way to run.
+fn is_of_forms(case: &Case) -> bool {
+    case.get("do").is_some()
 }
 
 #[test]
 fn in_memory() {
-    run(Place::Memory);
+    run(|case| !is_of_forms(case), |case| check(case, Place::Memory));
 }
 
 #[test]
 fn on_disk() {
-    run(Place::Disk);
+    run(|case| !is_of_forms(case), |case| check(case, Place::Disk));
+}
+
+#[test]
+fn through_exec() {
+    // What the runner registers in Rust has no form.
+    run(|case| case.get("registered").is_none(), exec::check);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::CliError;
+pub use crate::exec::{EvalError, Item, Session};
 
 /// An embedded Datalog database: one directory, one program.
 #[derive(Parser)]

@@ -427,6 +427,58 @@ fn samples_are_drawn_by_rank() {
     let answers =
         crew("(transact! conn [[1 :age 52]]) (assoc 5 :a 1) (update-schema conn {} #{} {:age :b :b :c})");
     assert!(answers[0].contains("#datom [e a v]"), "a vector that was written is no datom: {}", answers[0]);
-    assert!(answers[1].contains("argument 1 of assoc must be an entity"), "{}", answers[1]);
+    assert!(answers[1].contains("assoc expects a map or a vector as argument 1"), "{}", answers[1]);
     assert!(answers[2].contains("make two changes of it"), "{}", answers[2]);
+}
+
+#[test]
+fn functions_are_transaction_data() {
+    let answers = crew(
+        "(def older (fn [db who n] [[:db/add [:name who] :age (+ n (:age (entity db [:name who])))]]))
+         (do (transact! conn [[:db.fn/call older \"Mira\" 1]]) (:age (entity conn 1)))
+         (def step 10)
+         (do (transact! conn [[:db.fn/call (fn [db] (let [n (inc step)] [[:db/add 1 :age n]]))]]) (:age (entity conn 1)))
+         (do (transact! conn '[{:db/ident :rename :db/fn (fn [db old new] [[:db/add [:name old] :name new]])}]) 1)
+         (do (transact! conn '[[:rename \"Oto\" \"Otto\"]]) (:name (entity conn 2)))
+         (:db/fn (entity conn :rename))
+         (:age (entity (:db-after (with conn [[:db.fn/call older \"Mira\" 5]])) 1))
+         (transact! conn [[:db.fn/call (fn [db] (q '[:find ?e :where [?e :age]] nowhere))]])
+         (transact! conn '[[:db.fn/call (fn [db] (mapp inc []))]])
+         (transact! conn [[:db.fn/call (fn [x] (q '[:find ?a :where [_ :age ?a]] db1))]])",
+    );
+    assert_eq!(answers[1], "53");
+    assert_eq!(answers[3], "11");
+    assert_eq!(answers[5], "\"Otto\"");
+    assert_eq!(answers[6], "(fn [db old new] [[:db/add [:name old] :name new]])");
+    assert_eq!(answers[7], "16");
+    assert!(answers[8].contains("nowhere is not defined in the function"), "{}", answers[8]);
+    assert!(
+        answers[9].contains(":error/class :bad-function") && answers[9].contains("did you mean map"),
+        "{}",
+        answers[9]
+    );
+    assert!(answers[10].contains("db1 is a database, which data cannot hold"), "{}", answers[10]);
+}
+
+#[test]
+fn functions_of_sequences_and_maps() {
+    let answers = Case::new().exec(
+        "(mapv inc [1 2]) (def twice (fn [x] (* 2 x))) (twice 4) (map twice [1 2]) (reduce + (filter odd? [1 2 3]))
+         (update {:a 1} :a + 5) (assoc {:a 1} :b 2) (apply str (repeat 3 \"ab\")) (str/join \"-\" [1 2]) (first 5)",
+    );
+    let expected = ["[2 3]", "8", "[2 4]", "4", "{:a 6}", "{:a 1, :b 2}", "\"ababab\"", "\"1-2\""];
+    assert_eq!([&answers[..1], &answers[2..9]].concat(), expected);
+    assert!(answers[9].contains("first expects a collection as argument 1"), "{}", answers[9]);
+}
+
+#[test]
+fn explicit_transactions_have_a_time_limit_of_the_session() {
+    let answers = crew(
+        "(set-explicit-transaction-timeout! 60000)
+         (with-transaction [tx conn] (transact! tx [[:db/add 1 :age 1]]) 7)
+         (set-explicit-transaction-timeout! nil)
+         (set-explicit-transaction-timeout! 0)",
+    );
+    assert_eq!(answers[..3], ["nil", "7", "nil"]);
+    assert!(answers[3].contains("a number of milliseconds"), "{}", answers[3]);
 }

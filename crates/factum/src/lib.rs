@@ -204,13 +204,13 @@ pub use {arrow_array, arrow_schema};
 
 pub use edn::{self, Form, Keyword, Span, Symbol, Value};
 pub use kv::{self, Durability};
-pub use query::build;
 pub use query::exec::CancelToken;
 pub use query::pull::{PullError, PullOptions, PullPattern, PullWarning, Puller};
 pub use query::{
     self as query_engine, ExplainOptions, Explanation, FindShape, FunctionError, FunctionRegistry, PlanCache,
     PlanCacheStats, Query, QueryFunction, QueryOptions, Rules, SourceText, Warning,
 };
+pub use query::{build, interpret};
 pub use storage::entity::{Entity, EntityValue};
 pub use storage::transact::{
     EntityBuilder, TransactError, TransactErrorKind, Tx, TxFunctions, TxValue, lookup,

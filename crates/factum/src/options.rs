@@ -250,7 +250,11 @@ impl Options {
 
     pub(crate) fn runtime(&self) -> Runtime {
         let plans = self.plan_cache.map_or_else(PlanCache::default, PlanCache::new);
-        Runtime { plans: Arc::new(plans), ..self.runtime.clone() }
+        let mut runtime = Runtime { plans: Arc::new(plans), ..self.runtime.clone() };
+        // Functions that are written out in transactions are read with the limits and the functions of queries.
+        let interpreter = query::interpret::interpreter(runtime.query.clone());
+        runtime.transactions = runtime.transactions.interpreter(interpreter);
+        runtime
     }
 
     pub(crate) fn initial_schema(&self) -> Result<Schema> {

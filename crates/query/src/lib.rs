@@ -16,6 +16,7 @@ pub mod exec;
 pub mod explain;
 pub mod functions;
 mod input;
+pub mod interpret;
 pub mod logical;
 mod options;
 pub mod parse;

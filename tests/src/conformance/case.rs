@@ -33,11 +33,20 @@ pub enum Expect {
 }
 
 impl Case {
-    /// Reads all cases of a file.
+    /// Reads all cases of a file. A first map `{:schemas {:name schema ..}}` gives names that cases can use for a schema.
     pub fn read_all(text: &str) -> Vec<Self> {
         let file = edn::read(text).expect("the conformance file is EDN");
         let cases = file.as_sequence().expect("a vector of cases");
-        cases.iter().map(Self::new).collect()
+        let schemas = cases.first().and_then(|first| first.as_map()?.get(&Value::keyword("schemas")));
+        let mut all: Vec<Self> = cases.iter().skip(usize::from(schemas.is_some())).map(Self::new).collect();
+        for case in &mut all {
+            if let Some(name @ Value::Keyword(_)) = case.get("schema") {
+                let schema = schemas.and_then(|schemas| schemas.as_map()?.get(name)).cloned();
+                let schema = schema.unwrap_or_else(|| panic!("{}: no schema is called {name}", case.name));
+                case.entries.insert(Value::keyword("schema"), schema);
+            }
+        }
+        all
     }
 
     fn new(value: &Value) -> Self {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use edn::Value;
 use factum::{Connection, Db, Error, Index, Input, Options, SchemaInput, inputs};
+use storage::transact::{Tx, TxFunctions};
 
 use super::case::{Case, Expect};
 
@@ -68,6 +69,7 @@ fn open(place: Place, schema: Option<&Value>, opts: Option<&Value>) -> Result<Op
         Some(schema) => options.schema(schema.clone()),
         None => options,
     };
+    let options = options.tx_functions(registered());
     match place {
         Place::Memory => {
             Ok(Opened { connection: Connection::memory_with(options).at("schema")?, _dir: None })
@@ -80,6 +82,27 @@ fn open(place: Place, schema: Option<&Value>, opts: Option<&Value>) -> Result<Op
             Ok(Opened { connection, _dir: Some(dir) })
         }
     }
+}
+
+/// The functions that cases with `:registered` call.
+fn registered() -> TxFunctions {
+    let number = |value: Option<&Value>| value.and_then(Value::as_int).ok_or("a number is expected");
+    TxFunctions::new()
+        .function("tests/older", move |db, args| {
+            let entity = factum::EntityId(number(args.first())? as u64);
+            let age = db.schema().attribute(&"age".into()).ok_or("no attribute :age")?.id;
+            let values = db.values(entity, age)?;
+            let value = values.first().map(storage::EncodedValue::decode).transpose()?;
+            Ok(Tx::new().add(entity, ":age", number(value.as_ref())? + 1))
+        })
+        .check("tests/of-age?", move |db, args| {
+            let entity = factum::EntityId(number(args.first())? as u64);
+            let age = db.schema().attribute(&"age".into()).ok_or("no attribute :age")?.id;
+            let values = db.values(entity, age)?;
+            let value = values.first().map(storage::EncodedValue::decode).transpose()?;
+            Ok(number(value.as_ref())? >= number(args.get(1))?)
+        })
+        .predicate("tests/short?", |value| value.as_str().is_some_and(|text| text.len() < 5))
 }
 
 fn list(value: Option<&Value>) -> &[Value] {

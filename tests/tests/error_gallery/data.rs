@@ -152,6 +152,24 @@ fn transactions() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
                 "[[:db.fn/call my/wrong]]",
             ],
         ),
+        (
+            "Functions that are written out",
+            "`(fn [db ..] ..)` in `:db.fn/call` and `:db/ensure`, and under `:db/fn`.",
+            vec![
+                "[[:db.fn/call (fn [db e] [[:db/add e :person/age (incc 1)]]) 1]]",
+                "[[:db.fn/call (fn [db e] [[:db/add entiti :person/age 1]]) 1]]",
+                "[[:db.fn/call (fn [db] (loop [n 0] (recur n)))]]",
+                "[[:db.fn/call (fn [db] (let [n] n))]]",
+                "[[:db.fn/call (fn db nil)]]",
+                "[[:db.fn/call (fn [db e] []) 1 2]]",
+                "[[:db.fn/call (fn [db] 5)]]",
+                "[[:db.fn/call (fn [db e] [[:db/add e :person/age (+ 1 (:person/name (entity db e)))]]) 1]]",
+                "[[:db.fn/call (fn [db] (throw (ex-info \"there is nobody\" {:asked 7})))]]",
+                "[{:db/id 1 :person/age 12}\n [:db/ensure (fn [db e] (<= 18 (:person/age (entity db e)))) 1]]",
+                "[{:db/ident :my/broken :db/fn (fn [db] (frob db))}]",
+                "[{:db/ident :my/number :db/fn 5}]",
+            ],
+        ),
     ]
 }
 

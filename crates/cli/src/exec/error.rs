@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use edn::{Span, Value};
+use factum::interpret::{InterpretError, InterpretErrorKind};
 
 /// An error of a form: the database's, or a call that makes no sense.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +23,7 @@ pub struct EvalError {
 impl EvalError {
     /// A mistake in the form itself.
     pub fn new(code: &str, message: impl Into<String>, span: Span) -> Self {
-        let class = code.rsplit('/').next().unwrap_or(code).to_owned();
+        let class = code.rsplit('/').next().unwrap_or(code).trim_start_matches(':').to_owned();
         Self { code: code.to_owned(), class, message: message.into(), hint: None, span: Some(span) }
     }
 
@@ -45,6 +46,19 @@ impl EvalError {
     /// An error of a type of keys or values.
     pub fn from_codec(error: &factum::kv::codec::CodecError, span: Span) -> Self {
         Self::new(error.code(), error.to_string(), span)
+    }
+
+    /// An error of a function that is written out; `span` is the place of the call.
+    pub fn from_interpret(error: InterpretError, span: Span) -> Self {
+        let code = match error.kind {
+            InterpretErrorKind::UnknownName => ":exec/unknown-name",
+            InterpretErrorKind::UnknownFunction => ":exec/unknown-form",
+            InterpretErrorKind::Arity => ":exec/arity",
+            InterpretErrorKind::Thrown => ":exec/thrown",
+            InterpretErrorKind::Limit => ":exec/limit",
+            _ => ":exec/argument",
+        };
+        Self { hint: error.hint, ..Self::new(code, error.message, error.span.unwrap_or(span)) }
     }
 
     /// An error of the reader.

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use edn::{Form, FormKind, Symbol, Value};
-use factum::{Connection, Datom, Db, Entity, PendingTx, Schema, Transaction, TxReport};
+use factum::interpret::{InterpretError, Object};
+use factum::{Connection, Datom, Db, Entity, PendingTx, QueryOptions, Schema, Transaction, TxReport};
 
 use super::error::EvalError;
 use super::kv::{KvHandle, KvPending, KvTxn};
@@ -86,6 +87,30 @@ impl Item {
         }
     }
 
+    /// What functions that are written out can take.
+    pub fn into_object(self) -> Result<Object, Self> {
+        match self {
+            Self::Db(db) => Ok(Object::Db(db.inner().clone())),
+            Self::Entity(entity) => Ok(Object::Entity(entity)),
+            Self::Function(name) => match factum::interpret::function_object(&name) {
+                Some(function) => Ok(function),
+                None => Err(Self::Function(name)),
+            },
+            Self::Lambda(lambda) => {
+                Ok(Object::host("fn", move |args| lambda.apply(args, &QueryOptions::new())))
+            }
+            other => other.into_value().map(Object::Value),
+        }
+    }
+
+    /// What such a function gave.
+    pub fn of_object(object: Object) -> Result<Self, InterpretError> {
+        match object {
+            Object::Entity(entity) => Ok(Self::Entity(entity)),
+            other => other.into_value().map(Self::Value),
+        }
+    }
+
     /// Data for a parser that reports places.
     pub fn into_form(self) -> Result<Form, Self> {
         match self {
@@ -118,6 +143,7 @@ impl Item {
                 let parts = Value::Vector(vec![entity.id().into(), changes]);
                 Ok(Form::from(&tagged(CHANGES, parts)))
             }
+            Self::Function(name) => Ok(Form::from(&Value::Symbol(name))),
             other => other.into_form(),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use edn::{Form, FormKind, Keyword, Span, Symbol, Value};
+use factum::interpret::{self, Object};
 use factum::{CancelToken, EntityValue, QueryOptions, TxReport};
 
 use super::args::Args;
@@ -30,6 +31,8 @@ pub struct Session {
     in_tx_data: bool,
     /// What stops the queries of forms.
     cancel: CancelToken,
+    /// How long explicit transactions may take that do not say it themselves.
+    explicit_timeout: Option<Duration>,
 }
 
 type Reports = Arc<Mutex<Vec<TxReport>>>;
@@ -43,6 +46,10 @@ impl Session {
     /// How queries of forms are run.
     pub fn query_options(&self) -> QueryOptions {
         QueryOptions::new().cancel(self.cancel.clone())
+    }
+
+    pub(super) fn set_explicit_timeout(&mut self, limit: Option<Duration>) {
+        self.explicit_timeout = limit;
     }
 
     /// Where text goes in and forms come out.
@@ -114,7 +121,7 @@ impl Session {
         if let Some(item) = self.names.get(name) {
             return Ok(item.clone());
         }
-        if factum::is_function(name) {
+        if interpret::is_function(name) {
             return Ok(Item::Function(name.clone()));
         }
         let mut error = EvalError::new(":exec/unknown-name", format!("{name} is not defined"), span);
@@ -136,6 +143,9 @@ impl Session {
     fn eval_data(&mut self, form: &Form) -> Result<Form, EvalError> {
         let in_tx_data = self.in_tx_data;
         let item = self.eval(form)?;
+        if let (true, Item::Lambda(lambda)) = (in_tx_data, &item) {
+            return lambda.to_data();
+        }
         let data = if in_tx_data { item.into_part_of_tx_data() } else { item.into_form() };
         let data = data.map_err(|item| {
             let message = format!("a {} cannot be part of data", item.type_name());
@@ -183,7 +193,7 @@ impl Session {
                 }
             }
             ("comment", _) => return Ok(Item::NIL),
-            ("fn", args) => return self.eval_fn(form, args),
+            ("fn" | "inter-fn" | "d/inter-fn", _) => return self.eval_fn(form),
             ("with-transaction-kv", [binding, body @ ..]) => {
                 return self.eval_transaction_kv(form, binding, body);
             }
@@ -227,7 +237,7 @@ impl Session {
             let message = "a transaction is begun on a connection";
             return Err(EvalError::new(":exec/argument", message, conn.span));
         };
-        let limit = options.map(|options| self.timeout_of(options)).transpose()?;
+        let limit = options.map(|options| self.timeout_of(options)).transpose()?.or(self.explicit_timeout);
         let mut tx = conn.begin().map_err(|error| fail(&error))?;
         if let Some(limit) = limit {
             tx.set_timeout(limit);
@@ -251,9 +261,9 @@ impl Session {
     }
 
     /// `(fn [k v] expression)`; names stand for the data that they have now.
-    fn eval_fn(&mut self, form: &Form, args: &[Form]) -> Result<Item, EvalError> {
-        let names = |name: &Symbol| self.names.get(name).and_then(|item| item.clone().into_value().ok());
-        Lambda::compile(form, args, &names).map(|lambda| Item::Lambda(Arc::new(lambda)))
+    fn eval_fn(&self, form: &Form) -> Result<Item, EvalError> {
+        let names = |name: &Symbol| self.names.get(name).and_then(|item| item.clone().into_object().ok());
+        Lambda::compile(form, &names).map(|lambda| Item::Lambda(Arc::new(lambda)))
     }
 
     /// `(with-transaction-kv [tx kv] body ..)`: the body's value, after everything done through `tx` was committed. An
@@ -343,22 +353,43 @@ impl Session {
         Ok(found.or(default).unwrap_or(Item::NIL))
     }
 
-    /// A built-in function of the query language, applied to data: `(+ 1 2)`, `(count xs)`.
+    /// A function: one that `def` gave a name, a built-in one of the query language (`(+ 1 2)`, `(count xs)`), or one of those that
+    /// functions can use (`(mapv inc xs)`).
     fn eval_function(&mut self, name: &Symbol, form: &Form, args: &[Form]) -> Result<Item, EvalError> {
-        if !factum::is_function(name) {
+        let named = self.names.get(name).cloned();
+        let is_known = matches!(named, Some(Item::Lambda(_))) || interpret::is_function(name);
+        if !is_known {
             let known = FORMS_AND_SPECIAL.iter().copied().chain(forms::FORMS.iter().map(|spec| spec.name));
             let mut error =
                 EvalError::new(":exec/unknown-form", format!("there is no form {name}"), form.span);
             error.hint = edn::nearest(name.as_str(), known).map(|near| format!("did you mean {near}?"));
             return Err(error);
         }
-        let mut values = Vec::with_capacity(args.len());
-        for arg in args {
-            values.push(self.eval_data(arg)?.to_value());
+        // Within transaction data this computes data as anywhere else.
+        let outer = std::mem::take(&mut self.in_tx_data);
+        let items = args.iter().map(|arg| self.eval(arg)).collect::<Result<Vec<_>, _>>();
+        self.in_tx_data = outer;
+        let items = items?;
+        let is_data = |item: &Item| matches!(item, Item::Form(_) | Item::Value(_) | Item::Entity(_));
+        if named.is_none() && factum::is_function(name) && items.iter().all(is_data) {
+            let values: Vec<Value> = items.into_iter().filter_map(|item| item.into_value().ok()).collect();
+            let value = factum::call_function(name, &values)
+                .map_err(|error| EvalError::from_factum(&error.into(), form.span))?;
+            return Ok(Item::Value(value));
         }
-        let value = factum::call_function(name, &values)
-            .map_err(|error| EvalError::from_factum(&error.into(), form.span))?;
-        Ok(Item::Value(value))
+        let mut objects = Vec::with_capacity(items.len());
+        for (item, arg) in items.into_iter().zip(args) {
+            objects.push(item.into_object().map_err(|item| {
+                let message = format!("a {} cannot be an argument of {name}", item.type_name());
+                EvalError::new(":exec/argument", message, arg.span)
+            })?);
+        }
+        let options = self.query_options();
+        let result = match named {
+            Some(Item::Lambda(lambda)) => lambda.apply(&objects, &options),
+            _ => interpret::call_named(name, &objects, &options).unwrap_or(Ok(Object::Value(Value::Nil))),
+        };
+        result.and_then(Item::of_object).map_err(|error| EvalError::from_interpret(error, form.span))
     }
 }
 

@@ -358,7 +358,7 @@ fn mistakes() {
         ("(range-filter kv \"n\" (fn [kv] (odd? kk)) [:all])", ":exec/unknown-name", "did you mean kv?"),
         (
             "(range-filter kv \"n\" (fn [k v] (+ k v)) [:all] nil nil false false)",
-            ":query/where",
+            ":exec/argument",
             "+ expects a number",
         ),
         ("(range-filter kv \"n\" 5 [:all])", ":exec/argument", "a function"),

@@ -421,3 +421,78 @@ fn a_reset_is_told_as_an_exchange() {
         assert!(names(&cleared).is_empty() && cleared.schema().attribute(&":name".into()).is_none());
     });
 }
+
+const OLDER: &str = "(fn [db who n]
+  (if-let [e (entity db [:name who])]
+    [{:db/id (:db/id e) :age (+ n (:age e 0))}]
+    (throw (ex-info (str \"nobody is called \" who) {}))))";
+
+#[test]
+fn functions_are_written_out_and_stored() {
+    let (dir, conn) = on_disk();
+    conn.transact(r#"[{:name "Ann" :age 1}]"#).expect("commits");
+    let age = |db: &Db| -> i64 {
+        let age = db.query("[:find ?a . :where [_ :age ?a]]").expect("a query");
+        age.scalar().expect("a number")
+    };
+    conn.transact(format!(r#"[[:db.fn/call {OLDER} "Ann" 2]]"#)).expect("the function is read");
+    assert_eq!(age(&conn.db().expect("open")), 3);
+    // As a value, without a text.
+    let call = Tx::new().data(values![
+        Keyword::from(":db.fn/call"),
+        factum::edn::read(OLDER).expect("EDN"),
+        "Ann",
+        2
+    ]);
+    conn.transact(call).expect("the function is read");
+    conn.transact(format!("[{{:db/ident :person/older :db/fn {OLDER}}}]")).expect("it is stored");
+    conn.close().expect("open");
+
+    let conn = Connection::open(dir.path()).expect("the file is free");
+    conn.transact(r#"[[:person/older "Ann" 10]]"#).expect("it is found");
+    conn.transact_async(r#"[[:person/older "Ann" 10]]"#).expect("queued").wait().expect("it is found");
+    let db = conn.db().expect("open");
+    assert_eq!(age(&db.with(r#"[[:person/older "Ann" 100]]"#).expect("no commit").db_after()), 125);
+    assert_eq!(age(&db), 25);
+    let failed = conn.transact(r#"[{:name "Bob" :age 7} [:person/older "Cy" 1]]"#).expect_err("nobody");
+    assert_eq!((failed.code(), failed.item()), (":transact/function", Some(1)));
+    assert!(failed.to_string().contains("nobody is called Cy"), "{failed}");
+    assert_eq!(names(&conn.db().expect("open")), ["Ann"], "nothing of it stays");
+}
+
+#[test]
+fn functions_that_cannot_be_read_point_at_the_place() {
+    let conn = Connection::memory_with(SCHEMA).expect("a database");
+    let text = "[{:age 1}\n [:db.fn/call (fn [db x] (mapp inc x)) 1]]";
+    let error = conn.transact(text).expect_err("there is no mapp");
+    let span = error.span().expect("a text");
+    assert_eq!(&text[span.start..span.end], "mapp");
+    assert!(error.render().contains("did you mean map?"), "{}", error.render());
+    let stored = conn
+        .transact("[{:db/ident :f :db/fn (fn [db] (frob 1))}]")
+        .expect_err("it is read when it is stored");
+    assert_eq!(stored.class(), "bad-function");
+    let number = conn.transact("[{:db/ident :f :db/fn 5}]").expect_err("no function");
+    assert_eq!(number.class(), "not-callable");
+}
+
+#[test]
+fn written_functions_obey_the_limits_and_see_the_functions_of_queries() {
+    let options = Options::new().schema(SCHEMA).timeout(Duration::from_millis(50)).functions(
+        factum::FunctionRegistry::new().function("my/twice", |args| match args {
+            [Value::Int(n)] => Ok(Value::Int(2 * n)),
+            _ => Err("a number is expected".into()),
+        }),
+    );
+    let conn = Connection::memory_with(options).expect("a database");
+    conn.transact("[[:db.fn/call (fn [db] [{:age (+ (my/twice 1) (q (quote [:find ?y . :where [(my/twice 4) ?y]])))}])]]")
+        .expect("queries know the program's functions");
+    let slow = "[[:db.fn/call (fn [db] [{:age (count (for [a (range 100000) b (range 100000)] a))}])]]";
+    let error = conn.transact(slow).expect_err("it takes too long");
+    assert!(error.to_string().contains("time limit"), "{error}");
+    conn.transact(r#"[{:name "Ann"} [:db/ensure (fn [db n] (= n (count (datoms db :ave :name)))) 1]]"#)
+        .expect("it holds");
+    let error =
+        conn.transact(r#"[{:name "Bob"} [:db/ensure (fn [db n] (= n (count (datoms db :ave :name)))) 1]]"#);
+    assert_eq!(error.expect_err("there are two").code(), ":transact/ensure");
+}

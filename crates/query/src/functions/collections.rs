@@ -122,7 +122,7 @@ pub(super) fn get(args: &Args<'_>) -> Result<Value> {
 }
 
 /// What a collection holds under a key; anything that is no collection holds nothing.
-pub(super) fn lookup(collection: &Value, key: &Value) -> Option<Value> {
+pub(crate) fn lookup(collection: &Value, key: &Value) -> Option<Value> {
     let index = || key.as_int().and_then(|index| usize::try_from(index).ok());
     match collection {
         Value::Map(entries) => {

@@ -36,7 +36,7 @@ use edn::{Symbol, Value};
 use storage::Db;
 
 pub(crate) use args::Args;
-pub(crate) use collections::elements;
+pub(crate) use collections::{elements, lookup};
 pub use error::FunctionError;
 pub use registry::{FunctionRegistry, QueryFunction};
 

@@ -278,6 +278,13 @@ pub fn lookup(attribute: impl Into<Keyword>, value: impl Into<Value>) -> TxValue
     TxValue::Value(Value::Vector(vec![Value::Keyword(attribute.into()), value.into()]))
 }
 
+impl From<TxValue> for Value {
+    /// For arguments of functions, such as [`lookup`] references.
+    fn from(value: TxValue) -> Self {
+        value.to_value()
+    }
+}
+
 impl From<EntityId> for TxValue {
     fn from(id: EntityId) -> Self {
         Self::Value(Value::Int(id.0 as i64))
@@ -320,5 +327,6 @@ from_values!(
     Symbol,
     BigInt,
     BigDecimal,
-    uuid::Uuid
+    uuid::Uuid,
+    Vec<Value>,
 );

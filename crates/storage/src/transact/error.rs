@@ -118,11 +118,19 @@ pub enum TransactErrorKind {
         /// Its error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A function that is written out cannot be read.
+    #[error("{source}")]
+    FunctionSyntax {
+        /// What is wrong with it.
+        source: super::InterpretError,
+    },
     /// `:db/ensure` without arguments.
     #[error("bad arity for :db/ensure: it takes a predicate and at least one argument")]
     EnsureArity,
     /// The predicate of `:db/ensure` is not one.
-    #[error("the :db/ensure predicate must be a qualified symbol, an id or a descriptor, got {found}")]
+    #[error(
+        "the :db/ensure predicate must be a function, a qualified symbol, an id or a descriptor, got {found}"
+    )]
     EnsurePredicate {
         /// What was given.
         found: Value,
@@ -397,6 +405,7 @@ impl TransactErrorKind {
             Self::NotCallable { .. } => "not-callable",
             Self::UnknownFunction { .. } => "unknown-function",
             Self::FunctionFailed { .. } => "function-failed",
+            Self::FunctionSyntax { .. } => "bad-function",
             Self::EnsureArity => "ensure-arity",
             Self::EnsurePredicate { .. } => "ensure-predicate",
             Self::EnsureTempid { .. } => "ensure-tempid",
@@ -468,6 +477,14 @@ impl From<TransactErrorKind> for TransactError {
 impl From<SchemaChangeError> for TransactError {
     fn from(error: SchemaChangeError) -> Self {
         Self::new(TransactErrorKind::SchemaChange(error))
+    }
+}
+
+impl From<super::InterpretError> for TransactError {
+    /// A function that cannot be read.
+    fn from(mut source: super::InterpretError) -> Self {
+        let (span, hint) = (source.span.take(), source.hint.take());
+        Self { hint, ..Self::new(TransactErrorKind::FunctionSyntax { source }).at(span) }
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use edn::{Symbol, Value};
 
 use super::builder::Tx;
+use super::interpreter::Interpreter;
 use crate::Db;
 
 /// What a user's closure may fail with.
@@ -25,6 +26,9 @@ pub type Check = Arc<dyn Fn(&Db, &[Value]) -> Result<bool, FunctionError> + Send
 pub type ValuePredicate = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 
 /// The closures that transaction data and schemas can name.
+///
+/// Beside them, functions can be written out where a name could stand, `[:db.fn/call (fn [db e] ..) 1]`, and be stored under `:db/fn`, if
+/// an [`interpreter`](Self::interpreter) is given; connections have one.
 ///
 /// Functions should be pure: a transaction that finds out late which entity a tempid stands for runs again.
 ///
@@ -43,6 +47,8 @@ pub struct TxFunctions {
     functions: HashMap<Symbol, TxFunction>,
     checks: HashMap<Symbol, Check>,
     predicates: HashMap<Symbol, ValuePredicate>,
+    /// Reads functions that are written out, if the layer above has a language for them.
+    interpreter: Option<Interpreter>,
 }
 
 impl fmt::Debug for TxFunctions {
@@ -91,6 +97,17 @@ impl TxFunctions {
     {
         self.predicates.insert(name.into(), Arc::new(predicate));
         self
+    }
+
+    /// Sets how functions that are written out, as `(fn [db x] ..)`, are read.
+    #[must_use]
+    pub fn interpreter(mut self, interpreter: Interpreter) -> Self {
+        self.interpreter = Some(interpreter);
+        self
+    }
+
+    pub(crate) fn find_interpreter(&self) -> Option<&Interpreter> {
+        self.interpreter.as_ref()
     }
 
     pub(crate) fn find_function(&self, name: &Symbol) -> Option<&TxFunction> {

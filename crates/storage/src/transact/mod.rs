@@ -21,6 +21,7 @@ mod builder;
 mod error;
 mod evolve;
 mod functions;
+mod interpreter;
 mod parse;
 mod pass;
 mod report;
@@ -32,6 +33,7 @@ pub use builder::{EntityBuilder, Tx, TxValue, lookup};
 pub use error::{SchemaChangeError, TransactError, TransactErrorKind};
 pub use evolve::{index_attribute, update_schema, update_schema_if_revision};
 pub use functions::{Check, FunctionError, TxFunction, TxFunctions, ValuePredicate};
+pub use interpreter::{InterpretError, InterpretErrorKind, InterpretedFunction, Interpreter};
 pub use report::TxReport;
 
 use self::source::Src;

@@ -71,6 +71,14 @@ impl<'a> Src<'a> {
         }
     }
 
+    /// As a form, with its places if it was read from text.
+    pub(crate) fn form(self) -> Cow<'a, Form> {
+        match self {
+            Self::Form(form) => Cow::Borrowed(form),
+            other => Cow::Owned(Form::from(&*other.value())),
+        }
+    }
+
     /// A copy as a plain value.
     pub(crate) fn to_value(self) -> Value {
         self.value().into_owned()

@@ -1,6 +1,6 @@
 //! Opening, closing, schema.
 
-use edn::{Keyword, Value};
+use edn::{Keyword, Symbol, Value};
 use factum::{Connection, Db, EntityId, Options, SchemaPatch};
 
 use super::super::args::{Args, Target};
@@ -48,6 +48,15 @@ pub(super) fn empty_db(_: &mut Session, mut args: Args) -> Result<Item, EvalErro
     Db::empty(options).map(Item::Db).map_err(|error| args.fail(&error))
 }
 
+/// `(datom e a v added?)`
+pub(super) fn datom(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let mut parts = vec![args.value(0)?, Value::Keyword(args.keyword(1)?), args.value(2)?];
+    if args.has(3) {
+        parts.push(args.value(3)?);
+    }
+    Ok(Item::Value(Value::Tagged(Symbol::parse("datom"), Box::new(Value::Vector(parts)))))
+}
+
 /// `[[e a v] ..]`
 fn datoms(args: &mut Args, at: usize) -> Result<Vec<(EntityId, Keyword, Value)>, EvalError> {
     let span = args.span_of(at);
@@ -57,12 +66,18 @@ fn datoms(args: &mut Args, at: usize) -> Result<Vec<(EntityId, Keyword, Value)>,
         _ => &[],
     };
     let is_sequence = matches!(value, Value::Vector(_) | Value::List(_) | Value::Nil);
-    let datom = |item: &Value| match item {
-        Value::Vector(parts) => match parts.as_slice() {
-            [Value::Int(e @ 1..), Value::Keyword(a), v] => Some((EntityId(*e as u64), a.clone(), v.clone())),
+    let datom = |item: &Value| {
+        let item = match item {
+            Value::Tagged(tag, inner) if tag.name().eq_ignore_ascii_case("datom") => inner,
+            other => other,
+        };
+        match item.as_sequence()? {
+            [Value::Int(e @ 0..), Value::Keyword(a), v]
+            | [Value::Int(e @ 0..), Value::Keyword(a), v, Value::Bool(true)] => {
+                Some((EntityId(*e as u64), a.clone(), v.clone()))
+            }
             _ => None,
-        },
-        _ => None,
+        }
     };
     let all: Option<Vec<_>> = items.iter().map(datom).collect();
     all.filter(|_| is_sequence).ok_or_else(|| {
@@ -78,7 +93,9 @@ pub(super) fn conn_from_datoms(_: &mut Session, mut args: Args) -> Result<Item, 
         let options = options(&mut args, 2)?;
         Connection::open_with(path.as_str().unwrap_or_default(), options)
     } else {
-        Connection::memory_with(options(&mut args, 1)?)
+        // Behind nil, for no directory, stands the schema.
+        let schema_at = if args.len() > 2 && !args.has(1) { 2 } else { 1 };
+        Connection::memory_with(options(&mut args, schema_at)?)
     };
     let conn = conn.map_err(|error| args.fail(&error))?;
     conn.load_datoms(&datoms).map_err(|error| args.fail(&error))?;

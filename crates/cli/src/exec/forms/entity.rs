@@ -1,11 +1,13 @@
 //! Entities that change: each form gives an entity that shows its changes; transaction data that holds it keeps them.
 
 use edn::{Symbol, Value};
-use factum::{Entity, storage::TransactError};
+use factum::interpret::{self, Object};
+use factum::{Entity, QueryOptions, storage::TransactError};
 
 use super::super::args::Args;
 use super::super::error::EvalError;
 use super::super::item::Item;
+use super::super::lambda::call_named;
 use super::super::session::Session;
 
 fn entity_at(args: &mut Args) -> Result<Entity, EvalError> {
@@ -40,27 +42,33 @@ pub(super) fn assoc(_: &mut Session, mut args: Args) -> Result<Item, EvalError> 
     Ok(Item::Entity(entity))
 }
 
-/// A function of the query language of the same name, for data that is no entity.
+/// The function of the same name, for data that is no entity.
 fn plain(first: Item, mut args: Args, name: &str) -> Result<Item, EvalError> {
-    let name = Symbol::parse(name);
-    let first = match (factum::is_function(&name), first.into_value()) {
-        (true, Ok(value)) => value,
-        (_, Ok(value)) => return Err(args.unfit(0, "an entity", &Item::Value(value))),
-        (_, Err(other)) => return Err(args.unfit(0, "an entity", &other)),
-    };
-    let mut values = vec![first];
-    values.extend(args.values_from(1)?);
-    factum::call_function(&name, &values).map(Item::Value).map_err(|error| args.fail(&error.into()))
+    let mut objects = Vec::with_capacity(args.len());
+    objects.push(first.into_object().map_err(|other| args.unfit(0, "an entity or a map", &other))?);
+    for at in 1..args.len() {
+        objects
+            .push(args.item(at).into_object().map_err(|other| args.unfit(at, "data or a function", &other))?);
+    }
+    let result = interpret::call_named(&Symbol::parse(name), &objects, &QueryOptions::new());
+    let result = result.unwrap_or(Ok(Object::Value(Value::Nil))).and_then(Item::of_object);
+    result.map_err(|error| EvalError::from_interpret(error, args.span))
 }
 
 pub(super) fn update(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
-    let (entity, attribute) = (entity_at(&mut args)?, args.keyword(1)?);
+    let entity = match args.item(0) {
+        Item::Entity(entity) if args.len() == 3 => entity,
+        Item::Entity(_) => {
+            let message = "update takes an entity, an attribute and a function of its value";
+            return Err(EvalError::new(":exec/arity", message, args.span));
+        }
+        other => return plain(other, args, "update"),
+    };
+    let attribute = args.keyword(1)?;
     let old = entity.get(attribute.clone()).map_err(|error| args.fail(&error.into()))?;
     let old = old.map_or(Value::Nil, |old| old.to_value());
     let new = match args.item(2) {
-        Item::Function(name) => {
-            factum::call_function(&name, &[old]).map_err(|error| args.fail(&error.into()))?
-        }
+        Item::Function(name) => call_named(&name, &[old], args.span)?,
         Item::Lambda(lambda) => lambda.call(&[old])?,
         other => return Err(args.unfit(2, "a function", &other)),
     };

@@ -79,6 +79,8 @@ forms! {
     "(transact-ack! conn tx-data tx-meta?)" (2, 3), None, transact::transact_ack, "commits a transaction; gives :transacted";
     "(transact-async conn tx-data tx-meta?)" (2, 3), None, transact::transact_async, "commits together with others; gives a promise for deref";
     "(deref promise)" (1, 1), None, transact::deref, "waits for the report of transact-async; the database of a connection";
+    "(set-explicit-transaction-timeout! ms)" (1, 1), None, transact::set_explicit_timeout, "how long a with-transaction may take that does not say it; nil for any time";
+    "(datom e a v added?)" (3, 4), None, connect::datom, "a datom, for transactions and init-db";
     "(abort-transact tx)" (1, 1), None, transact::abort, "takes back everything that with-transaction did";
     "(listen! conn key)" (2, 2), None, transact::listen, "keeps the reports of later transactions under a key";
     "(unlisten! conn key)" (2, 2), None, transact::unlisten, "stops keeping reports";
@@ -94,7 +96,7 @@ forms! {
     "(touch entity)" (1, 1), None, query::touch, "all attributes of an entity as a map";
     "(entity-db entity)" (1, 1), None, entity::entity_db, "the database that an entity is read from";
     "(assoc entity attr value ..)" (3, MANY), None, entity::assoc, "an entity with values set; transact it to keep them";
-    "(update entity attr f)" (3, 3), None, entity::update, "an entity with a value replaced by what a function makes of it";
+    "(update entity attr f)" (3, MANY), None, entity::update, "an entity with a value replaced by what a function makes of it";
     "(add entity attr value)" (3, 3), None, entity::add, "an entity with one more value";
     "(retract entity attr value?)" (2, 3), None, entity::retract, "an entity without a value, or without all of an attribute";
     "(entid db ref)" (2, 2), None, query::entid, "the id behind an ident or a lookup ref";

@@ -93,7 +93,10 @@ fn input(args: &mut Args, at: usize) -> Result<Input, EvalError> {
 }
 
 fn named_function(name: Symbol) -> Input {
-    Input::function(move |arguments| factum::call_function(&name, arguments))
+    Input::function(move |arguments| {
+        let result = super::super::lambda::call_named(&name, arguments, edn::Span::default());
+        result.map_err(|error| error.message.into())
+    })
 }
 
 pub(super) fn pull(session: &mut Session, mut args: Args) -> Result<Item, EvalError> {

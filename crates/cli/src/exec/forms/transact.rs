@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use edn::Value;
 use factum::TxReport;
@@ -49,6 +50,20 @@ pub(super) fn abort(_: &mut Session, mut args: Args) -> Result<Item, EvalError> 
             Err(EvalError::new(":exec/argument", message, args.span_of(0)))
         }
     }
+}
+
+/// `(set-explicit-transaction-timeout! ms)`
+pub(super) fn set_explicit_timeout(session: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let limit = match args.value(0)? {
+        Value::Nil => None,
+        Value::Int(limit @ 1..) => Some(Duration::from_millis(limit as u64)),
+        _ => {
+            let message = "the time limit is a number of milliseconds, or nil";
+            return Err(EvalError::new(":exec/argument", message, args.span_of(0)));
+        }
+    };
+    session.set_explicit_timeout(limit);
+    Ok(Item::NIL)
 }
 
 pub(super) fn transact_async(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {

@@ -327,6 +327,9 @@ impl Pass<'_> {
         if attribute.is_unique() && !self.is_free(entity, attribute, &value, span)? {
             return Ok(());
         }
+        if attribute.id == crate::schema::FN {
+            self.check_function(&value.decode()?).map_err(|error| error.at(span))?;
+        }
         if attribute.id == crate::schema::FN || attribute.id == crate::schema::UDF {
             self.callables.push(entity);
         }

@@ -1,12 +1,14 @@
 //! What is checked and derived once every item has taken effect.
 
-use edn::Value;
+use edn::{Form, Value};
 use hashbrown::HashMap;
 
+use super::operations::function_failed;
 use super::{Ensure, EnsurePredicate, Pass};
 use crate::schema::{CREATED_AT, FN, IDENT, UDF, UPDATED_AT};
 use crate::transact::error::{TransactError, TransactErrorKind as Kind};
 use crate::transact::functions::function_name;
+use crate::transact::interpreter::is_written_function;
 use crate::{AttrId, EncodedValue, EntityId};
 
 /// What the items themselves said about an entity's times.
@@ -89,6 +91,20 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// What is written to `:db/fn` can be called, as far as that can be known before.
+    pub(super) fn check_function(&self, function: &Value) -> Result<(), TransactError> {
+        if is_written_function(function) {
+            return self.interpreted(&Form::from(function)).map(drop);
+        }
+        match function_name(function) {
+            Some(_) => Ok(()),
+            None => {
+                let expected = "a function, (fn [db ..] ..), or the name of a registered one";
+                Err(Kind::NotCallable { found: function.clone(), expected }.into())
+            }
+        }
+    }
+
     fn set_entity_times(&mut self, now: i64) -> Result<(), TransactError> {
         let mut entities: Vec<EntityId> = Vec::new();
         let mut said: HashMap<EntityId, Said> = HashMap::new();
@@ -125,7 +141,7 @@ impl Pass<'_> {
         let arguments = ensure.arguments.into_iter().map(|argument| self.ensure_argument(argument));
         let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
         let (name, check) = match ensure.predicate {
-            EnsurePredicate::Closure(check) => ("a closure".to_owned(), check),
+            EnsurePredicate::Closure(name, check) => (name.to_owned(), check),
             EnsurePredicate::Named(named) => {
                 let check = function_name(&named).and_then(|name| self.functions.find_check(&name)).cloned();
                 let check = check
@@ -136,7 +152,7 @@ impl Pass<'_> {
         match check(self.stage.db()?, &arguments) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Kind::EnsureFailed { predicate: name, arguments }.into()),
-            Err(source) => Err(Kind::FunctionFailed { name, source }.into()),
+            Err(source) => Err(function_failed(name, source)),
         }
     }
 

@@ -75,7 +75,8 @@ struct Ensure {
 
 enum EnsurePredicate {
     Named(Value),
-    Closure(Check),
+    /// A function itself, with what errors call it.
+    Closure(&'static str, Check),
 }
 
 /// A composite tuple that was written directly and must agree with its sources.
@@ -158,7 +159,7 @@ impl<'t> Pass<'t> {
             TxItem::Data(data) => self.src_item(Src::Built(data)),
             TxItem::Call(function, args) => self.call("a closure", function, args),
             TxItem::Ensure(check, args) => {
-                self.ensure(EnsurePredicate::Closure(check.clone()), args.clone(), None);
+                self.ensure(EnsurePredicate::Closure("a closure", check.clone()), args.clone(), None);
                 Ok(())
             }
             TxItem::Datom(datom) => self.datom(datom),

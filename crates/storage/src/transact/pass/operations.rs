@@ -3,13 +3,15 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use edn::{Keyword, Span, Symbol, Value};
+use edn::{Form, Keyword, Span, Symbol, Value};
 use hashbrown::HashSet;
 
 use super::resolve::at;
 use super::{Ensure, EnsurePredicate, Pass};
+use crate::transact::builder::Tx;
 use crate::transact::error::{TransactError, TransactErrorKind as Kind};
-use crate::transact::functions::{TxFunction, function_name};
+use crate::transact::functions::{Check, FunctionError, TxFunction, function_name};
+use crate::transact::interpreter::{InterpretError, InterpretedFunction, is_written_function};
 use crate::transact::parse::{Name, Place, nil_value, parse_place};
 use crate::transact::source::{Items, Src};
 use crate::{Attribute, Datom, EncodedValue, EntityId, Error};
@@ -24,6 +26,9 @@ const OPERATIONS: [&str; 7] = [
     "db.fn/call",
     "db/ensure",
 ];
+
+/// What errors call a function that has no name.
+const WRITTEN: &str = "the function";
 
 impl Pass<'_> {
     /// `[:db/retract e a v]`
@@ -179,6 +184,10 @@ impl Pass<'_> {
         span: Option<Span>,
     ) -> Result<(), TransactError> {
         let named = function.to_value();
+        if is_written_function(&named) {
+            let function = self.written_function(&function.form())?;
+            return self.call(WRITTEN, &function, &parts.values_from(2)).map_err(|error| error.at(span));
+        }
         let function = self.named_function(&named).map_err(|error| error.at(function.span()))?;
         self.call(&named.to_string(), &function, &parts.values_from(2)).map_err(|error| error.at(span))
     }
@@ -203,7 +212,11 @@ impl Pass<'_> {
         };
         for attribute in [crate::schema::FN, crate::schema::UDF] {
             if let Some(value) = self.stage.values(entity, attribute)?.first() {
-                return self.named_function(&value.decode()?);
+                let value = value.decode()?;
+                return match is_written_function(&value) {
+                    true => self.written_function(&Form::from(&value)),
+                    false => self.named_function(&value),
+                };
             }
         }
         let hint = format!("entity {entity} has this ident, but neither :db/fn nor :db/udf");
@@ -220,9 +233,32 @@ impl Pass<'_> {
         }
     }
 
+    /// A function that is written out, as the interpreter reads it.
+    pub(super) fn interpreted(&self, form: &Form) -> Result<InterpretedFunction, TransactError> {
+        match self.functions.find_interpreter() {
+            Some(interpreter) => Ok(interpreter(form)?),
+            None => {
+                let feature = "a function that is written out, without an interpreter";
+                Err(Kind::Unsupported { feature }.into())
+            }
+        }
+    }
+
+    fn written_function(&self, form: &Form) -> Result<TxFunction, TransactError> {
+        let function = self.interpreted(form)?;
+        Ok(Arc::new(move |db, args| match function(db, args)? {
+            Value::Nil => Ok(Tx::new()),
+            items @ (Value::Vector(_) | Value::List(_)) => Ok(items.into()),
+            Value::Set(items) => Ok(Value::Vector(items.into_iter().collect()).into()),
+            other => {
+                Err(format!("it must return a sequence of items, or nil, not a {}", other.type_name()).into())
+            }
+        }))
+    }
+
     fn named_function(&self, named: &Value) -> Result<TxFunction, TransactError> {
         let Some(name) = function_name(named) else {
-            let expected = "a symbol, an id or a descriptor of a registered function";
+            let expected = "a function, or a symbol, an id or a descriptor of a registered one";
             return Err(Kind::NotCallable { found: named.clone(), expected }.into());
         };
         self.functions.find_function(&name).cloned().ok_or_else(|| {
@@ -252,8 +288,8 @@ impl Pass<'_> {
         function: &TxFunction,
         args: &[Value],
     ) -> Result<(), TransactError> {
-        let tx = function(self.stage.db()?, args)
-            .map_err(|source| TransactError::from(Kind::FunctionFailed { name: name.to_owned(), source }))?;
+        let tx =
+            function(self.stage.db()?, args).map_err(|source| function_failed(name.to_owned(), source))?;
         self.deeper(|pass| tx.items().iter().try_for_each(|item| pass.tx_item(item)))
     }
 
@@ -265,6 +301,12 @@ impl Pass<'_> {
         span: Option<Span>,
     ) -> Result<(), TransactError> {
         let named = predicate.to_value();
+        if is_written_function(&named) {
+            let function = self.interpreted(&predicate.form())?;
+            let check: Check = Arc::new(move |db, args| Ok(function(db, args)?.is_truthy()));
+            self.ensure(EnsurePredicate::Closure(WRITTEN, check), parts.values_from(2), span);
+            return Ok(());
+        }
         let is_callable = match &named {
             Value::Symbol(symbol) => symbol.namespace().is_some(),
             other => function_name(other).is_some(),
@@ -294,6 +336,16 @@ impl Pass<'_> {
             (false, None) => self.stage.retract(datom.e, &attribute, value)?,
         }
         self.check_written_composites()
+    }
+}
+
+/// The error of a function that failed, with the hint that it gives.
+pub(super) fn function_failed(name: String, source: FunctionError) -> TransactError {
+    let hint = source.downcast_ref::<InterpretError>().and_then(|error| error.hint.clone());
+    let error = TransactError::from(Kind::FunctionFailed { name, source });
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
     }
 }
 

@@ -18,7 +18,7 @@ use super::super::args::Args;
 use super::super::error::EvalError;
 use super::super::item::Item;
 use super::super::kv::{KvHandle, KvTarget};
-use super::super::lambda::Lambda;
+use super::super::lambda::{Lambda, call_named};
 
 pub(super) use env::*;
 pub(super) use list::*;
@@ -130,8 +130,7 @@ impl Function {
     pub(super) fn call(&self, args: &[Value]) -> Result<Value, EvalError> {
         match &self.call {
             Call::Lambda(lambda) => lambda.call(args),
-            Call::Named(name) => factum::call_function(name, args)
-                .map_err(|error| EvalError::from_factum(&error.into(), self.span)),
+            Call::Named(name) => call_named(name, args, self.span),
         }
     }
 }
