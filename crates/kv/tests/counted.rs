@@ -581,6 +581,117 @@ proptest! {
     }
 }
 
+/// A node of a tree of counts, as its format says: for each child where its separator ends, its node above level 0, its
+/// pairs, and in list tables its keys.
+fn node(level: u8, list: bool, children: &[(&[u8], u32, u64, u64)]) -> Vec<u8> {
+    let mut bytes = vec![level, u8::from(list)];
+    bytes.extend((children.len() as u16).to_le_bytes());
+    let mut end = 0;
+    for (separator, node, keys, pairs) in children {
+        end += separator.len() as u16;
+        bytes.extend(end.to_le_bytes());
+        if level > 0 {
+            bytes.extend(node.to_le_bytes());
+        }
+        bytes.extend(&pairs.to_le_bytes()[..6]);
+        if list {
+            bytes.extend(&keys.to_le_bytes()[..6]);
+        }
+    }
+    children.iter().for_each(|(separator, ..)| bytes.extend(*separator));
+    bytes
+}
+
+/// The numbers of keys in the blocks of a node of level 0.
+fn blocks(bytes: &[u8], list: bool) -> Vec<u64> {
+    let width = if list { 14 } else { 8 };
+    let keys_at = if list { 8 } else { 2 };
+    let count = usize::from(u16::from_le_bytes([bytes[2], bytes[3]]));
+    let number = |record: &[u8]| record.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    bytes[4..4 + count * width].chunks(width).map(|record| number(&record[keys_at..keys_at + 6])).collect()
+}
+
+/// Earlier versions made blocks of 512 to 1024 keys.
+#[test]
+fn trees_with_the_large_blocks_of_old_files_are_read_and_written() {
+    const BLOCK: u64 = 900;
+    for flags in [DbiFlags::empty(), DbiFlags::DUPSORT] {
+        let list = flags.is_list();
+        let mut rng = StdRng::seed_from_u64(8);
+        let (env, mut case) = Case::new(flags);
+        let key = |number: u64| number_key(number, flags);
+        let mut txn = env.write().unwrap();
+        for number in 0..20 * BLOCK {
+            case.put(&mut txn, &key(number * 3), b"1");
+            if list {
+                case.put(&mut txn, &key(number * 3), b"2");
+            }
+        }
+        txn.commit().unwrap();
+
+        // What an earlier version would have written: a root, and two nodes of ten blocks.
+        let pairs = if list { 2 } else { 1 };
+        let separators: Vec<Vec<u8>> = (0..20).map(|block| key(block * BLOCK * 3)).collect();
+        let block = |at: usize| {
+            let separator: &[u8] = if at == 0 { &[] } else { &separators[at] };
+            (separator, 0, BLOCK, BLOCK * pairs)
+        };
+        let half = |from: usize| node(0, list, &(from..from + 10).map(block).collect::<Vec<_>>());
+        let both = [
+            (&[][..], 1, BLOCK * 10, BLOCK * 10 * pairs),
+            (&separators[10], 2, BLOCK * 10, BLOCK * 10 * pairs),
+        ];
+        let nodes = [node(1, list, &both), half(0), half(10)];
+        let number = |node: usize| [1u32.to_be_bytes(), (node as u32).to_be_bytes()].concat();
+        let heeds = env.heed().clone();
+        let mut txn = heeds.write_txn().unwrap();
+        let counts: heed::Database<heed::types::Bytes, heed::types::Bytes> = {
+            let reading = heeds.read_txn().unwrap();
+            heeds
+                .open_databases_and_commit(reading, |opener, txn| {
+                    opener.open_database(txn, Some("factum/counts")).map(heed::CommitOrAbort::<_, ()>::Commit)
+                })
+                .unwrap()
+                .unwrap_commit()
+                .expect("the table of counts")
+        };
+        counts.clear(&mut txn).unwrap();
+        for (at, node) in nodes.iter().enumerate() {
+            counts.put(&mut txn, &number(at), node).unwrap();
+        }
+        txn.commit().unwrap();
+        case.check_committed(&env, 200, &mut rng);
+
+        // A few keys in one block of the first node.
+        let mut txn = env.write().unwrap();
+        for number in 0..30 {
+            case.put(&mut txn, &key(BLOCK * 3 * 4 + number * 3 + 1), b"1");
+        }
+        txn.commit().unwrap();
+        case.check_committed(&env, 200, &mut rng);
+        let reading = heeds.read_txn().unwrap();
+        let touched = blocks(counts.get(&reading, &number(1)).unwrap().unwrap(), list);
+        assert!(touched.iter().all(|keys| *keys <= 256), "{touched:?}");
+        assert_eq!(blocks(counts.get(&reading, &number(2)).unwrap().unwrap(), list), [BLOCK; 10]);
+        drop(reading);
+
+        // And anything anywhere.
+        for _ in 0..4 {
+            let mut txn = env.write().unwrap();
+            for _ in 0..2_000 {
+                let key = key(rng.random_range(0..BLOCK * 70));
+                if rng.random_bool(0.4) {
+                    case.delete(&mut txn, &key)
+                } else {
+                    case.put(&mut txn, &key, b"3")
+                }
+            }
+            txn.commit().unwrap();
+            case.check_committed(&env, 100, &mut rng);
+        }
+    }
+}
+
 /// What is remembered from one transaction to the next about which tables are counted must follow every change.
 #[test]
 fn counting_begins_and_ends_whatever_was_remembered() {

@@ -16,6 +16,11 @@ pub(crate) trait Counted<'r> {
     /// The bytes of a node under its key.
     fn node(&mut self, key: &[u8]) -> Result<Option<&'r [u8]>>;
 
+    /// The bytes of the root, if they are at hand.
+    fn root(&self) -> Option<&'r [u8]> {
+        None
+    }
+
     /// Counts keys and pairs of the table itself, between bounds that lie near each other.
     fn count(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Tally>;
 
@@ -72,8 +77,17 @@ impl<'r, C: Counted<'r>> Ranks<C> {
         }
     }
 
+    /// The bytes of the root.
+    pub(crate) fn root(&mut self) -> Result<Option<&'r [u8]>> {
+        self.source.node(&self.tree.key(ROOT))
+    }
+
     fn node(&mut self, id: u32) -> Result<Option<Node<'r>>> {
-        match self.source.node(&self.tree.key(id))? {
+        let bytes = match self.source.root() {
+            Some(root) if id == ROOT => Some(root),
+            _ => self.source.node(&self.tree.key(id))?,
+        };
+        match bytes {
             None => Ok(None),
             Some(bytes) => Node::new(bytes).map(Some).ok_or_else(|| self.damaged()),
         }
@@ -92,8 +106,13 @@ impl<'r, C: Counted<'r>> Ranks<C> {
         {
             return Ok(Tally::default());
         }
-        let low_block = self.block_of(low)?;
-        let high_block = self.block_of(high)?;
+        let (low_block, high_block) = match (low, high) {
+            (Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => {
+                let [low, high] = self.locate_both(low, high)?;
+                (Some(low), Some(high))
+            }
+            _ => (self.block_of(low)?, self.block_of(high)?),
+        };
         if let (Some(a), Some(b)) = (low_block, high_block)
             && a.before == b.before
             && a.low == b.low
@@ -142,6 +161,35 @@ impl<'r, C: Counted<'r>> Ranks<C> {
             return Err(self.damaged());
         }
         Ok(found.map_or(Block::whole(), |(block, _)| block))
+    }
+
+    /// The blocks that two keys belong to. Nodes above both are read once; of two nodes of a level, one is fetched while
+    /// the other is looked for.
+    fn locate_both(&mut self, low: &[u8], high: &[u8]) -> Result<[Block<'r>; 2]> {
+        let mut blocks = [Block::whole(); 2];
+        let mut ids = [ROOT; 2];
+        for depth in 0..DEPTH_MAX {
+            let Some(first) = self.node(ids[0])? else {
+                return if depth == 0 { Ok(blocks) } else { Err(self.damaged()) };
+            };
+            let second = if ids[0] == ids[1] { Some(first) } else { self.node(ids[1])? };
+            let Some(second) = second.filter(|second| second.shape() == first.shape()) else {
+                return Err(self.damaged());
+            };
+            for (place, (node, key)) in [(first, low), (second, high)].into_iter().enumerate() {
+                let index = node.find(key, self.order).ok_or_else(|| self.damaged())?;
+                let block = &mut blocks[place];
+                if index > 0 {
+                    block.low = Bound::Included(node.separator(index));
+                }
+                block.before = block.before + node.before(index);
+                ids[place] = node.child(index);
+            }
+            if first.shape().level == 0 {
+                return Ok(blocks);
+            }
+        }
+        Err(self.damaged())
     }
 
     /// The block that holds the element of a rank, and the rank inside the block.

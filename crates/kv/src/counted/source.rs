@@ -21,6 +21,8 @@ pub(crate) struct SnapshotSource<'r> {
     pub(crate) table: lmdb_pages::Table,
     /// Over all trees of counts; none if nothing was ever counted.
     pub(crate) counts: Option<lmdb_pages::Table>,
+    /// The root of the table's tree of counts, if it was learnt.
+    pub(crate) root: Option<&'r [u8]>,
 }
 
 impl<'r> Counted<'r> for SnapshotSource<'r> {
@@ -33,6 +35,10 @@ impl<'r> Counted<'r> for SnapshotSource<'r> {
             }
             None => Ok(None),
         }
+    }
+
+    fn root(&self) -> Option<&'r [u8]> {
+        self.root
     }
 
     fn count(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Tally> {

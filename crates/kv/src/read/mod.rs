@@ -173,8 +173,8 @@ struct LearntTable {
     root: OnceLock<Option<lmdb_pages::Table>>,
     /// Of a counted table.
     tree: OnceLock<Option<TreeId>>,
-    /// Its counts add up to the number of its pairs.
-    counts_agree: OnceLock<()>,
+    /// A copy of the root of that, whose counts add up to the number of the table's pairs.
+    counts_root: OnceLock<Box<[u8]>>,
 }
 
 impl Env {
@@ -331,15 +331,20 @@ impl ReadTxn {
     /// A counted table's tree of counts.
     fn ranks(&self, dbi: &Dbi) -> Result<Option<Ranks<SnapshotSource<'_>>>> {
         let table = self.table(dbi)?;
-        let place = self.learnt.tables.get(dbi.index as usize).map(|table| &table.tree);
-        let tree = learn(place, || Ok(self.stored_options(dbi.name)?.counted))?;
+        let place = self.learnt.tables.get(dbi.index as usize);
+        let tree = place.map(|place| &place.tree);
+        let tree = learn(tree, || Ok(self.stored_options(dbi.name)?.counted))?;
         let Some(tree) = tree else { return Ok(None) };
         let counts = learn(Some(&self.learnt.counts), || Ok(self.snapshot.table(COUNTS)?))?;
-        let snapshot = &self.snapshot;
-        let source = SnapshotSource { snapshot, table, counts };
+        let root = place.and_then(|place| place.counts_root.get()).map(|bytes| &**bytes);
+        let source = SnapshotSource { snapshot: &self.snapshot, table, counts, root };
         let mut ranks = Ranks::new(source, tree, dbi.flags.key_order(), dbi.name);
-        let checked = self.learnt.tables.get(dbi.index as usize).map(|table| &table.counts_agree);
-        learn(checked, || ranks.check(table.entries()))?;
+        if root.is_none() {
+            ranks.check(table.entries())?;
+            if let (Some(place), Some(bytes)) = (place, ranks.root()?) {
+                place.counts_root.get_or_init(|| bytes.into());
+            }
+        }
         Ok(Some(ranks))
     }
 

@@ -21,33 +21,9 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
     pub fn visit_next<B>(
         &mut self,
         end: Bound<&[u8]>,
-        mut visit: impl FnMut(Pair<'s>) -> ControlFlow<B>,
+        visit: impl FnMut(Pair<'s>) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>> {
-        let mut last: &[u8] = &[];
-        while let Some((key, value)) = self.next()? {
-            // The values of one key share its bytes, so those are looked at once.
-            if !std::ptr::eq(last, key) && is_above::<K>(key, end) {
-                break;
-            }
-            last = key;
-            if let ControlFlow::Break(broken) = visit((key, value)) {
-                return Ok(ControlFlow::Break(broken));
-            }
-            if self.dup_place != DupPlace::Single {
-                continue;
-            }
-            let leaf = self.keys.leaf;
-            let from = leaf.index + 1;
-            let stop = guard(&mut self.place, first_above::<K>(&leaf, from, end))?;
-            for index in from..stop {
-                let Some(pair) = guard(&mut self.place, plain_pair(&leaf, index))? else { break };
-                self.keys.leaf.index = index;
-                if let ControlFlow::Break(broken) = visit(pair) {
-                    return Ok(ControlFlow::Break(broken));
-                }
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+        self.visit::<false, B>(end, visit)
     }
 
     /// As [`visit_next`](Self::visit_next) in the other direction: the pairs that repeated [`prev`](Self::prev) would give,
@@ -60,11 +36,22 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
     pub fn visit_prev<B>(
         &mut self,
         start: Bound<&[u8]>,
+        visit: impl FnMut(Pair<'s>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>> {
+        self.visit::<true, B>(start, visit)
+    }
+
+    #[inline(always)]
+    fn visit<const BACK: bool, B>(
+        &mut self,
+        end: Bound<&[u8]>,
         mut visit: impl FnMut(Pair<'s>) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>> {
         let mut last: &[u8] = &[];
-        while let Some((key, value)) = self.prev()? {
-            if !std::ptr::eq(last, key) && is_below::<K>(key, start) {
+        while let Some((key, value)) = if BACK { self.prev()? } else { self.next()? } {
+            let is_beyond = if BACK { is_below::<K> } else { is_above::<K> };
+            // The values of one key share its bytes, so those are looked at once.
+            if !std::ptr::eq(last, key) && is_beyond(key, end) {
                 break;
             }
             last = key;
@@ -75,8 +62,13 @@ impl<'s, K: Order, D: Order> Cursor<'s, K, D> {
                 continue;
             }
             let leaf = self.keys.leaf;
-            let stop = guard(&mut self.place, first_not_below::<K>(&leaf, leaf.index, start))?;
-            for index in (stop..leaf.index).rev() {
+            let mut rest = if BACK {
+                guard(&mut self.place, first_not_below::<K>(&leaf, leaf.index, end))?..leaf.index
+            } else {
+                let from = leaf.index + 1;
+                from..guard(&mut self.place, first_above::<K>(&leaf, from, end))?
+            };
+            while let Some(index) = if BACK { rest.next_back() } else { rest.next() } {
                 let Some(pair) = guard(&mut self.place, plain_pair(&leaf, index))? else { break };
                 self.keys.leaf.index = index;
                 if let ControlFlow::Break(broken) = visit(pair) {
