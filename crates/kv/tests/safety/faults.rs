@@ -366,16 +366,17 @@ fn a_full_disk_ends_the_transaction_and_spares_the_database() {
     let dbi = env.existing_dbi("t").unwrap();
     let counted = env.open_dbi("counted", DbiOptions::list().counted(true)).unwrap();
     std::fs::write(disk.path("ballast"), vec![1; 1 << 20]).unwrap();
-    let fill = || {
+    // In order, and jumping about, so that the puts wait for the commit.
+    let fill = |step: u32| {
         let mut txn = env.write()?;
-        for number in 0..1_000u32 {
+        for number in (0..1_000u32).map(|number| number * step % 1_009) {
             txn.put(&dbi, &number.to_be_bytes(), &[7; 2500])?;
             txn.put(&counted, &(number % 10).to_be_bytes(), &number.to_be_bytes())?;
         }
         txn.commit()
     };
-    for _ in 0..3 {
-        assert_eq!(code(fill()), ":kv/disk-full");
+    for step in [1, 617, 1, 617] {
+        assert_eq!(code(fill(step)), ":kv/disk-full");
         let read = env.read().unwrap();
         assert_eq!((read.entries(&dbi).unwrap(), read.entries(&counted).unwrap()), (1, 0));
         read.verify_counts(&counted).unwrap();
