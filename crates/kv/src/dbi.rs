@@ -275,6 +275,18 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Refuses tables that [`Env::reserve`] did not take.
+    pub(crate) fn check_reserved(&self, dbi: &Dbi) -> Result<()> {
+        self.check_handle(dbi)?;
+        if self.dbis.read().unwrap_or_else(PoisonError::into_inner).reserved.contains(dbi.name) {
+            return Ok(());
+        }
+        let reason = "writes to a table can be deferred only if its name is reserved for its owner";
+        Err(Error::BadDbiName { name: dbi.name.to_owned(), reason })
+    }
+}
+
 impl Env {
     /// Takes names for tables that only their owner may change: from here on they are opened by
     /// [`open_reserved`](Self::open_reserved) alone. It holds for this process, as long as the environment is open.

@@ -120,7 +120,8 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
-    /// The machine went down while the database was in use; what the log has must be carried over first.
+    /// The machine, or a program with commits that only the log has, went down while the database was in use; what the log
+    /// has must be carried over first.
     #[error("{path} must be recovered from first, which writes to the database; open it once without read_only", path = path.display())]
     NeedsRecovery {
         /// The log file.

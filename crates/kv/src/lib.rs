@@ -148,6 +148,7 @@ mod batch;
 pub mod codec;
 mod counted;
 mod dbi;
+mod deferred;
 mod dump;
 mod env;
 mod error;
@@ -166,6 +167,7 @@ mod txn;
 
 pub use batch::{Batch, Ticket};
 pub use dbi::{Dbi, DbiOptions};
+pub use deferred::WriteTurn;
 pub use dump::{DumpFormat, DumpReport, LoadOptions, LoadReport, OnExisting};
 pub use env::{
     Durability, Env, EnvInfo, EnvOptions, Holders, LogInfo, ReaderInfo, TempEnv, Versions, versions,

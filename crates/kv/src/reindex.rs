@@ -78,13 +78,15 @@ impl Env {
     #[doc(alias = "re-index")]
     pub fn re_index(&self, plan: &ReIndex) -> Result<()> {
         // Nobody writes between the backup and the rebuilding.
-        let mut txn = self.write()?;
+        let turn = self.turn()?;
         if let Some(target) = &plan.backup {
-            self.copy_to(target, true)?;
+            turn.carry_out()?;
+            self.copy_as_it_is(target, true)?;
         }
-        for (name, options) in &plan.tables {
-            txn.rebuild(name, options, &plan.spill)?;
-        }
+        let mut txn = turn.write()?;
+        txn.with(|txn| {
+            plan.tables.iter().try_for_each(|(name, options)| txn.rebuild(name, options, &plan.spill))
+        })?;
         txn.commit()
     }
 }

@@ -13,9 +13,10 @@ pub use queue::Ticket;
 
 use crate::codec::{Buffer, Codec};
 use crate::dbi::Dbi;
-use crate::env::Env;
+use crate::env::{Env, Shared};
 use crate::error::{Error, Result};
-use crate::flags::PutFlags;
+use crate::flags::{DbiFlags, PutFlags};
+use crate::log::StepWriter;
 use crate::table::Table;
 use crate::txn::WriteTxn;
 
@@ -216,6 +217,35 @@ impl Batch {
             self.delete_dup_raw(table.dbi(), key, table.value(value, &mut value_buffer)?)?;
         }
         Ok(self)
+    }
+}
+
+impl Batch {
+    /// The writes as steps for the log, to be carried out later, when nothing must be left to object to.
+    pub(crate) fn steps(&self, shared: &Shared) -> Result<StepWriter> {
+        let bad = |reason: &str| Error::BadOption { option: "defer", reason: reason.to_owned() };
+        let mut steps = StepWriter::default();
+        let mut table = None;
+        for Write { dbi, key, action } in &self.writes {
+            if table != Some(*dbi) {
+                shared.check_reserved(dbi)?;
+                steps.about(dbi.name);
+                table = Some(*dbi);
+            }
+            let key = &self.bytes[key.clone()];
+            if dbi.flags.contains(DbiFlags::INTEGERKEY) && key.len() != 8 {
+                let name = dbi.name.to_owned();
+                return Err(Error::WrongSize { name, what: "key", len: key.len(), expected: 8 });
+            }
+            match action {
+                Action::Put(value, flags) if flags.is_empty() => steps.put(key, &self.bytes[value.clone()]),
+                Action::Put(..) => return Err(bad("writes with conditions cannot be deferred")),
+                Action::Delete if dbi.is_list() => return Err(bad("only pairs of a list can be deleted so")),
+                Action::Delete => steps.delete(key),
+                Action::DeleteItem(value) => steps.delete_pair(key, &self.bytes[value.clone()]),
+            }
+        }
+        Ok(steps)
     }
 }
 

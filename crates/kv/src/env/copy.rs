@@ -19,10 +19,16 @@ impl Env {
     ///
     /// # Errors
     ///
-    /// [`Error::BadOption`] if a database is there already, [`Error::NotWritable`], [`Error::DiskFull`].
+    /// [`Error::BadOption`] if a database is there already, [`Error::NotWritable`], [`Error::DiskFull`]; those of
+    /// [`Env::carry_out_deferred`].
     pub fn copy_to(&self, target: impl AsRef<Path>, compact: bool) -> Result<()> {
+        self.carry_out_deferred()?;
+        self.copy_as_it_is(target.as_ref(), compact)
+    }
+
+    /// As [`Env::copy_to`], without what was deferred.
+    pub(crate) fn copy_as_it_is(&self, target: &Path, compact: bool) -> Result<()> {
         self.shared.check_process()?;
-        let target = target.as_ref();
         let is_new = !target.exists();
         fs::create_dir_all(target).map_err(not_writable(target))?;
         let data = target.join("data.mdb");

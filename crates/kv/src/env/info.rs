@@ -53,6 +53,8 @@ pub struct LogInfo {
     pub last: u64,
     /// Bytes of the records between the two.
     pub size: u64,
+    /// How many commits only the log has ([`WriteTurn::defer`](crate::WriteTurn::defer)).
+    pub deferred: usize,
 }
 
 /// What this crate is made of.

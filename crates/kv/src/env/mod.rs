@@ -35,8 +35,7 @@ use crate::read::Learnt;
 use crate::sys::{EnvHandle, Held, Leases, Process, TxnHandle};
 use crate::txn::{OwnedWriteTxn, WriteTxn};
 pub(crate) use place::{FileId, Place, not_writable};
-use turn::Turn;
-pub(crate) use turn::TurnGuard;
+pub(crate) use turn::{Turn, TurnGuard};
 
 /// An open environment; clones are the same environment, and the last of them closes it.
 ///
@@ -94,7 +93,7 @@ pub(crate) struct Shared {
     pub(crate) options: EnvOptions,
     path: PathBuf,
     opened_by: Process,
-    turn: Turn,
+    pub(crate) turn: Turn,
     pub(crate) dbis: RwLock<Dbis>,
     /// What waits to be written asynchronously.
     pub(crate) queue: OnceLock<Arc<Queue>>,
@@ -248,7 +247,7 @@ impl Shared {
     /// Begins a write transaction of an environment that nobody else has yet.
     pub(crate) fn write_first(&self) -> Result<WriteTxn<'_>> {
         let turn = self.turn.take(None)?;
-        WriteTxn::begin(self, turn)
+        WriteTxn::begin(self, Some(turn))
     }
 
     /// Fills in what an error of LMDB does not say itself.
@@ -368,9 +367,9 @@ impl Env {
         }
         let held = Held::begin(Arc::clone(&self.shared), |shared| {
             let turn = shared.turn.take(None)?;
-            WriteTxn::begin(shared, turn)
+            WriteTxn::begin(shared, Some(turn))
         });
-        held.map(|held| OwnedWriteTxn(Box::new(held)))
+        held.map(OwnedWriteTxn::new)
     }
 
     /// Whether this thread has the write transaction, and so must not wait for anybody else's.
@@ -384,7 +383,7 @@ impl Env {
             return Err(Error::ReadOnly);
         }
         let turn = self.shared.turn.take(patience)?;
-        WriteTxn::begin(&self.shared, turn)
+        WriteTxn::begin(&self.shared, Some(turn))
     }
 
     /// Frees the reader slots of processes that died; returns how many there were.

@@ -23,6 +23,10 @@ pub enum Durability {
     /// The environment is written to by this process alone. After a crash, the data file belongs together with the
     /// log (`x.factum-log`, or `log.mdb` in a directory): it must be opened by this library, with whatever durability,
     /// before other LMDB programs touch it. A little more disk space is used.
+    ///
+    /// A store that keeps its own tables may leave small commits to the log at first
+    /// ([`WriteTurn::defer`](crate::WriteTurn::defer)), as Datalog databases do: **other processes see those up to a tenth of a
+    /// second later**, this one at once.
     Wal,
     /// As [`Durability::Wal`], without waiting for the disk at each commit: a power failure may undo the last commits,
     /// up to those since the last checkpoint or [`Env::sync`], and never damages the file. A crash of the program alone

@@ -42,6 +42,10 @@ fn open_once(options: &EnvOptions, path: &Path) -> Result<Env> {
     if let Ok(id) = FileId::of(&place.data)
         && let Some(shared) = open.get(&id).and_then(Weak::upgrade)
     {
+        if Arc::strong_count(&shared) == 2 && shared.log.settler.is_busy() {
+            // A thread carries out the last commits, and closes it then.
+            return Err(Error::StillOpen { path: place.path, holders: Holders::default() });
+        }
         shared.agree_with(options, &place)?;
         return Ok(Env::from(shared));
     }
@@ -58,6 +62,7 @@ fn open_once(options: &EnvOptions, path: &Path) -> Result<Env> {
         lock => lock,
     };
     let shared = Arc::new(Shared::new(heed, options, &place, lock)?);
+    shared.log.settler.belong_to(&shared);
     refuse_cut_off(&shared, &place)?;
     Attended::finish(found, &shared)?;
     let id = FileId::of(&place.data).map_err(Error::io("identifying the data file"))?;

@@ -16,7 +16,7 @@ fn me() -> ThreadId {
 
 /// The queue of one environment.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     state: Mutex<State>,
     free: Condvar,
 }
@@ -34,13 +34,14 @@ pub(crate) struct TurnGuard<'e>(&'e Turn);
 
 impl Drop for TurnGuard<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.holder = None;
-        let anyone = state.waiting > 0;
-        drop(state);
-        if anyone {
-            self.0.free.notify_one();
-        }
+        self.0.give_up();
+    }
+}
+
+impl TurnGuard<'_> {
+    /// Keeps the turn until [`Turn::give_up`].
+    pub(crate) fn keep(self) {
+        std::mem::forget(self);
     }
 }
 
@@ -49,8 +50,19 @@ impl Turn {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends the turn of this thread.
+    pub(crate) fn give_up(&self) {
+        let mut state = self.lock();
+        state.holder = None;
+        let anyone = state.waiting > 0;
+        drop(state);
+        if anyone {
+            self.free.notify_one();
+        }
+    }
+
     /// Waits until it is this thread's turn, but no longer than `patience`.
-    pub(super) fn take(&self, patience: Option<Duration>) -> Result<TurnGuard<'_>> {
+    pub(crate) fn take(&self, patience: Option<Duration>) -> Result<TurnGuard<'_>> {
         let me = me();
         // The clock is asked once, unless there is something to wait for.
         let mut started = None;

@@ -23,8 +23,9 @@ pub(super) struct Coming {
     number: u64,
     hold: Hold,
     checkpoint: Checkpoint,
-    /// Where the first record after it is, or will be.
+    /// Where the first record that is needed after it is, or will be, and where records ended when it began.
     start: u64,
+    end: u64,
     /// How many pages it sets free.
     pages: u64,
 }
@@ -53,8 +54,10 @@ impl Log {
         // Where the map is nearly full, pages are wanted back sooner.
         let tight = room / 4 < usual;
         let pages_max = usual.min(room / 4).max(PAGES_LEAST);
-        let now = self.file.size() > 2 * SIZE_MAX || self.pages > 4 * pages_max;
-        let soon = self.file.size() > SIZE_MAX || self.pages > pages_max;
+        // The records of deferred commits are needed until they are carried out, which is soon.
+        let size = if self.deferred.is_empty() { self.file.size() } else { 0 };
+        let now = size > 2 * SIZE_MAX || self.pages > 4 * pages_max;
+        let soon = size > SIZE_MAX || self.pages > pages_max;
         match (now, soon) {
             (true, _) => Due::Now,
             (_, true) if tight => Due::Now,
@@ -93,7 +96,9 @@ impl Log {
                 }
             })
             .map_err(Error::io("starting the thread of a checkpoint"))?;
-        self.coming = Some(Coming { number, hold, checkpoint, start: self.file.end, pages: self.pages });
+        let end = self.file.end;
+        let start = self.deferred.start().unwrap_or(end);
+        self.coming = Some(Coming { number, hold, checkpoint, start, end, pages: self.pages });
         Ok(())
     }
 
@@ -106,11 +111,18 @@ impl Log {
         if self.failed.is_some() {
             return;
         }
-        let starts_over = coming.hold.id() == self.last;
+        let starts_over = coming.hold.id() == self.last && self.deferred.is_empty();
+        if self.relaxed && coming.start < coming.end
+            // What the checkpoint does not have must not be missing where later transactions are not.
+            && let Err(error) = self.file.sync()
+        {
+            return self.fail(&error);
+        }
         let old = &self.file.head;
         let head = Head {
             epoch: if starts_over { Head::new_epoch() } else { old.epoch },
             start: if starts_over { RECORDS } else { coming.start },
+            whole_until: if starts_over { RECORDS } else { coming.end },
             checkpoint: coming.checkpoint,
             ..old.clone()
         };
@@ -119,6 +131,7 @@ impl Log {
         }
         if starts_over {
             self.file.end = RECORDS;
+            self.carried = false;
         }
         self.pages = self.pages.saturating_sub(coming.pages);
         self.hold = coming.hold;

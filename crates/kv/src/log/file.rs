@@ -5,12 +5,19 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::head::{HEAD, Head, NoHead, RECORDS, RecordHead, SLOT, VERSION};
+use super::head::{HEAD, Head, NoHead, RECORDS, RecordHead, RecordKind, SLOT, VERSION};
 use crate::error::{Error, Result};
 
 /// The file is made longer by so many bytes at a time, of zeros: writing over bytes that are there changes nothing
 /// about the file itself, so that one wait for the disk is enough.
 const STRIDE: u64 = 1 << 20;
+
+/// What else a record says; see [`RecordHead`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Marks {
+    pub(super) supersedes: bool,
+    pub(super) after_carrying: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct LogFile {
@@ -90,9 +97,16 @@ impl LogFile {
     }
 
     /// Writes a record behind the last one, without waiting. Nothing has changed if that fails.
-    pub(super) fn append(&mut self, txn_id: u64, whole: bool, steps: &[u8]) -> io::Result<()> {
+    pub(super) fn append(
+        &mut self,
+        txn_id: u64,
+        kind: RecordKind,
+        marks: Marks,
+        steps: &[u8],
+    ) -> io::Result<()> {
         let length = u32::try_from(steps.len()).map_err(io::Error::other)?;
-        let head = RecordHead { length, epoch: self.head.epoch, txn_id, whole };
+        let Marks { supersedes, after_carrying } = marks;
+        let head = RecordHead { length, epoch: self.head.epoch, txn_id, kind, supersedes, after_carrying };
         let end = head.end(self.end);
         while self.length < end {
             zero(&self.file, self.length, STRIDE)?;
@@ -116,9 +130,14 @@ impl LogFile {
 
     /// Makes the record at `place`, the last one, none.
     pub(super) fn take_back(&mut self, place: u64) -> io::Result<()> {
-        self.file.write_all_at(&[0; super::head::RECORD_HEAD], place)?;
+        self.clear(place)?;
         self.end = place;
         Ok(())
+    }
+
+    /// Makes what lies at `place` no record.
+    pub(super) fn clear(&self, place: u64) -> io::Result<()> {
+        self.file.write_all_at(&[0; super::head::RECORD_HEAD], place)
     }
 
     /// Bytes of records, also of those before the checkpoint.

@@ -24,6 +24,8 @@
 //! page and a new epoch synced, then the first reader let go. A power failure at any point of that leaves either N
 //! with its records or M whole. Records are not cleared: those of earlier epochs do not count.
 //!
+//! *Deferred commits* (`deferred.rs`) are in the log alone for a while, and many of them become one transaction.
+//!
 //! *Too much for a record*, or done by other crates through heed, is a transaction that LMDB is told to sync itself.
 //! Its record has no steps and only says so: where the data file has that transaction, it is whole.
 //!
@@ -32,25 +34,29 @@
 
 mod background;
 mod commit;
+mod deferred;
 mod file;
 mod head;
 mod here;
 mod lock;
 mod place;
 mod recover;
+mod settler;
 mod tape;
 
 use std::fs::{self, File};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use background::Coming;
+use deferred::{Deferred, OnCarriedOut};
 use file::LogFile;
 use head::{Checkpoint, Head, RECORDS};
 use here::Here;
 pub(crate) use lock::DataLock;
 pub(crate) use recover::{Attended, attend};
-pub(crate) use tape::{CursorTape, Step, Steps, Tape};
+pub(crate) use settler::Settler;
+pub(crate) use tape::{CursorTape, Role, Step, StepWriter, Steps, Tape};
 
 use crate::env::{Durability, LogInfo, Shared};
 use crate::error::{Error, Result};
@@ -70,6 +76,11 @@ pub(crate) struct LogSlot {
     log: Arc<Mutex<Option<Log>>>,
     /// Whether there is one, to be asked without the lock by those who have the writer's turn.
     on: AtomicBool,
+    /// How many commits were deferred since the environment was opened, and how many of them were carried out.
+    deferred: AtomicU64,
+    carried_out: AtomicU64,
+    on_carried_out: Mutex<OnCarriedOut>,
+    pub(crate) settler: Arc<Settler>,
 }
 
 #[derive(Debug)]
@@ -88,6 +99,10 @@ struct Log {
     last: u64,
     /// Pages that would be free if the checkpoint were not held.
     pages: u64,
+    /// Commits that only the log has.
+    deferred: Deferred,
+    /// Whether some were carried out by a transaction of which the log does not know yet.
+    carried: bool,
     /// A checkpoint that is being made beside the commits.
     coming: Option<Coming>,
     /// How many were begun so.
@@ -124,7 +139,12 @@ impl LogSlot {
     pub(crate) fn info(&self) -> Option<LogInfo> {
         let log = self.lock();
         let log = log.as_ref()?;
-        Some(LogInfo { checkpoint: log.hold.id(), last: log.last, size: log.file.end - log.file.head.start })
+        Some(LogInfo {
+            checkpoint: log.hold.id(),
+            last: log.last,
+            size: log.file.end - log.file.head.start,
+            deferred: log.deferred.len(),
+        })
     }
 
     /// The transactions whose states the log holds with readers of its own.
@@ -161,7 +181,10 @@ impl Log {
         let written = self.write_checkpoint(shared, checkpoint, synced, closed);
         // Pages may be lost that the system now takes for written.
         written.inspect_err(|error| self.fail(error))?;
-        self.file.end = RECORDS;
+        if self.deferred.is_empty() {
+            self.file.end = RECORDS;
+            self.carried = false;
+        }
         self.last = next.id();
         self.pages = 0;
         self.hold = next;
@@ -180,15 +203,19 @@ impl Log {
         if !synced {
             shared.handle.sync(true).map_err(explain)?;
         }
-        let head = Head {
-            epoch: Head::new_epoch(),
-            start: RECORDS,
-            closed,
-            relaxed: self.relaxed,
-            lent: self.lent,
-            checkpoint,
-            ..self.file.head.clone()
-        };
+        let mut head =
+            Head { closed, relaxed: self.relaxed, lent: self.lent, checkpoint, ..self.file.head.clone() };
+        match self.deferred.start() {
+            // Their records are still needed, and must not be missing where later transactions are not.
+            Some(start) => {
+                self.file.sync().map_err(Error::io("syncing the write-ahead log"))?;
+                (head.start, head.whole_until) = (start, self.file.end);
+            }
+            None => {
+                head.epoch = Head::new_epoch();
+                (head.start, head.whole_until) = (RECORDS, RECORDS);
+            }
+        }
         self.file.write_head(head).map_err(Error::io("writing the head of the write-ahead log"))
     }
 
@@ -234,7 +261,17 @@ impl Shared {
             let epoch = Head::new_epoch();
             let checkpoint = checkpoint.clone();
             let lent = self.is_heed_lent();
-            Ok(Head { number: 0, epoch, start: RECORDS, closed: false, relaxed, lent, checkpoint, here })
+            Ok(Head {
+                number: 0,
+                epoch,
+                start: RECORDS,
+                whole_until: RECORDS,
+                closed: false,
+                relaxed,
+                lent,
+                checkpoint,
+                here,
+            })
         };
         let mut file = match file {
             Some(mut file) => {
@@ -256,6 +293,8 @@ impl Shared {
             probe,
             last,
             pages: 0,
+            deferred: Deferred::default(),
+            carried: false,
             coming: None,
             checkpoints: 0,
             lent: self.is_heed_lent(),
@@ -271,6 +310,7 @@ impl Shared {
 
     /// Makes a last checkpoint, which says that there is nothing to do, and removes the log file.
     fn stop_log(&self) -> Result<()> {
+        self.carry_out()?;
         let mut slot = self.log.lock();
         let Some(log) = slot.as_mut() else { return Ok(()) };
         log.checkpoint(self, false, true)?;
@@ -288,6 +328,7 @@ impl Shared {
 
     /// At the end of the environment in this process.
     pub(crate) fn close_log(&self) {
+        self.log.settler.close();
         if self.log.is_on()
             && let Err(error) = self.stop_log()
         {
@@ -313,6 +354,7 @@ impl Shared {
             _ => return Ok(()),
         };
         if self.log.is_on() {
+            self.carry_out()?;
             if let Some(log) = self.log.lock().as_mut() {
                 log.relaxed = relaxed;
                 log.checkpoint(self, false, false)?;

@@ -3,7 +3,7 @@
 //! ```text
 //!  log file there?  --no-->  nothing to do
 //!    | closed       ------>  remove it
-//!    | memory kept  ------>  LMDB has everything but what was being committed: carry that out
+//!    | memory kept  ------>  LMDB has everything but what was being committed, and what was deferred: carry that out
 //!    | memory lost  ------>  meta page of the checkpoint --> data file; carry out all records
 //!                            then sync the data file, and go on with the log or remove it
 //! ```
@@ -16,8 +16,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::file::LogFile;
-use super::head::{Checkpoint, Head, Records};
+use super::file::{LogFile, Marks};
+use super::head::{Checkpoint, Head, Record, RecordHead, RecordKind, Records};
 use super::here::Here;
 use super::lock::DataLock;
 use super::place;
@@ -95,10 +95,20 @@ fn look(data: &Path, path: &Path) -> Result<()> {
     const PATIENCE: Duration = Duration::from_secs(2);
     let deadline = Instant::now() + PATIENCE;
     while path.exists() {
-        let (file, _) = LogFile::open(path, false)?;
+        let (file, bytes) = LogFile::open(path, false)?;
         let data = File::open(data).map_err(crate::env::not_writable(data))?;
-        if file.head.closed || is_here(&file, &data)? {
+        if file.head.closed {
             return Ok(());
+        }
+        if is_here(&file, &data)? {
+            // What was deferred by one who writes is carried out before long; what one has left is not.
+            let newest = place::newest(&data, file.head.checkpoint.meta.page_size()).unwrap_or(0);
+            let records = Records::of(&bytes, &file.head);
+            // The one transaction that may have no record is the one that carries out.
+            let carried_out = newest > records.last && !file.head.lent;
+            if carried_out || records.deferred(newest).is_empty() || data.try_lock_shared().is_err() {
+                return Ok(());
+            }
         }
         // Perhaps somebody is about to recover it.
         if Instant::now() > deadline || data.try_lock_shared().is_ok() {
@@ -151,12 +161,13 @@ impl Found {
         }
         let records = Records::of(&self.bytes, &head);
         self.refuse_gap(&records)?;
-        let last = records.last(&head);
+        let last = records.last;
         let newest = place::newest(&self.data, meta.page_size()).unwrap_or(0);
-        let synced_by_lmdb = records.found.last().is_some_and(|(_, record, _)| record.whole);
+        let synced_by_lmdb = records.found.last().is_some_and(|record| record.head.kind == RecordKind::Whole);
         if !(synced_by_lmdb && newest == last) {
-            // Only with the log's knowledge can the data file be ahead of it.
-            if newest > last && !head.relaxed && !head.lent {
+            // Only with the log's knowledge can the data file be ahead of it, or by what carried out the last commits.
+            let unrecorded = u64::from(!records.deferred(last).is_empty());
+            if newest > last + unrecorded && !head.relaxed && !head.lent {
                 let reason = format!(
                     "the data file has transaction {newest}, the log ends with {last}: its end is damaged, or another \
                      program has written to the data file"
@@ -176,15 +187,20 @@ impl Found {
     /// Refuses records behind a damaged one. Where each was synced before the next was written, no power failure
     /// leaves that.
     fn refuse_gap(&self, records: &Records<'_>) -> Result<()> {
+        let head = &self.file.head;
+        let damaged =
+            |reason| Err(Error::LogDamaged { path: self.file.path.clone(), place: records.end, reason });
+        if records.end < head.whole_until {
+            return damaged(format!(
+                "a record is not whole that was needed when transaction {} was saved",
+                head.txn_id()
+            ));
+        }
         match records.stray {
-            Some(stray) if !self.file.head.relaxed => Err(Error::LogDamaged {
-                path: self.file.path.clone(),
-                place: records.end,
-                reason: format!(
-                    "the record of transaction {} is not whole, but there is a later one at byte {stray}",
-                    records.last(&self.file.head) + 1
-                ),
-            }),
+            Some(stray) if !head.relaxed => damaged(format!(
+                "a record after transaction {} is not whole, but there is a later one at byte {stray}",
+                records.last
+            )),
             _ => Ok(()),
         }
     }
@@ -195,42 +211,115 @@ impl Found {
         let hold = Hold::begin(shared.handle).map_err(|code| shared.complete(explain(code)))?;
         let bytes = std::mem::take(&mut self.bytes);
         let records = Records::of(&bytes, &self.file.head);
-        let mut missing =
-            records.found.iter().filter(|(_, record, _)| record.txn_id > hold.id() && !record.whole);
-        let first = missing.clone().next();
-        if let Some((place, ..)) = first {
-            self.refuse_gap(&records)?;
-            if hold.id() != self.file.head.txn_id() {
-                // From now on, pages of the checkpoint may be used again.
-                shared.handle.sync(true).map_err(explain)?;
-                let page_size = self.file.head.checkpoint.meta.page_size();
-                let checkpoint = place::checkpoint(&self.data, page_size, hold.id())
-                    .map_err(Error::io("reading the meta page"))?
-                    .ok_or_else(|| Error::Corrupted {
-                        reason: "the newest meta page is damaged".to_owned(),
-                    })?;
-                self.write_head(Head { start: *place, checkpoint, ..self.file.head.clone() })?;
-            }
+        self.refuse_gap(&records)?;
+        let work = Work::of(&records, hold.id());
+        if let Some(start) = work.start
+            && hold.id() != self.file.head.txn_id()
+        {
+            // From now on, pages of the checkpoint may be used again.
+            shared.handle.sync(true).map_err(explain)?;
+            let page_size = self.file.head.checkpoint.meta.page_size();
+            let checkpoint = place::checkpoint(&self.data, page_size, hold.id())
+                .map_err(Error::io("reading the meta page"))?
+                .ok_or_else(|| Error::Corrupted { reason: "the newest meta page is damaged".to_owned() })?;
+            self.write_head(Head { start, checkpoint, ..self.file.head.clone() })?;
         }
         let nosync = shared.handle.flags() & EnvFlags::NOSYNC.bits() != 0;
         shared.handle.set_flags(EnvFlags::NOSYNC.bits(), true).map_err(explain)?;
-        let path = self.file.path.clone();
-        let damaged = |place: u64, reason: String| Error::LogDamaged { path: path.clone(), place, reason };
-        let done = missing.try_for_each(|(place, record, steps)| {
-            let mut txn = shared.write_first()?;
-            if txn.id() != record.txn_id {
-                let reason = format!("a record of transaction {} follows {}", record.txn_id, txn.id() - 1);
-                return Err(damaged(*place, reason));
-            }
-            if !txn.replay(steps)? {
-                let reason = format!("transaction {} does not fit the data file", record.txn_id);
-                return Err(damaged(*place, reason));
-            }
-            txn.commit()
-        });
+        let done = self.carry_out(shared, &records, &work);
         shared.handle.set_flags(EnvFlags::NOSYNC.bits(), nosync).map_err(explain)?;
         done?;
         shared.handle.sync(true).map_err(explain)
+    }
+
+    fn carry_out(&mut self, shared: &Shared, records: &Records<'_>, work: &Work<'_>) -> Result<()> {
+        let damaged = |path: &Path, place: u64, reason: String| {
+            Err(Error::LogDamaged { path: path.to_owned(), place, reason })
+        };
+        for (Record { place, head, steps }, deferred) in &work.missing {
+            let mut txn = shared.write_first()?;
+            if txn.id() != head.txn_id {
+                let reason = format!("a record of transaction {} follows {}", head.txn_id, txn.id() - 1);
+                return damaged(&self.file.path, *place, reason);
+            }
+            let fits = match head.kind {
+                RecordKind::CarriedOut => txn.carry_out(deferred)?,
+                _ => txn.replay(steps)?,
+            };
+            if !fits {
+                let reason = format!("transaction {} does not fit the data file", head.txn_id);
+                return damaged(&self.file.path, *place, reason);
+            }
+            txn.commit()?;
+        }
+        let Some(first) = work.left.first() else { return Ok(()) };
+        let mut txn = shared.write_first()?;
+        let deferred: Vec<&[u8]> = work.left.iter().map(|record| record.steps).collect();
+        if !txn.carry_out(&deferred)? {
+            let reason = "a deferred commit does not fit the data file".to_owned();
+            return damaged(&self.file.path, first.place, reason);
+        }
+        // As any other transaction that does this, so that nothing is done twice if this is interrupted.
+        self.note_carried_out(txn.id(), records).map_err(Error::io("writing to the write-ahead log"))?;
+        txn.commit()
+    }
+
+    /// Writes the record of the transaction that carries out what is left.
+    fn note_carried_out(&mut self, txn_id: u64, records: &Records<'_>) -> std::io::Result<()> {
+        self.file.end = match records.found.last() {
+            // A transaction that did not come to be.
+            Some(last) if last.head.txn_id == txn_id && last.head.kind == RecordKind::Whole => last.place,
+            _ => records.end,
+        };
+        let place = self.file.end;
+        self.file.append(txn_id, RecordKind::CarriedOut, Marks::default(), &[])?;
+        // Nothing that lies behind by chance may seem to follow.
+        self.file.clear(self.file.end).and_then(|()| self.file.sync()).inspect_err(|_| {
+            let _ = self.file.clear(place);
+        })
+    }
+}
+
+/// What LMDB does not have of the records.
+struct Work<'b> {
+    /// Transactions, with the deferred commits that they carry out.
+    missing: Vec<(Record<'b>, Vec<&'b [u8]>)>,
+    /// Deferred commits that no transaction carries out.
+    left: Vec<Record<'b>>,
+    /// The record from which on all of this is.
+    start: Option<u64>,
+}
+
+impl<'b> Work<'b> {
+    /// Where LMDB has the transactions up to `until`.
+    fn of(records: &Records<'b>, until: u64) -> Self {
+        let mut work = Self { missing: Vec::new(), left: Vec::new(), start: None };
+        for record in &records.found {
+            let RecordHead { kind, txn_id, supersedes, .. } = record.head;
+            let is_missing = txn_id > until;
+            match kind {
+                RecordKind::Deferred => {
+                    work.left.push(*record);
+                    continue;
+                }
+                // LMDB would have it, had it been committed.
+                RecordKind::Whole if is_missing => continue,
+                _ => {}
+            }
+            if is_missing {
+                let first_left = work.left.first().map(|left| left.place);
+                work.start.get_or_insert(first_left.unwrap_or(record.place));
+            }
+            let settled = match kind == RecordKind::CarriedOut || supersedes {
+                true => std::mem::take(&mut work.left),
+                false => Vec::new(),
+            };
+            if is_missing {
+                work.missing.push((*record, settled.iter().map(|left| left.steps).collect()));
+            }
+        }
+        work.start = work.start.or_else(|| work.left.first().map(|left| left.place));
+        work
     }
 }
 

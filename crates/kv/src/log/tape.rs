@@ -60,6 +60,18 @@ pub(crate) enum Step<'t> {
     Drop,
 }
 
+/// What a transaction has to do with the commits that were deferred before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// It does what they say and nothing else, so that nothing needs to be recorded.
+    CarriesOut,
+    /// What it writes contains what they say.
+    Supersedes,
+}
+
 /// The steps of a transaction so far; clones are the same tape.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tape(Rc<RefCell<Recording>>);
@@ -76,6 +88,7 @@ pub(crate) struct Recording {
     nested: Vec<usize>,
     /// Whether something is missing: it was too much, or done by others.
     incomplete: bool,
+    role: Role,
 }
 
 impl Tape {
@@ -84,7 +97,16 @@ impl Tape {
         recording.current = None;
         recording.nested.clear();
         recording.incomplete = false;
+        recording.role = Role::Plain;
         Self(Rc::new(RefCell::new(recording)))
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.0.borrow().role
+    }
+
+    pub(crate) fn set_role(&self, role: Role) {
+        self.0.borrow_mut().role = role;
     }
 
     /// What it holds, if nobody else has it.
@@ -154,22 +176,23 @@ impl Tape {
 }
 
 impl Recording {
+    /// Whether what is done goes unrecorded.
+    fn is_off(&self) -> bool {
+        self.incomplete || self.role == Role::CarriesOut
+    }
+
     fn push(&mut self, byte: u8) {
         if self.bytes.len() > TAPE_MAX {
             self.incomplete = true;
         }
-        if !self.incomplete {
+        if !self.is_off() {
             self.bytes.push(byte);
         }
     }
 
-    fn number(&mut self, mut number: u64) {
-        while number > 0x7F && !self.incomplete {
-            self.bytes.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        if !self.incomplete {
-            self.bytes.push(number as u8);
+    fn number(&mut self, number: u64) {
+        if !self.is_off() {
+            push_number(&mut self.bytes, number);
         }
     }
 
@@ -177,15 +200,17 @@ impl Recording {
         if self.bytes.len() + slice.len() > TAPE_MAX {
             self.incomplete = true;
         }
-        if !self.incomplete {
-            self.number(slice.len() as u64);
-            self.bytes.extend_from_slice(slice);
+        if !self.is_off() {
+            push_slice(&mut self.bytes, slice);
         }
     }
 
     /// Makes the table the current one.
     fn about(&mut self, number: u32) {
         if self.current == Some(number) {
+            return;
+        }
+        if self.is_off() {
             return;
         }
         match self.names.get(number as usize).cloned().flatten() {
@@ -197,6 +222,67 @@ impl Recording {
             // A table that this crate has not opened in this transaction.
             None => self.incomplete = true,
         }
+    }
+}
+
+fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7F {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn push_slice(bytes: &mut Vec<u8>, slice: &[u8]) {
+    push_number(bytes, slice.len() as u64);
+    bytes.extend_from_slice(slice);
+}
+
+/// Steps that are written down without being done.
+#[derive(Debug, Default)]
+pub(crate) struct StepWriter {
+    bytes: Vec<u8>,
+    table: Option<&'static str>,
+    count: u64,
+}
+
+impl StepWriter {
+    /// Makes the table the one that the following steps are about.
+    pub(crate) fn about(&mut self, table: &'static str) {
+        if self.table.is_some_and(|current| std::ptr::eq(current, table)) {
+            return;
+        }
+        self.table = Some(table);
+        self.bytes.push(USE);
+        push_number(&mut self.bytes, table.len() as u64 + 1);
+        self.bytes.extend_from_slice(table.as_bytes());
+        self.bytes.push(0);
+    }
+
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.count += 1;
+        self.bytes.push(PUT);
+        push_number(&mut self.bytes, 0);
+        push_slice(&mut self.bytes, key);
+        push_slice(&mut self.bytes, value);
+    }
+
+    pub(crate) fn delete(&mut self, key: &[u8]) {
+        self.count += 1;
+        self.bytes.push(DELETE);
+        push_slice(&mut self.bytes, key);
+    }
+
+    pub(crate) fn delete_pair(&mut self, key: &[u8], value: &[u8]) {
+        self.count += 1;
+        self.bytes.push(DELETE_PAIR);
+        push_slice(&mut self.bytes, key);
+        push_slice(&mut self.bytes, value);
+    }
+
+    /// How many there are, and what they are written as.
+    pub(crate) fn finish(self) -> (u64, Vec<u8>) {
+        (self.count, self.bytes)
     }
 }
 

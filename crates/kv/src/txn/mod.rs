@@ -21,7 +21,7 @@ use crate::dbi::{Dbi, Drops};
 use crate::env::{Shared, TurnGuard};
 use crate::error::{Error, Result};
 use crate::flags::{DbiFlags, PutFlags};
-use crate::log::Tape;
+use crate::log::{Role, Tape};
 use crate::read::TxnCursor;
 use crate::sys::{Code, RawCursor, TxnHandle};
 pub use cursor::WriteCursor;
@@ -73,8 +73,9 @@ pub struct WriteTxn<'e> {
 
 /// Who begins and ends the transaction.
 enum Owner<'e> {
-    /// heed does; `None` once committed. The turn is given up after the transaction has ended.
-    Top(Option<heed::RwTxn<'e>>, TurnGuard<'e>),
+    /// heed does; `None` once committed. The turn, unless somebody else has it, is given up after the transaction has
+    /// ended.
+    Top(Option<heed::RwTxn<'e>>, Option<TurnGuard<'e>>),
     /// We do, inside another of ours; `false` once ended.
     Nested(bool),
 }
@@ -110,7 +111,8 @@ impl Drop for WriteTxn<'_> {
 }
 
 impl<'e> WriteTxn<'e> {
-    pub(crate) fn begin(shared: &'e Shared, turn: TurnGuard<'e>) -> Result<Self> {
+    /// Begins one; the caller has the writer's turn, or hands it over.
+    pub(crate) fn begin(shared: &'e Shared, turn: Option<TurnGuard<'e>>) -> Result<Self> {
         let explain = |error| shared.complete(Error::from_heed(error, "beginning a write transaction"));
         let handle = match shared.writer_place.get() {
             Some(handle) => *handle,
@@ -216,8 +218,12 @@ impl<'e> WriteTxn<'e> {
                 }
                 self.note_committed(id);
                 if let Some(tape) = tape {
+                    let role = tape.role();
                     // The cursors, which had it, too, are gone.
                     shared.keep_tape(tape);
+                    if role != Role::Plain {
+                        shared.tell_carried_out();
+                    }
                 }
                 Ok(())
             }

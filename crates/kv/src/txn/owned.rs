@@ -1,6 +1,9 @@
 //! [`OwnedWriteTxn`]: a write transaction as a value that borrows nothing.
 
+use std::rc::Rc;
+
 use super::WriteTxn;
+use crate::deferred::Turned;
 use crate::error::Result;
 use crate::sys::Held;
 
@@ -21,12 +24,25 @@ use crate::sys::Held;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct OwnedWriteTxn(pub(crate) Box<Held>);
+pub struct OwnedWriteTxn {
+    // Declared first: it ends before the turn does.
+    held: Box<Held>,
+    /// Where the transaction was begun in a turn that somebody has.
+    _turn: Option<Rc<Turned>>,
+}
 
 impl OwnedWriteTxn {
+    pub(crate) fn new(held: Held) -> Self {
+        Self { held: Box::new(held), _turn: None }
+    }
+
+    pub(crate) fn in_turn(held: Held, turn: Rc<Turned>) -> Self {
+        Self { held: Box::new(held), _turn: Some(turn) }
+    }
+
     /// Lends the transaction to `work`.
     pub fn with<R>(&mut self, work: impl for<'e> FnOnce(&mut WriteTxn<'e>) -> R) -> R {
-        self.0.with(work)
+        self.held.with(work)
     }
 
     /// Makes everything written visible and durable; see [`WriteTxn::commit`].
@@ -35,6 +51,6 @@ impl OwnedWriteTxn {
     ///
     /// As [`WriteTxn::commit`].
     pub fn commit(self) -> Result<()> {
-        self.0.commit()
+        self.held.commit()
     }
 }

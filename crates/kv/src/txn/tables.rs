@@ -164,7 +164,7 @@ impl WriteTxn<'_> {
     }
 
     /// The handle on a table of this name, in this transaction.
-    fn register(&self, name: &str, flags: DbiFlags) -> Result<Dbi> {
+    pub(super) fn register(&self, name: &str, flags: DbiFlags) -> Result<Dbi> {
         let dbi = self.shared.register(name, flags)?;
         match self.drops.as_ref().and_then(|drops| drops.remade(name)) {
             Some(index) => Ok(Dbi { index, ..dbi }),

@@ -142,6 +142,15 @@ fn other_process() {
                 say(&round.to_string());
             }
         }
+        "deferrer" | "relaxed deferrer" => {
+            let durability = if role == "deferrer" { Durability::Wal } else { Durability::WalLater };
+            crate::deferred::defer_for_ever(&open(EnvOptions::new().durability(durability)), say);
+        }
+        "deferring once" => {
+            let _turn = crate::deferred::defer_once(place.as_ref());
+            say("ready");
+            sleep_for_ever();
+        }
         "counter" => {
             let env = open(EnvOptions::new());
             let dbi = env.existing_dbi("counted").unwrap();

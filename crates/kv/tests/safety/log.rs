@@ -20,15 +20,15 @@ use tempfile::TempDir;
 use super::code;
 use super::faults::{Other, SmallDisk};
 
-type Pairs = BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>;
-type Model = BTreeMap<&'static str, Pairs>;
+pub(super) type Pairs = BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>;
+pub(super) type Model = BTreeMap<&'static str, Pairs>;
 
-const PAGE: usize = 4096;
-const SECTOR: usize = 512;
+pub(super) const PAGE: usize = 4096;
+pub(super) const SECTOR: usize = 512;
 const RECORDS: usize = 8192;
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-fn tables() -> [(&'static str, DbiOptions); 6] {
+pub(super) fn tables() -> [(&'static str, DbiOptions); 6] {
     [
         ("plain", DbiOptions::new()),
         ("list", DbiOptions::list()),
@@ -39,15 +39,15 @@ fn tables() -> [(&'static str, DbiOptions); 6] {
     ]
 }
 
-fn wal() -> EnvOptions {
+pub(super) fn wal() -> EnvOptions {
     EnvOptions::new().durability(Durability::Wal)
 }
 
-fn log_of(place: &Path) -> std::path::PathBuf {
+pub(super) fn log_of(place: &Path) -> std::path::PathBuf {
     place.join("log.mdb")
 }
 
-fn contents(env: &Env) -> Model {
+pub(super) fn contents(env: &Env) -> Model {
     let read = env.read().unwrap();
     let table = |name: &'static str| {
         let dbi = env.existing_dbi(name).ok()?;
@@ -64,7 +64,7 @@ fn contents(env: &Env) -> Model {
     tables().into_iter().filter_map(|(name, _)| table(name)).collect()
 }
 
-fn check(env: &Env) {
+pub(super) fn check(env: &Env) {
     let report = lmdb_pages::check::check(&env.snapshot().unwrap());
     assert!(report.problems.is_empty(), "{:?}", report.problems);
 }
@@ -167,7 +167,7 @@ fn change(txn: &mut WriteTxn<'_>, model: &mut Model, rng: &mut StdRng) {
     }
 }
 
-fn store(pairs: &mut Pairs, dbi: &Dbi, key: Vec<u8>, value: Vec<u8>) {
+pub(super) fn store(pairs: &mut Pairs, dbi: &Dbi, key: Vec<u8>, value: Vec<u8>) {
     let values = pairs.entry(key).or_default();
     if !dbi.is_list() {
         values.clear();
@@ -177,10 +177,21 @@ fn store(pairs: &mut Pairs, dbi: &Dbi, key: Vec<u8>, value: Vec<u8>) {
 
 /// A random transaction; the state after it.
 fn transaction(env: &Env, before: &Model, rng: &mut StdRng) -> Model {
+    let mut txn = env.write_owned().unwrap();
+    match txn.with(|txn| changes(txn, before, rng)) {
+        Some(model) => {
+            txn.commit().unwrap();
+            model
+        }
+        None => before.clone(),
+    }
+}
+
+/// The changes of a random transaction, and the state after it, unless it is to be taken back.
+pub(super) fn changes(txn: &mut WriteTxn<'_>, before: &Model, rng: &mut StdRng) -> Option<Model> {
     let mut model = before.clone();
-    let mut txn = env.write().unwrap();
     for _ in 0..rng.random_range(1..30) {
-        change(&mut txn, &mut model, rng);
+        change(txn, &mut model, rng);
         if rng.random_ratio(1, 8) {
             let mut inner_model = model.clone();
             let mut inner = txn.nested().unwrap();
@@ -194,18 +205,17 @@ fn transaction(env: &Env, before: &Model, rng: &mut StdRng) -> Model {
         }
     }
     if rng.random_ratio(1, 10) {
-        return before.clone();
+        return None;
     }
     if rng.random_ratio(1, 12) {
         // What other crates do through heed is not recorded.
         txn.heed().unwrap();
     }
-    txn.commit().unwrap();
-    model
+    Some(model)
 }
 
 /// The number of the newest head.
-fn head_number(log: &[u8]) -> u64 {
+pub(super) fn head_number(log: &[u8]) -> u64 {
     let number = |at: usize| u64::from_le_bytes(log[at + 16..at + 24].try_into().unwrap());
     number(0).max(number(PAGE))
 }
@@ -225,17 +235,17 @@ fn end_of_records(log: &[u8]) -> usize {
 
 /// The files now.
 #[derive(Clone)]
-struct Image {
-    data: Vec<u8>,
-    log: Vec<u8>,
+pub(super) struct Image {
+    pub(super) data: Vec<u8>,
+    pub(super) log: Vec<u8>,
 }
 
 impl Image {
-    fn of(place: &Path) -> Self {
+    pub(super) fn of(place: &Path) -> Self {
         Self { data: fs::read(place.join("data.mdb")).unwrap(), log: fs::read(log_of(place)).unwrap() }
     }
 
-    fn write(&self) -> TempDir {
+    pub(super) fn write(&self) -> TempDir {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("data.mdb"), &self.data).unwrap();
         fs::write(log_of(dir.path()), &self.log).unwrap();
@@ -244,7 +254,7 @@ impl Image {
 }
 
 /// Each part of this size as in one of the versions.
-fn mix(versions: &[&[u8]], size: usize, rng: &mut StdRng) -> Vec<u8> {
+pub(super) fn mix(versions: &[&[u8]], size: usize, rng: &mut StdRng) -> Vec<u8> {
     let longest = versions.iter().map(|version| version.len()).max().unwrap();
     let mut mixed = Vec::with_capacity(longest);
     while mixed.len() < longest {
@@ -257,7 +267,7 @@ fn mix(versions: &[&[u8]], size: usize, rng: &mut StdRng) -> Vec<u8> {
     mixed
 }
 
-fn seeds(usual: u64) -> std::ops::Range<u64> {
+pub(super) fn seeds(usual: u64) -> std::ops::Range<u64> {
     0..std::env::var("FACTUM_KV_CUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 

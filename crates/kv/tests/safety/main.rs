@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::type_complexity, reason = "helpers of tests fail the test")]
 
 mod cursors;
+mod deferred;
 mod faults;
 mod handles;
 mod lifecycle;
