@@ -94,7 +94,8 @@ impl Options {
     }
 
     /// What a commit promises when it returns. With [`Durability::Wal`], small durable transactions wait for the disk once
-    /// instead of twice, and the database is written to by this process alone.
+    /// instead of twice, and the database is written to by this process alone; other processes see them up to a tenth of a
+    /// second later.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.env = self.env.durability(durability);
         self

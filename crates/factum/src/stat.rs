@@ -56,6 +56,10 @@ impl Connection {
     /// # Ok::<(), factum::Error>(())
     /// ```
     pub fn check(&self) -> Result<CheckReport> {
+        // So that the file is looked at with everything in it.
+        if !self.is_writing() {
+            self.store()?.settle()?;
+        }
         Ok(self.db()?.inner().check()?)
     }
 }

@@ -198,7 +198,7 @@ impl Transaction {
     /// [`Error::InMemory`] for a connection without a file; those of `work`, whose writes up to then stay staged.
     #[doc(alias = "datalog-kv")]
     pub fn kv<R>(&mut self, work: impl for<'e> FnOnce(&mut kv::WriteTxn<'e>) -> kv::Result<R>) -> Result<R> {
-        let result = self.writer()?.with_txn(work).ok_or(Error::InMemory)?;
+        let result = self.writer()?.with_txn(work)?.ok_or(Error::InMemory)?;
         Ok(result.map_err(storage::Error::from)?)
     }
 

@@ -45,7 +45,7 @@ impl WriteTurn {
     /// ```
     /// # fn main() -> factum_kv::Result<()> {
     /// # let dir = tempfile::tempdir().expect("a directory");
-    /// use factum_kv::{Batch, DbiFlags, Durability, EnvOptions, PutFlags};
+    /// use factum_kv::{Batch, DbiFlags, Durability, EnvOptions, PutFlags, Read};
     ///
     /// let env = EnvOptions::new().durability(Durability::Wal).open(dir.path())?;
     /// env.reserve(&["own"]);

@@ -64,6 +64,16 @@ impl Base {
         cursor.get(&AttrCounts::key(a))?.map_or(Ok(AttrCounts::default()), AttrCounts::from_bytes)
     }
 
+    /// How many datoms refer to a giant, by its hash.
+    pub fn giant_references(&self, hash: &[u8]) -> Result<u64> {
+        let mut cursor: Cursor<'_> = Cursor::new(&self.snapshot, &self.giants)?;
+        let Some(record) = cursor.get(hash)? else { return Ok(0) };
+        record
+            .first_chunk()
+            .map(|count| u64::from_le_bytes(*count))
+            .ok_or_else(|| Error::Corrupted { table: tables::GIANTS, reason: "a record is too short".into() })
+    }
+
     /// The full encoding of a giant, by its index form.
     #[cold]
     pub fn giant(&self, index: &[u8]) -> Result<&[u8]> {

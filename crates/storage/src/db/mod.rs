@@ -244,7 +244,7 @@ impl Db {
 
 /// A change with the value in index form, and the full encoding of a giant.
 #[inline]
-fn staged(e: EntityId, a: AttrId, v: EncodedValue, added: bool) -> (EavRow, Option<Arc<[u8]>>) {
+pub(crate) fn staged(e: EntityId, a: AttrId, v: EncodedValue, added: bool) -> (EavRow, Option<Arc<[u8]>>) {
     if v.len() <= INLINE_MAX {
         return (EavRow { e: e.0, v, a, added }, None);
     }

@@ -173,6 +173,11 @@ impl Overlay {
         self.eav.is_empty() && self.ave.is_empty()
     }
 
+    /// How many datoms change.
+    pub fn len(&self) -> usize {
+        self.eav.len()
+    }
+
     /// Says what is known of a datom: added, retracted, or nothing.
     #[inline]
     pub fn state(&self, e: u64, a: AttrId, v: &[u8]) -> Option<bool> {

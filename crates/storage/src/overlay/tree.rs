@@ -159,6 +159,10 @@ impl<T: Clone + Place<T>> Tree<T> {
         self.len == 0
     }
 
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     #[inline]
     pub fn get(&self, place: &impl Place<T>) -> Option<&T> {
         let mut node = self.root.as_ref()?;

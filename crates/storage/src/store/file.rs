@@ -1,11 +1,15 @@
 //! A database in a file: opening, checking what is there, and the newest state.
+//!
+//! With a write-ahead log, the newest state may be a pending one: the file's, with what only the log has on top. It is
+//! shared by all handles on the file, so there is one [`FileStore`] for each environment.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use kv::{Env, Snapshot};
+use kv::{Env, Snapshot, WriteTurn};
 use lmdb_pages::Cursor;
 
+use super::deferred::{CHANGES_MAX, Effects, Pending};
 use super::options::StoreOptions;
 use super::tables::{self, Meta, Tables};
 use crate::db::base::Base;
@@ -19,8 +23,11 @@ pub(super) struct FileStore {
     env: Env,
     /// For writing; absent in a database that was opened read-only.
     tables: Option<Tables>,
-    cache: Mutex<Cache>,
+    cache: Arc<Mutex<Cache>>,
 }
+
+/// The files that are open in this process.
+static OPEN: Mutex<Vec<Weak<FileStore>>> = Mutex::new(Vec::new());
 
 /// What the newest state shares with the ones before. The base is held weakly: a database that nobody looks at must
 /// not keep pages from being reused.
@@ -29,14 +36,21 @@ struct Cache {
     base: Weak<Base>,
     schema: Option<Arc<Schema>>,
     options: Option<(Vec<u8>, Arc<DbOptions>)>,
+    /// The newest state, where the tables do not have it yet.
+    pending: Option<Pending>,
 }
 
 impl FileStore {
-    pub fn open(path: &Path, options: &StoreOptions) -> Result<Self> {
+    pub fn open(path: &Path, options: &StoreOptions) -> Result<Arc<Self>> {
         let env = options.env.open(path).map_err(|error| match error {
             kv::Error::CutOff { found, wanted, problem, .. } => Error::CutOff { found, wanted, problem },
             error => error.into(),
         })?;
+        if let Some(store) = Self::find(&mut lock(&OPEN), &env) {
+            return Ok(store);
+        }
+        // What the last handle on the same environment may have left.
+        env.carry_out_deferred()?;
         let read_only = env.options().is_read_only();
         if !Meta::exists(&env.snapshot()?)? {
             if read_only {
@@ -51,9 +65,28 @@ impl FileStore {
             Meta::read(&env.snapshot()?)?;
             Some(Tables::existing(&env)?)
         };
-        let store = Self { env, tables, cache: Mutex::default() };
+        let store = Self { env, tables, cache: Arc::default() };
         store.db()?;
+        let mut open = lock(&OPEN);
+        if let Some(store) = Self::find(&mut open, &store.env) {
+            return Ok(store);
+        }
+        let cache = Arc::downgrade(&store.cache);
+        store.env.on_carried_out(move |number| {
+            let Some(cache) = cache.upgrade() else { return };
+            // The reader that it holds ends outside the lock.
+            let gone = lock(&cache).pending.take_if(|pending| pending.number <= number);
+            drop(gone);
+        });
+        let store = Arc::new(store);
+        open.push(Arc::downgrade(&store));
         Ok(store)
+    }
+
+    /// The one that is open in an environment.
+    fn find(open: &mut Vec<Weak<Self>>, env: &Env) -> Option<Arc<Self>> {
+        open.retain(|store| store.strong_count() > 0);
+        open.iter().filter_map(Weak::upgrade).find(|store| store.env.is_same(env))
     }
 
     pub fn env(&self) -> &Env {
@@ -66,8 +99,13 @@ impl FileStore {
 
     /// The newest committed state, by whichever process.
     pub fn db(&self) -> Result<Db> {
+        if self.env.has_log()
+            && let Some(pending) = &lock(&self.cache).pending
+        {
+            return Ok(pending.db.clone());
+        }
         let snapshot = self.env.snapshot()?;
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = lock(&self.cache);
         let base = match cache.base.upgrade() {
             Some(base) if base.snapshot.txn_id() == snapshot.txn_id() => base,
             _ => {
@@ -93,8 +131,62 @@ impl FileStore {
 
     /// After a commit: spares reading back the schema that was just written.
     pub fn remember_schema(&self, schema: Arc<Schema>) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).schema = Some(schema);
+        lock(&self.cache).schema = Some(schema);
     }
+
+    /// Whether the tables lack the newest state.
+    pub fn is_pending(&self) -> bool {
+        self.env.has_log() && lock(&self.cache).pending.is_some()
+    }
+
+    /// Leaves a commit to the log, which takes the database from `before` to `after`; `false` if it had better be
+    /// written to the tables.
+    pub fn defer(&self, turn: &WriteTurn, effects: &Effects, before: &Db, after: &Db) -> Result<bool> {
+        let counters = |db: &Db| (db.max_eid(), db.basis_tx());
+        if effects.is_empty() && counters(before) == counters(after) {
+            return Ok(true);
+        }
+        let lent = lock(&self.cache).pending.as_mut().map(Pending::take_counters).unwrap_or_default();
+        let deferred = effects.batch(self.tables(), before, after, &lent).and_then(|(batch, changed)| {
+            let number = turn.defer(&batch)?;
+            Ok(number.map(|number| (number, changed)))
+        });
+        {
+            let mut cache = lock(&self.cache);
+            if let Some(pending) = &mut cache.pending {
+                pending.give_back(lent);
+            }
+            let Some((number, changed)) = deferred? else { return Ok(false) };
+            let pending = cache.pending.get_or_insert_with(|| Pending::new(number, after.clone()));
+            pending.advance(number, after.clone(), changed);
+        }
+        if after.overlay.len() > CHANGES_MAX {
+            // The commit stands, whatever comes of this.
+            let _ = turn.carry_out();
+        } else {
+            turn.carry_out_if_due();
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for FileStore {
+    fn drop(&mut self) {
+        let pending = lock(&self.cache).pending.take();
+        if pending.is_some()
+            && let Err(error) = self.env.carry_out_deferred()
+        {
+            // Nothing is lost: the log has them, and whoever opens the file next carries them out.
+            tracing::warn!(%error, "the last commits stay in the write-ahead log");
+        }
+        drop(pending);
+        // So that nobody but those who use the file has it open.
+        self.env.wait_until_settled();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes the tables of a new database.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use edn::Value;
 use factum_storage::transact::TxReport;
 use factum_storage::{Db, EntityId, Index, SchemaPatch, StoreOptions, TxFunctions};
+use kv::{Durability, EnvOptions};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -600,10 +601,11 @@ fn check_history(history: &[Vec<Op>]) {
 }
 
 /// What a transaction is going to do, what it did when committed, and what is there after opening again.
-fn check_file(history: &[Vec<Op>]) {
+fn check_file(history: &[Vec<Op>], durability: Durability) {
     let dir = tempfile::tempdir().expect("a directory");
     let schema = SchemaPatch::from_value(&read(SCHEMA)).expect("valid");
-    let mut store = StoreOptions::new().schema(schema).open(dir.path()).expect("opens");
+    let options = || StoreOptions::new().env(EnvOptions::new().durability(durability));
+    let mut store = options().schema(schema).open(dir.path()).expect("opens");
     for (at, ops) in history.iter().enumerate() {
         let data = Value::Vector(ops.iter().map(Op::edn).collect());
         let before = store.db().expect("readable");
@@ -626,7 +628,7 @@ fn check_file(history: &[Vec<Op>]) {
         if at % 4 == 3 {
             let before = facts(&store.db().expect("readable"));
             drop(store);
-            store = StoreOptions::new().open(dir.path()).expect("opens again");
+            store = options().open(dir.path()).expect("opens again");
             assert_eq!(facts(&store.db().expect("readable")), before);
         }
     }
@@ -652,6 +654,11 @@ proptest! {
 
     #[test]
     fn histories_on_a_file(history in vec(vec(op(), 1..6), 1..12)) {
-        check_file(&history);
+        check_file(&history, Durability::Full);
+    }
+
+    #[test]
+    fn histories_on_a_file_with_a_log(history in vec(vec(op(), 1..6), 1..12)) {
+        check_file(&history, Durability::Wal);
     }
 }

@@ -237,9 +237,8 @@ impl Sink for OpenTable<'_, '_> {
 
 /// Loads into an open file, in the transaction of `writer`.
 pub(super) fn to_file(writer: Writer, file: &FileStore, mut parts: Parts) -> Result<BulkReport> {
-    let base = writer.db().base.clone().expect("a database of a file has a base");
     let given = parts.given;
-    let mut txn = writer.into_txn();
+    let (mut txn, base) = writer.into_txn()?;
     let meta = Meta {
         max_eid: base.meta.max_eid.max(parts.max_eid),
         basis_tx: base.meta.basis_tx.max(parts.max_tx),
@@ -264,14 +263,15 @@ pub(in crate::store) fn replace_file(writer: Writer, file: &FileStore, db: &Db) 
         loader.add(EntityId(e), a, v)?;
     }
     let mut parts = loader.into_parts()?;
-    let before = writer.db().base.as_ref().expect("a database of a file has a base").meta.clone();
+    let (mut txn, base) = writer.into_txn()?;
+    let before = base.meta.clone();
+    drop(base);
     let meta = Meta {
         max_eid: db.max_eid().0,
         basis_tx: db.basis_tx(),
         schema_revision: db.schema().revision(),
         ..before.clone()
     };
-    let mut txn = writer.into_txn();
     txn.with(|txn| {
         let tables = file.tables();
         let Tables { eav, ave, giants, schema, idents, counts, meta: _ } = tables;
