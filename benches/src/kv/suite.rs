@@ -61,7 +61,7 @@ impl Sizes {
         items: 1_000_000,
         read_rounds: 7,
         write_rounds: 3,
-        patience: Duration::from_secs(15),
+        patience: Duration::from_secs(10),
         durable_commits: 100,
         mixed_millis: 1000,
     };
