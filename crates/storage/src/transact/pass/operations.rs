@@ -339,10 +339,11 @@ impl Pass<'_> {
     }
 }
 
-/// The error of a function that failed, with the hint that it gives.
+/// The error of a function that failed, with the place and the hint that it gives.
 pub(super) fn function_failed(name: String, source: FunctionError) -> TransactError {
-    let hint = source.downcast_ref::<InterpretError>().and_then(|error| error.hint.clone());
-    let error = TransactError::from(Kind::FunctionFailed { name, source });
+    let told = source.downcast_ref::<InterpretError>();
+    let (span, hint) = told.map_or((None, None), |error| (error.span, error.hint.clone()));
+    let error = TransactError::from(Kind::FunctionFailed { name, source }).at(span);
     match hint {
         Some(hint) => error.with_hint(hint),
         None => error,
