@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::env::{Env, Shared};
@@ -127,12 +128,25 @@ impl Env {
     /// As [`WriteTxn::commit`]; [`Error::WouldDeadlock`] if there is something to do while this thread has the writer's
     /// turn.
     pub fn carry_out_deferred(&self) -> Result<()> {
+        self.carry_out_within(None)
+    }
+
+    /// As [`Env::carry_out_deferred`], but waits no longer than `patience` for another thread of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WriterBusy`] after that time.
+    pub fn try_carry_out_deferred(&self, patience: Duration) -> Result<()> {
+        self.carry_out_within(Some(patience))
+    }
+
+    fn carry_out_within(&self, patience: Option<Duration>) -> Result<()> {
         self.shared.check_process()?;
         let (deferred, carried_out) = self.shared.deferred();
         if deferred == carried_out {
             return Ok(());
         }
-        let _turn = self.shared.turn.take(None)?;
+        let _turn = self.shared.turn.take(patience)?;
         self.shared.carry_out()
     }
 
@@ -150,8 +164,8 @@ impl Env {
     /// Waits until no thread of this crate is about to carry out deferred commits, and so to keep the environment open
     /// for a moment longer than its user.
     pub fn wait_until_settled(&self) {
-        // In the child of a fork there is no such thread.
-        if self.shared.check_process().is_ok() {
+        // In the child of a fork there is no such thread; and it waits for the turn that this one may have.
+        if self.shared.check_process().is_ok() && self.shared.check_turn().is_ok() {
             self.shared.log.settler.wait_until_idle();
         }
     }

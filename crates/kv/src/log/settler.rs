@@ -14,6 +14,8 @@ use crate::env::Shared;
 const PATIENCE: Duration = AGE_MAX.saturating_add(Duration::from_millis(10));
 /// After a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long the writer's turn is waited for at a time: somebody may wait for this thread who is waited for himself.
+const TURN_MAX: Duration = Duration::from_millis(20);
 /// How long the thread waits for something to do.
 const IDLE_MAX: Duration = Duration::from_millis(500);
 
@@ -96,13 +98,13 @@ impl Settler {
             let due = state.due;
             drop(state);
             let shared = self.environment.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-            let done = shared.as_deref().is_none_or(Shared::settle);
+            let pause = shared.as_deref().and_then(Shared::settle);
             // Nobody else may have it meanwhile; then this closes it.
             drop(shared);
             let mut state = self.lock();
             state.busy = None;
-            if !done {
-                state.due = Some(Instant::now() + PAUSE);
+            if let Some(pause) = pause {
+                state.due = Some(Instant::now() + pause);
             } else if state.due == due {
                 state.due = None;
             }
@@ -126,11 +128,11 @@ impl Settler {
 }
 
 impl Shared {
-    /// In the settler's thread: waits for the writer's turn and carries out; `false` if that failed.
-    fn settle(&self) -> bool {
-        match self.turn.take(None) {
-            Ok(_turn) => self.carry_out().is_ok(),
-            Err(_) => false,
+    /// In the settler's thread: waits for the writer's turn and carries out; or says after which time to try again.
+    fn settle(&self) -> Option<Duration> {
+        match self.turn.take(Some(TURN_MAX)) {
+            Ok(_turn) => self.carry_out().is_err().then_some(PAUSE),
+            Err(_) => Some(TURN_MAX),
         }
     }
 }

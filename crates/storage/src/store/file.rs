@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use kv::{Env, Snapshot, WriteTurn};
 use lmdb_pages::Cursor;
@@ -25,6 +26,9 @@ pub(super) struct FileStore {
     tables: Option<Tables>,
     cache: Arc<Mutex<Cache>>,
 }
+
+/// How long closing waits for whoever writes to user tables.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The files that are open in this process.
 static OPEN: Mutex<Vec<Weak<FileStore>>> = Mutex::new(Vec::new());
@@ -174,9 +178,9 @@ impl Drop for FileStore {
     fn drop(&mut self) {
         let pending = lock(&self.cache).pending.take();
         if pending.is_some()
-            && let Err(error) = self.env.carry_out_deferred()
+            && let Err(error) = self.env.try_carry_out_deferred(CLOSING_PATIENCE)
         {
-            // Nothing is lost: the log has them, and whoever opens the file next carries them out.
+            // Nothing is lost: the log has them, and the end of the environment or the next opening carries them out.
             tracing::warn!(%error, "the last commits stay in the write-ahead log");
         }
         drop(pending);

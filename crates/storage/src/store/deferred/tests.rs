@@ -281,6 +281,22 @@ fn small_transactions_are_deferred_and_carried_out_soon() {
 }
 
 #[test]
+fn closing_does_not_wait_for_itself() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = wal().schema(patch(SCHEMA)).open(dir.path()).expect("opens");
+    add(&store, "[[:db/add 1 :name \"a\"]]");
+    let env = store.env().expect("a file").clone();
+    let txn = env.write().expect("free");
+    // Meanwhile the thread that carries out waits for the turn.
+    std::thread::sleep(Duration::from_millis(80));
+    drop(store);
+    drop(txn);
+    let store = wal().open(dir.path()).expect("opens");
+    assert_eq!(deferred(&store), 0);
+    assert_eq!(store.db().expect("readable").count(None, None, None).expect("readable"), 1);
+}
+
+#[test]
 fn nothing_is_deferred_without_a_log() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = StoreOptions::new().schema(patch(SCHEMA)).open(dir.path()).expect("opens");
@@ -293,7 +309,7 @@ fn nothing_is_deferred_without_a_log() {
 fn a_full_map_refuses_and_keeps_what_was_promised() {
     let dir = tempfile::tempdir().expect("a directory");
     let open = || {
-        let env = EnvOptions::new().map_size(12 << 20).durability(Durability::Wal);
+        let env = EnvOptions::new().map_size(12 << 20).durability(Durability::WalLater);
         StoreOptions::new().env(env).schema(patch(SCHEMA)).open(dir.path()).expect("opens")
     };
     let store = open();
