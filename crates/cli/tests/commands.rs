@@ -282,6 +282,26 @@ mod ctrl_c {
             .expect("the program starts")
     }
 
+    /// What only the log has, in the first tenth of a second after a commit, is read by the next command.
+    #[test]
+    fn killed_writers_lose_no_commit() {
+        for round in 0..3 {
+            let case = Case::new();
+            let mut child = start(&case, &["repl"]);
+            let mut input = child.stdin.take().expect("a pipe");
+            let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+            let forms = "(def c (get-conn \"db\" {:n {:db/valueType :db.type/long}} {:wal? true}))\n\
+                         (max-eid (:db-after (transact! c [{:n 1} {:n 2}])))\n";
+            input.write_all(forms.as_bytes()).expect("written");
+            let committed = lines.any(|line| line.expect("readable").trim() == "2");
+            child.kill().expect("killed");
+            child.wait().expect("ended");
+            assert!(committed, "round {round}");
+            assert_eq!(case.ok("query db '[:find (sum ?n) . :where [_ :n ?n]]'"), "3\n", "round {round}");
+            assert!(case.ok("check db").starts_with("ok: "));
+        }
+    }
+
     /// Sends the signal once the query has used the processor for a while, so that it surely runs.
     fn interrupt(child: &Child, ticks_before: u64) -> u64 {
         let start = Instant::now();

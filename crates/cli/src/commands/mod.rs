@@ -32,12 +32,22 @@ impl NewArgs {
     }
 }
 
-/// Opens a database that must exist, for reading.
+/// Opens a database that must exist, for reading. Where a program that wrote to it was killed, its last commits are carried
+/// over from the write-ahead log first.
 pub fn open_existing(path: &Path) -> Result<Connection, CliError> {
-    Connection::open_with(path, Options::new().read_only(true)).map_err(|error| match error.code() {
-        ":kv/not-found" => CliError::NoDatabase(error),
-        _ => error.into(),
-    })
+    let open = |options: Options| {
+        Connection::open_with(path, options).map_err(|error| match error.code() {
+            ":kv/not-found" => CliError::NoDatabase(error),
+            _ => error.into(),
+        })
+    };
+    match open(Options::new().read_only(true)) {
+        Err(CliError::Factum(error)) if error.code() == ":kv/needs-recovery" => {
+            open(Options::new().create(false))?.close()?;
+            open(Options::new().read_only(true))
+        }
+        opened => opened,
+    }
 }
 
 /// The text of a query argument: itself, the file after an `@`, or standard input for `-`.
