@@ -9,7 +9,7 @@ use crate::format::{F_DUPDATA, NO_PAGE};
 use crate::order::Order;
 use crate::snapshot::Snapshot;
 use crate::table::Table;
-use crate::walk::{Leaf, Siblings, Walk};
+use crate::walk::{Leaf, Parent, Siblings, Walk};
 
 /// The lower and the upper bound of a range of keys.
 pub type Bounds<'b> = (Bound<&'b [u8]>, Bound<&'b [u8]>);
@@ -53,14 +53,7 @@ pub fn count_ranges<K: Order, const N: usize>(
     table: &Table,
     ranges: [Bounds<'_>; N],
 ) -> Result<[Count; N]> {
-    let mut near = [None; N];
-    for (near, (low, high)) in near.iter_mut().zip(ranges) {
-        *near = siblings::<K>(snapshot, table, low, high)?;
-        near.inspect(Siblings::ask_for_heads);
-    }
-    for siblings in near.iter().flatten() {
-        siblings.ask_for_pivots()?;
-    }
+    let near = siblings::<K, N>(snapshot, table, ranges)?;
     let mut counts = [Count::default(); N];
     for ((count, near), (low, high)) in counts.iter_mut().zip(near).zip(ranges) {
         *count = match near {
@@ -74,25 +67,50 @@ pub fn count_ranges<K: Order, const N: usize>(
     Ok(counts)
 }
 
-/// The leaves of a range, if they have one parent, and if their headers are all that is to be read in between.
-fn siblings<'s, K: Order>(
+/// The leaves of each range, if they have one parent, and if their headers are all that is to be read in between. Each
+/// step is taken for all ranges before the next one, since it waits for what the one before has asked for.
+fn siblings<'s, K: Order, const N: usize>(
     snapshot: &'s Snapshot,
     table: &Table,
-    low: Bound<&[u8]>,
-    high: Bound<&[u8]>,
-) -> Result<Option<Siblings<'s>>> {
+    ranges: [Bounds<'_>; N],
+) -> Result<[Option<Siblings<'s>>; N]> {
     snapshot.check_table(table)?;
     let record = &table.record;
-    let (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) =
-        (low, high)
-    else {
-        return Ok(None);
-    };
-    let fits = record.depth >= 2 && !table.has_duplicates() && K::suits_keys(table.flags());
-    if !fits || K::compare(from, to).is_gt() {
-        return Ok(None);
+    let mut near = [None; N];
+    if record.depth < 2 || table.has_duplicates() || !K::suits_keys(table.flags()) {
+        return Ok(near);
     }
-    Siblings::of::<K>(&snapshot.inner.pages, record.root, record.depth, from, to)
+    let keys = ranges.map(|(low, high)| match (low, high) {
+        (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => {
+            (!K::compare(from, to).is_gt()).then_some((from, to))
+        }
+        _ => None,
+    });
+    let mut parents: [Option<Parent<'s>>; N] = [None; N];
+    for (parent, keys) in parents.iter_mut().zip(keys) {
+        if let Some((from, to)) = keys {
+            *parent = Parent::of::<K>(&snapshot.inner.pages, record.root, record.depth, from, to)?;
+        }
+    }
+    for parent in parents.iter_mut().flatten() {
+        parent.ask_for_parts()?;
+    }
+    for (parent, keys) in parents.iter_mut().zip(keys) {
+        if let (Some(parent), Some((from, _))) = (parent, keys) {
+            parent.narrow::<K>(from)?;
+        }
+    }
+    for ((near, parent), keys) in near.iter_mut().zip(parents).zip(keys) {
+        if let (Some(parent), Some((from, to))) = (parent, keys) {
+            let children = parent.children::<K>(from, to)?;
+            children.ask_for_heads();
+            *near = Some(children);
+        }
+    }
+    for siblings in near.iter().flatten() {
+        siblings.ask_for_pivots()?;
+    }
+    Ok(near)
 }
 
 /// The first entry of a leaf that is not before a range.

@@ -28,7 +28,7 @@ use crate::order::Order;
 pub(crate) use find::find;
 pub(crate) use leaf::Leaf;
 use prefetch::{prefetch_contents, prefetch_for_search, prefetch_head};
-pub(crate) use siblings::Siblings;
+pub(crate) use siblings::{Parent, Siblings};
 
 /// From how many branch levels on a leaf is presumed not to lie in the processor's caches.
 const COLD_HEIGHT: usize = 2;

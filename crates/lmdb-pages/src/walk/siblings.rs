@@ -21,47 +21,109 @@ pub(crate) struct Siblings<'s> {
     last: usize,
 }
 
-impl<'s> Siblings<'s> {
-    /// The leaves that may hold the keys from one to another one, which is not less, of a tree of `depth` levels; nothing
-    /// if they do not have one parent.
+/// The branch page above the leaves that keys between two of them may be in, and how far it was searched.
+///
+/// Pages above leaves are too many for the nearer caches, so its search has steps that each ask for what the next one
+/// reads: whoever has several to search lets them take turns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parent<'s> {
+    pages: &'s Pages,
+    page: u64,
+    bytes: &'s [u8],
+    count: usize,
+    /// The first child that the lower key is before lies from here on,
+    low: usize,
+    /// and is at most this one.
+    high: usize,
+}
+
+impl<'s> Parent<'s> {
+    /// Children are first compared at the ends of so many parts.
+    const PARTS: usize = 16;
+
+    /// The branch page above the leaves of the keys from one to another one, which is not less, in a tree of `depth` levels,
+    /// two at least; nothing if they do not have one.
     pub fn of<O: Order>(
         pages: &'s Pages,
         root: u64,
         depth: u16,
         from: &[u8],
         to: &[u8],
-    ) -> Result<Option<Siblings<'s>>> {
+    ) -> Result<Option<Parent<'s>>> {
+        if usize::from(depth) > MAX_DEPTH {
+            return Err(Error::corrupted(root, "the tree is too deep"));
+        }
         let mut page = root;
-        for level in 1..usize::from(depth).min(MAX_DEPTH) {
+        for _ in 2..depth {
             let (bytes, count) = branch(pages, page)?;
-            let is_before = |key: &[u8], index| {
-                Ok::<_, Error>(O::compare(key, Node::at(bytes, page, index)?.key).is_lt())
-            };
-            let above_leaves = level + 1 == usize::from(depth);
-            let (mut low, mut high) = (1, count);
-            if above_leaves {
-                (low, high) = narrowed(bytes, count, |index| is_before(from, index))?;
-            }
-            while low < high {
-                let middle = (low + high) / 2;
-                if is_before(from, middle)? { high = middle } else { low = middle + 1 }
-            }
-            let first = low - 1;
-            if above_leaves {
-                let mut last = first;
-                while last + 1 < count && !is_before(to, last + 1)? {
-                    last += 1;
-                }
-                return Ok(Some(Siblings { pages, page, bytes, first, last }));
-            }
-            if low < count && !is_before(to, low)? {
+            let above = Parent { pages, page, bytes, count, low: 1, high: count };
+            let next = above.search::<O>(from)?;
+            if next < count && !above.is_before::<O>(to, next)? {
                 return Ok(None);
             }
-            page = Node::at(bytes, page, first)?.child();
+            page = Node::at(bytes, page, next - 1)?.child();
         }
-        Err(Error::corrupted(page, "the tree is too deep"))
+        let bytes = pages.get(page).unwrap_or_default();
+        prefetch_head(bytes);
+        Ok(Some(Parent { pages, page, bytes, count: 0, low: 0, high: 0 }))
     }
 
+    /// Asks for a few nodes, after the page's head has come.
+    pub fn ask_for_parts(&mut self) -> Result<()> {
+        (self.bytes, self.count) = branch(self.pages, self.page)?;
+        (1..Self::PARTS).for_each(|part| self.fetch(self.end_of(part)));
+        Ok(())
+    }
+
+    /// Finds the part that the lower key is in, and asks for its nodes.
+    pub fn narrow<O: Order>(&mut self, from: &[u8]) -> Result<()> {
+        let (mut left, mut right) = (0, Self::PARTS);
+        while right - left > 1 {
+            let part = (left + right) / 2;
+            if self.is_before::<O>(from, self.end_of(part))? { right = part } else { left = part }
+        }
+        (self.low, self.high) = (self.end_of(left), self.end_of(right));
+        (self.low..self.high).for_each(|index| self.fetch(index));
+        Ok(())
+    }
+
+    /// The leaves.
+    pub fn children<O: Order>(&self, from: &[u8], to: &[u8]) -> Result<Siblings<'s>> {
+        let &Parent { pages, page, bytes, count, .. } = self;
+        let first = self.search::<O>(from)? - 1;
+        let mut last = first;
+        while last + 1 < count && !self.is_before::<O>(to, last + 1)? {
+            last += 1;
+        }
+        Ok(Siblings { pages, page, bytes, first, last })
+    }
+
+    fn end_of(&self, part: usize) -> usize {
+        1 + (self.count - 1) * part / Self::PARTS
+    }
+
+    fn fetch(&self, index: usize) {
+        if let Some(node) = u16_at(self.bytes, PAGE_HEADER + 2 * index) {
+            prefetch(self.bytes, node.into());
+        }
+    }
+
+    /// The first child but the very first that a key is before.
+    fn search<O: Order>(&self, key: &[u8]) -> Result<usize> {
+        let (mut low, mut high) = (self.low, self.high);
+        while low < high {
+            let middle = (low + high) / 2;
+            if self.is_before::<O>(key, middle)? { high = middle } else { low = middle + 1 }
+        }
+        Ok(low)
+    }
+
+    fn is_before<O: Order>(&self, key: &[u8], index: usize) -> Result<bool> {
+        Ok(O::compare(key, Node::at(self.bytes, self.page, index)?.key).is_lt())
+    }
+}
+
+impl<'s> Siblings<'s> {
     /// Asks for the headers of the leaves.
     pub fn ask_for_heads(&self) {
         for index in self.first..=self.last {
@@ -115,26 +177,6 @@ impl<'s> Siblings<'s> {
         }
         Leaf::new(bytes, page, header, 0)
     }
-}
-
-/// The part of a branch page's children, of which the first that the key is before is sought. The pages above leaves are
-/// too many for the nearer caches: so a few of the nodes are fetched at once, and then all between two of them.
-fn narrowed(bytes: &[u8], count: usize, is_before: impl Fn(usize) -> Result<bool>) -> Result<(usize, usize)> {
-    const PARTS: usize = 16;
-    let fetch = |index: usize| {
-        if let Some(node) = u16_at(bytes, PAGE_HEADER + 2 * index) {
-            prefetch(bytes, node.into());
-        }
-    };
-    let pivot = |part: usize| 1 + (count - 1) * part / PARTS;
-    (1..PARTS).map(pivot).for_each(fetch);
-    let (mut left, mut right) = (0, PARTS);
-    while right - left > 1 {
-        let part = (left + right) / 2;
-        if is_before(pivot(part))? { right = part } else { left = part }
-    }
-    (pivot(left)..pivot(right)).for_each(fetch);
-    Ok((pivot(left), pivot(right)))
 }
 
 fn load(pages: &Pages, page: u64) -> Result<(&[u8], Header)> {
