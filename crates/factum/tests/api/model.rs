@@ -88,13 +88,16 @@ fn apply(facts: &Facts, changes: &[Change]) -> Option<Facts> {
         next.retain(|fact| (fact.0, fact.1) != (e, a));
         next.insert((e, a, v));
     };
-    let mut given: Vec<(i64, String)> = Vec::new();
     for change in changes {
         match change {
             Name(e, n) => {
                 let name = format!("\"n{n}\"");
-                set(&mut next, *e, ":name", name.clone());
-                given.push((*e, name));
+                // A name is free only if nobody else has it now or had it before.
+                let owns = |fact: &(i64, &str, String)| fact.1 == ":name" && fact.2 == name && fact.0 != *e;
+                if facts.iter().chain(&next).any(owns) {
+                    return None;
+                }
+                set(&mut next, *e, ":name", name);
             }
             Number(e, n) => set(&mut next, *e, ":n", n.to_string()),
             Boss(e, b) => set(&mut next, *e, ":boss", b.to_string()),
@@ -118,14 +121,6 @@ fn apply(facts: &Facts, changes: &[Change]) -> Option<Facts> {
                 });
             }
         }
-    }
-    // A name is free only if nobody had it before or got it meanwhile.
-    let taken = |(e, name): &(i64, String)| {
-        let owns = |fact: &(i64, &str, String)| fact.1 == ":name" && fact.2 == *name && fact.0 != *e;
-        facts.iter().any(owns) || given.iter().any(|(other, theirs)| other != e && theirs == name)
-    };
-    if given.iter().any(taken) {
-        return None;
     }
     next.retain(|fact| fact.1 != ":n+boss");
     let plain = next.clone();
