@@ -16,8 +16,8 @@ use rand::rngs::StdRng;
 use super::code;
 use super::faults::{Other, SmallDisk};
 use super::log::{
-    Image, Model, PAGE, PATIENCE, Pairs, SECTOR, changes, check, contents, head_number, log_of, mix, seeds,
-    store, wal,
+    Image, Model, PATIENCE, Pairs, changes, check, contents, head_number, log_of, seeds, store, torn_all,
+    torn_data, torn_in_the_middle, wal,
 };
 
 const OWN: [&str; 3] = ["own plain", "own list", "own integers"];
@@ -176,11 +176,7 @@ fn deferred_commits_survive_a_power_failure() {
             let same_round = head_number(&now.log) == head_number(&before.log);
             images.push(before.clone());
             if number % 4 == 3 {
-                // In the middle of it: nothing of it in the data file yet, its record half written.
-                let data: Vec<&[u8]> = images.iter().map(|image| &*image.data).collect();
-                let log =
-                    if same_round { mix(&[&before.log, &now.log], SECTOR, rng) } else { before.log.clone() };
-                let cut = Image { data: mix(&data, PAGE, rng), log }.write();
+                let cut = torn_in_the_middle(&images, &now, rng);
                 let found = recovered(cut.path(), rng);
                 assert!(
                     found == model || same_round && found == next,
@@ -193,8 +189,7 @@ fn deferred_commits_survive_a_power_failure() {
             images.push(now.clone());
             model = next;
             if number % 4 == 1 {
-                let data: Vec<&[u8]> = images.iter().map(|image| &*image.data).collect();
-                let cut = Image { data: mix(&data, PAGE, rng), log: now.log }.write();
+                let cut = Image { data: torn_data(&images, rng), log: now.log }.write();
                 assert!(recovered(cut.path(), rng) == model, "seed {seed}, step {number}");
             }
         }
@@ -226,9 +221,7 @@ fn relaxed_ones_are_lost_from_the_end_only() {
             images.push(now);
             models.push(next);
             if number % 5 == 4 {
-                let data: Vec<&[u8]> = images.iter().map(|image| &*image.data).collect();
-                let logs: Vec<&[u8]> = images.iter().map(|image| &*image.log).collect();
-                let cut = Image { data: mix(&data, PAGE, rng), log: mix(&logs, SECTOR, rng) }.write();
+                let cut = torn_all(&images, rng);
                 assert!(models.contains(&recovered(cut.path(), rng)), "seed {seed}, step {number}");
                 let turn = env.turn().unwrap();
                 env.sync().unwrap();

@@ -253,6 +253,29 @@ impl Image {
     }
 }
 
+/// What a power failure leaves of the data file, of which any of the states since the last checkpoint may be on disk.
+pub(super) fn torn_data(images: &[Image], rng: &mut StdRng) -> Vec<u8> {
+    let data: Vec<&[u8]> = images.iter().map(|image| &*image.data).collect();
+    mix(&data, PAGE, rng)
+}
+
+/// What one in the middle of the commit after `images` leaves: nothing of that in the data file yet, its record half
+/// written, or a new head, behind which it is not.
+pub(super) fn torn_in_the_middle(images: &[Image], now: &Image, rng: &mut StdRng) -> TempDir {
+    let before = images.last().unwrap();
+    let log = match head_number(&now.log) == head_number(&before.log) {
+        true => mix(&[&before.log, &now.log], SECTOR, rng),
+        false => before.log.clone(),
+    };
+    Image { data: torn_data(images, rng), log }.write()
+}
+
+/// What one leaves where nobody waits for the log.
+pub(super) fn torn_all(images: &[Image], rng: &mut StdRng) -> TempDir {
+    let logs: Vec<&[u8]> = images.iter().map(|image| &*image.log).collect();
+    Image { data: torn_data(images, rng), log: mix(&logs, SECTOR, rng) }.write()
+}
+
 /// Each part of this size as in one of the versions.
 pub(super) fn mix(versions: &[&[u8]], size: usize, rng: &mut StdRng) -> Vec<u8> {
     let longest = versions.iter().map(|version| version.len()).max().unwrap();
@@ -305,12 +328,7 @@ fn every_acknowledged_commit_survives_a_power_failure() {
             let now = Image::of(dir.path());
             let same_round = head_number(&now.log) == head_number(&images[0].log);
             if step % 4 == 3 {
-                // In the middle of the last commit: nothing of it in the data file yet, its record half written.
-                let before = images.last().unwrap();
-                let data: Vec<&[u8]> = images.iter().map(|image| &*image.data).collect();
-                let log =
-                    if same_round { mix(&[&before.log, &now.log], SECTOR, rng) } else { before.log.clone() };
-                let cut = Image { data: mix(&data, PAGE, rng), log }.write();
+                let cut = torn_in_the_middle(&images, &now, rng);
                 let found = recovered(cut.path(), rng);
                 assert!(
                     found == model || same_round && found == next,
@@ -323,14 +341,13 @@ fn every_acknowledged_commit_survives_a_power_failure() {
             images.push(now.clone());
             model = next;
             if step % 4 == 1 {
-                let data: Vec<&[u8]> = images.iter().map(|image| &*image.data).collect();
                 let mut log = now.log;
                 if rng.random() {
                     // Nothing behind the records matters.
                     let end = end_of_records(&log);
                     rng.fill(&mut log[end..]);
                 }
-                let cut = Image { data: mix(&data, PAGE, rng), log }.write();
+                let cut = Image { data: torn_data(&images, rng), log }.write();
                 assert!(recovered(cut.path(), rng) == model, "seed {seed}, step {step}");
             }
         }
@@ -356,15 +373,13 @@ fn relaxed_commits_survive_up_to_a_moment_after_the_checkpoint() {
             images.push(now);
             models.push(next);
             if step % 5 == 4 {
-                let data: Vec<&[u8]> = images.iter().map(|image| &*image.data).collect();
-                let logs: Vec<&[u8]> = images.iter().map(|image| &*image.log).collect();
-                let cut = Image { data: mix(&data, PAGE, rng), log: mix(&logs, SECTOR, rng) }.write();
+                let cut = torn_all(&images, rng);
                 assert!(models.contains(&recovered(cut.path(), rng)), "seed {seed}, step {step}");
                 // With commits that have no record, this is a checkpoint.
                 env.sync().unwrap();
                 let now = Image::of(dir.path());
                 let synced = head_number(&now.log) != head_number(&images[0].log);
-                let data = if synced { now.data } else { mix(&data, PAGE, rng) };
+                let data = if synced { now.data } else { torn_data(&images, rng) };
                 let cut = Image { data, log: now.log }.write();
                 assert!(
                     recovered(cut.path(), rng) == models[models.len() - 1],
