@@ -32,3 +32,28 @@ pub fn answers_in_any_order(query: &str, inputs: impl factum::IntoInputs, expect
     };
     assert_eq!(sorted(answer.to_value()), sorted(edn_of(expected)));
 }
+
+/// What a transaction makes of a database: each change as `[entity attribute value]`, with `false` behind it for a fact
+/// that goes.
+#[allow(dead_code)]
+pub fn changes(schema: &str, before: &str, tx: &str, expected: &str) {
+    let db = Db::empty(schema).expect("schema").with(before).expect("before").db_after();
+    let report = db.with(tx).unwrap_or_else(|error| panic!("{}", error.render()));
+    let changes = report.tx_data().iter().map(|datom| {
+        let name = report.db_after().schema().by_id(datom.a).expect("a name").ident.clone();
+        let mut parts = vec![datom.e.into(), Value::Keyword(name), datom.v.clone()];
+        if !datom.added {
+            parts.push(Value::Bool(false));
+        }
+        Value::Vector(parts)
+    });
+    assert_eq!(Value::Vector(changes.collect()), edn_of(expected));
+}
+
+/// A transaction that changes nothing, and what is said about it.
+#[allow(dead_code)]
+pub fn refuses(schema: &str, before: &str, tx: &str, said: &str) {
+    let db = Db::empty(schema).expect("schema").with(before).expect("before").db_after();
+    let error = db.with(tx).expect_err("it must be refused");
+    assert!(error.render().contains(said), "{}", error.render());
+}

@@ -482,3 +482,45 @@ fn explicit_transactions_have_a_time_limit_of_the_session() {
     assert_eq!(answers[..3], ["nil", "7", "nil"]);
     assert!(answers[3].contains("a number of milliseconds"), "{}", answers[3]);
 }
+
+#[test]
+fn prepared_operations_follow_a_connection_and_keep_a_database() {
+    assert_eq!(
+        crew(
+            "(do (def now (prepare-q conn [:find ?a . :in $ ?n :where [?e :name ?n] [?e :age ?a]])) now)
+             (do (def then (prepare-q db1 [:find ?a . :in $ ?n :where [?e :name ?n] [?e :age ?a]])) nil)
+             (do (transact! conn [[:db/add 1 :age 60]]) nil)
+             [(now [\"Mira\"]) (then [\"Mira\"]) (execute-prepared then conn [\"Mira\"])]
+             (with-transaction [tx conn] (transact! tx [[:db/add 1 :age 70]]) (execute-prepared now tx [\"Mira\"]))
+             (now [\"Mira\"])"
+        ),
+        ["#factum/prepared query", "nil", "nil", "[60 52 60]", "70", "70"]
+    );
+}
+
+#[test]
+fn mistakes_with_prepared_operations_are_named() {
+    let mistakes = [
+        (
+            "(execute-prepared db1 1)",
+            ":exec/argument",
+            "must be what prepare-q, prepare-pull or the like gave",
+        ),
+        ("(prepare-q 7 [:find ?a . :where [_ :age ?a]])", ":exec/argument", "must be a database"),
+        ("(do (def p (prepare-pull db1 [:name])) (p 1 2))", ":exec/arity", "expected (p input)"),
+        ("(execute-prepared p kv 1)", ":exec/unknown-name", "kv is not defined"),
+        ("(execute-prepared p 3 1)", ":exec/argument", "must be a database"),
+        ("(pull db1 [:name] 1 {:timeout 0})", ":exec/argument", "pull has no option :timeout 0"),
+        ("(pull db1 [:name] 1 [])", ":exec/argument", "options are a map"),
+        ("(datom-e [1 2])", ":exec/argument", "must be a datom"),
+        ("(squuid -1)", ":exec/argument", "before 2106"),
+        ("(squuid-time-millis 7)", ":exec/argument", "must be a uuid"),
+        ("(resolve-tempid db1 7 7)", ":exec/argument", "must be the :tempids of a report"),
+        ("(explicit-transaction-timeout 0)", ":exec/argument", "a number of milliseconds"),
+    ];
+    let forms: Vec<&str> = mistakes.iter().map(|(form, ..)| *form).collect();
+    for ((form, code, message), answer) in mistakes.iter().zip(crew(&forms.join("\n"))) {
+        assert!(answer.contains(&format!(":error/kind {code}")), "{form}: {answer}");
+        assert!(answer.contains(message), "{form}: {answer}");
+    }
+}

@@ -296,8 +296,24 @@ impl Db {
 
     /// A pattern made ready for this database, to pull with many times.
     pub fn puller(&self, pattern: impl AsPattern) -> Result<Puller<'_>> {
-        let parsed = pattern.as_pattern()?;
         let options = PullOptions { strict: self.runtime.query.strict, ..PullOptions::default() };
+        self.puller_with(pattern, options)
+    }
+
+    /// [`puller`](Self::puller) with limits of its own, or a visitor.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// # use factum::{Db, EntityId, PullOptions};
+    /// # let db = Db::empty(())?.with(r#"[{:name "Ann" :age 38}]"#)?.db_after();
+    ///
+    /// let deadline = Some(Instant::now() + Duration::from_secs(1));
+    /// let puller = db.puller_with("[:name]", PullOptions { deadline, ..PullOptions::default() })?;
+    /// assert_eq!(puller.pull(EntityId(1))?.expect("Ann").to_string(), r#"{:name "Ann"}"#);
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    pub fn puller_with(&self, pattern: impl AsPattern, options: PullOptions) -> Result<Puller<'_>> {
+        let parsed = pattern.as_pattern()?;
         Puller::new(&self.inner, &parsed, &self.runtime.query.functions, options)
             .map_err(|source| Error::Pull { source, text: pattern.text().map(Into::into) })
     }

@@ -205,7 +205,7 @@ pub use {arrow_array, arrow_schema};
 pub use edn::{self, Form, Keyword, Span, Symbol, Value};
 pub use kv::{self, Durability};
 pub use query::exec::CancelToken;
-pub use query::pull::{PullError, PullOptions, PullPattern, PullWarning, Puller};
+pub use query::pull::{PullError, PullOptions, PullPattern, PullWarning, Puller, Visit};
 pub use query::{
     self as query_engine, ExplainOptions, Explanation, FindShape, FunctionError, FunctionRegistry, PlanCache,
     PlanCacheStats, Query, QueryFunction, QueryOptions, Rules, SourceText, Warning,
@@ -224,4 +224,10 @@ pub use storage::{
 #[cfg(doctest)]
 mod guide {
     #![doc = include_str!("../../../docs/guide.md")]
+}
+
+/// The transaction guide's recipes, run as doctests.
+#[cfg(doctest)]
+mod transaction_guide {
+    #![doc = include_str!("../../../docs/transactions.md")]
 }

@@ -9,7 +9,7 @@ use query::FindShape;
 use serde::de::DeserializeOwned;
 
 use crate::inputs::IntoInputs;
-use crate::{Db, Input, Query, QueryResult, Result, RowStream};
+use crate::{Db, Input, Query, QueryOptions, QueryResult, Result, RowStream};
 
 /// A query that is parsed and planned once and asked many times, of any database and with any inputs, typed if wanted:
 /// `I` are the inputs after `$`, `R` is a row.
@@ -45,6 +45,13 @@ impl<I: IntoInputs, R: DeserializeOwned> Prepared<I, R> {
     /// The answer for these inputs.
     pub fn run(&self, db: &Db, inputs: I) -> Result<QueryResult> {
         db.run_prepared(&self.prepared, inputs)
+    }
+
+    /// The answer for all inputs, databases among them, in the order of its `:in`; under limits and with functions as in
+    /// [`query_under`](crate::query_under).
+    pub fn run_under(&self, inputs: Vec<Input>, options: &QueryOptions) -> Result<QueryResult> {
+        let inputs: Vec<query::Input> = inputs.into_iter().map(|input| input.0).collect();
+        Ok(QueryResult(self.prepared.run(&inputs, options)?))
     }
 
     /// The rows for these inputs; of a query for one column (`[?x ...]` or `?x .`) its values.

@@ -68,7 +68,21 @@ impl Args {
 
     /// A database; a connection stands for its current one.
     pub fn db(&mut self, at: usize) -> Result<Db, EvalError> {
+        let item = self.item(at);
+        self.db_of(item, at)
+    }
+
+    /// A database or what has one, as it is.
+    pub fn view(&mut self, at: usize) -> Result<Item, EvalError> {
         match self.item(at) {
+            view @ (Item::Db(_) | Item::Conn(_) | Item::Transaction(_)) => Ok(view),
+            other => Err(self.unfit(at, "a database", &other)),
+        }
+    }
+
+    /// The database that `item`, the argument at `at`, has now.
+    pub fn db_of(&self, item: Item, at: usize) -> Result<Db, EvalError> {
+        match item {
             Item::Db(db) => Ok(db),
             Item::Conn(conn) => conn.db().map_err(|error| self.fail(&error)),
             Item::Transaction(tx) => match &*tx.borrow() {

@@ -12,6 +12,7 @@ use factum::{Connection, Datom, Db, Entity, PendingTx, QueryOptions, Schema, Tra
 use super::error::EvalError;
 use super::kv::{KvHandle, KvPending, KvTxn};
 use super::lambda::Lambda;
+use super::prepared::Prepared;
 
 /// Data, or a thing that data cannot be.
 #[derive(Clone)]
@@ -42,6 +43,8 @@ pub enum Item {
     KvTxn(KvTxn),
     /// The promise of an asynchronous transaction of one.
     KvPending(KvPending),
+    /// An operation to be asked many times.
+    Prepared(Rc<Prepared>),
 }
 
 /// The transaction of a `with-transaction`.
@@ -74,6 +77,7 @@ impl Item {
             Self::Kv(_) => "key-value store",
             Self::KvTxn(_) => "key-value transaction",
             Self::KvPending(_) => "promise of a key-value transaction",
+            Self::Prepared(_) => "prepared operation",
         }
     }
 
@@ -183,6 +187,7 @@ impl Item {
             Self::KvPending(pending) => {
                 tagged("factum/pending", map([("done", Value::Bool(pending.is_done()))]))
             }
+            Self::Prepared(prepared) => tagged("factum/prepared", Value::symbol(prepared.what())),
         })
     }
 }

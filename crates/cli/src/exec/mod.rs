@@ -17,6 +17,7 @@ mod forms;
 mod item;
 mod kv;
 mod lambda;
+mod prepared;
 mod session;
 
 pub use command::{ExecArgs, run};

@@ -48,6 +48,10 @@ impl Session {
         QueryOptions::new().cancel(self.cancel.clone())
     }
 
+    pub(super) fn explicit_timeout(&self) -> Option<Duration> {
+        self.explicit_timeout
+    }
+
     pub(super) fn set_explicit_timeout(&mut self, limit: Option<Duration>) {
         self.explicit_timeout = limit;
     }
@@ -201,6 +205,14 @@ impl Session {
                 return self.eval_transaction(form, binding, body);
             }
             _ => {}
+        }
+        if let Some(Item::Prepared(prepared)) = self.names.get(name).cloned() {
+            let [input] = args else {
+                let message = format!("expected ({name} input), got {} arguments", args.len());
+                return Err(EvalError::new(":exec/arity", message, form.span));
+            };
+            let item = self.eval(input)?;
+            return prepared.execute(self, None, (item, input.span), form.span);
         }
         match forms::find(name.as_str()) {
             Some(spec) => self.eval_form(spec, form, args),

@@ -53,6 +53,36 @@ pub struct PullOptions {
     pub cancel: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     /// The account of the query that pulls: entities count as rows, and trees as memory until somebody gives it back.
     pub budget: Option<Budget>,
+    /// Told what is looked at, whether or not there is anything. Entities that share a pattern are read together, so the
+    /// order is by level, not by branch; what two branches share is visited for both.
+    pub visitor: Option<Visitor>,
+}
+
+/// A function that is told what a pull looks at.
+pub type Visitor = Arc<dyn Fn(Visit<'_>) + Send + Sync>;
+
+/// What a pull looks at; the names of Datalevin's `:visitor` in brackets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit<'a> {
+    /// An attribute of an entity (`:db.pull/attr`).
+    Attribute {
+        /// The entity.
+        entity: EntityId,
+        /// The attribute.
+        attribute: &'a Keyword,
+    },
+    /// All attributes of an entity (`:db.pull/wildcard`).
+    Wildcard {
+        /// The entity.
+        entity: EntityId,
+    },
+    /// The entities that refer to one (`:db.pull/reverse`).
+    Reverse {
+        /// The entity that is referred to.
+        entity: EntityId,
+        /// The attribute by which they do, without underscore.
+        attribute: &'a Keyword,
+    },
 }
 
 impl Default for PullOptions {
@@ -64,6 +94,7 @@ impl Default for PullOptions {
             deadline: None,
             cancel: None,
             budget: None,
+            visitor: None,
         }
     }
 }

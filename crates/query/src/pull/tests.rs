@@ -332,3 +332,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_visitor_is_told_what_is_looked_at_found_or_not() {
+    let db = crew();
+    let seen = std::sync::Mutex::new(Vec::new());
+    let seen = Arc::new(seen);
+    let told = seen.clone();
+    let visitor: Visitor = Arc::new(move |visit| {
+        let (entity, what) = match visit {
+            Visit::Attribute { entity, attribute } => (entity, attribute.to_string()),
+            Visit::Wildcard { entity } => (entity, "*".to_owned()),
+            Visit::Reverse { entity, attribute } => (entity, format!("back {attribute}")),
+        };
+        told.lock().expect("not poisoned").push((entity.0, what));
+    });
+    let pattern: PullPattern = "[:age {:boss [:name]} {:_boss [*]} :nobody]".parse().expect("a pattern");
+    let options = PullOptions { visitor: Some(visitor), ..PullOptions::default() };
+    let puller = Puller::new(&db, &pattern, &FunctionRegistry::new(), options).expect("it resolves");
+    puller.pull(EntityId(2)).expect("a result");
+    let mut seen = seen.lock().expect("not poisoned").clone();
+    seen.sort();
+    let expected =
+        [(1, ":name"), (2, ":age"), (2, ":boss"), (2, ":nobody"), (2, "back :boss"), (3, "*"), (4, "*")];
+    assert_eq!(seen, expected.map(|(entity, what)| (entity, what.to_owned())));
+}

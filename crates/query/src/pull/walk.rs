@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use edn::Value;
-use storage::{AttrId, AveCursor, Db, EavCursor};
+use storage::{AttrId, AveCursor, Db, EavCursor, EntityId};
 
-use super::PullOptions;
 use super::error::PullError;
 use super::pattern::{LIMIT_DEFAULT, PatternId, PullPattern};
 use super::resolve::{Follow, Resolved, ResolvedPattern};
+use super::{PullOptions, Visit};
 
 /// Nodes that are made between two looks at the limits.
 const NODES_AT_ONCE: usize = 1024;
@@ -173,11 +173,32 @@ impl<'d> Walk<'d> {
             let pattern = self.nodes[order[start]].pattern;
             let len = order[start..].partition_point(|&id| self.nodes[id].pattern == pattern);
             let group = &order[start..start + len];
+            if let Some(visitor) = &self.options.visitor {
+                group.iter().for_each(|&id| self.tell(&**visitor, &self.nodes[id]));
+            }
             self.read_forward(self.resolved.pattern(pattern), group)?;
             self.read_reverse(self.resolved.pattern(pattern), group)?;
             start += len;
         }
         Ok(())
+    }
+
+    /// Tells the visitor what will be read of a node.
+    fn tell(&self, visitor: &dyn Fn(Visit<'_>), node: &Node) {
+        let pattern = self.resolved.pattern(node.pattern);
+        let entity = EntityId(node.entity);
+        if pattern.wildcard {
+            visitor(Visit::Wildcard { entity });
+        }
+        for spec in &pattern.specs {
+            // The name without underscore; where the schema has none, the one that was written.
+            let known = spec.attribute.and_then(|id| self.db.schema().by_id(id));
+            let attribute = known.map_or(&spec.written, |known| &known.ident);
+            visitor(match spec.reverse {
+                true => Visit::Reverse { entity, attribute },
+                false => Visit::Attribute { entity, attribute },
+            });
+        }
     }
 
     /// Reads the attributes of all entities of a group, then hands each node its share.

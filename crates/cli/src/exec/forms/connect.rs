@@ -132,6 +132,22 @@ pub(super) fn db(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     args.db(0).map(Item::Db)
 }
 
+/// `(conn? x)`
+pub(super) fn is_conn(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let is = matches!(args.item(0), Item::Conn(conn) if !conn.is_closed());
+    Ok(Item::Value(Value::Bool(is)))
+}
+
+/// `(db? x)`
+pub(super) fn is_db(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    Ok(Item::Value(Value::Bool(matches!(args.item(0), Item::Db(_)))))
+}
+
+/// `(opts conn)`
+pub(super) fn opts(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    Ok(Item::Value(args.db(0)?.inner().options().to_value()))
+}
+
 pub(super) fn schema(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let db = args.db(0)?;
     Ok(Item::Value(db.schema().to_value()))

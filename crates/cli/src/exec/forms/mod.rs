@@ -2,8 +2,10 @@
 
 mod connect;
 mod entity;
+mod ids;
 mod index;
 mod kv;
+mod prepare;
 mod query;
 mod transact;
 
@@ -74,12 +76,16 @@ forms! {
     "(index-attr conn attr)" (2, 2), None, connect::index_attr, "indexes an attribute that had :db/noindex";
     "(close conn)" (1, 1), None, connect::close, "closes a connection";
     "(closed? conn)" (1, 1), None, connect::is_closed, "whether a connection was closed";
+    "(conn? x)" (1, 1), None, connect::is_conn, "whether something is an open connection";
+    "(db? x)" (1, 1), None, connect::is_db, "whether something is a database";
+    "(opts conn)" (1, 1), None, connect::opts, "the options that are stored with the database";
     "(transact! conn tx-data tx-meta?)" (2, 3), None, transact::transact, "commits a transaction; gives its report";
     "(transact conn tx-data tx-meta?)" (2, 3), None, transact::transact, "the same as transact!";
     "(transact-ack! conn tx-data tx-meta?)" (2, 3), None, transact::transact_ack, "commits a transaction; gives :transacted";
     "(transact-async conn tx-data tx-meta?)" (2, 3), None, transact::transact_async, "commits together with others; gives a promise for deref";
     "(deref promise)" (1, 1), None, transact::deref, "waits for the report of transact-async; the database of a connection";
     "(set-explicit-transaction-timeout! ms)" (1, 1), None, transact::set_explicit_timeout, "how long a with-transaction may take that does not say it; nil for any time";
+    "(explicit-transaction-timeout ms?)" (0, 1), None, transact::explicit_timeout, "the same, and what it is without an argument";
     "(datom e a v added?)" (3, 4), None, connect::datom, "a datom, for transactions and init-db";
     "(abort-transact tx)" (1, 1), None, transact::abort, "takes back everything that with-transaction did";
     "(listen! conn key)" (2, 2), None, transact::listen, "keeps the reports of later transactions under a key";
@@ -90,8 +96,11 @@ forms! {
     "(db-with db tx-data)" (2, 2), None, transact::db_with, "the database as a transaction would leave it";
     "(q query db & inputs)" (1, MANY), Some(0), query::q, "answers a query";
     "(explain opts query db & inputs)" (2, MANY), Some(1), query::explain, "the plan of a query; {:run? true} also runs it";
-    "(pull db pattern eid)" (3, 4), Some(1), query::pull, "a tree of one entity";
-    "(pull-many db pattern eids)" (3, 4), Some(1), query::pull_many, "a tree of each entity";
+    "(prepare-q db query)" (2, 2), Some(1), prepare::prepare_q, "a query to be asked many times, with the inputs after its database in a vector";
+    "(pull db pattern eid opts?)" (3, 4), Some(1), query::pull, "a tree of one entity; the options are {:timeout ms}";
+    "(pull-many db pattern eids opts?)" (3, 4), Some(1), query::pull_many, "a tree of each entity";
+    "(prepare-pull db pattern opts?)" (2, 3), Some(1), prepare::prepare_pull, "a pull to be asked many times";
+    "(execute-prepared prepared view? input)" (2, 3), None, prepare::execute, "does what was prepared, for an input, of the view that it was made with or of another";
     "(entity db eid)" (2, 2), None, query::entity, "an entity, whose attributes are read as (:attr e)";
     "(touch entity)" (1, 1), None, query::touch, "all attributes of an entity as a map";
     "(entity-db entity)" (1, 1), None, entity::entity_db, "the database that an entity is read from";
@@ -110,6 +119,14 @@ forms! {
     "(cardinality db attr)" (2, 2), None, index::cardinality, "how many distinct values an attribute has";
     "(analyze db attr?)" (1, 2), None, index::analyze, "nothing to do: counts are exact at any time";
     "(max-eid db)" (1, 1), None, index::max_eid, "the largest entity id";
+    "(datom? x)" (1, 1), None, ids::is_datom, "whether something is a datom";
+    "(datom-e datom)" (1, 1), None, ids::datom_e, "the entity of a datom";
+    "(datom-a datom)" (1, 1), None, ids::datom_a, "the attribute of a datom";
+    "(datom-v datom)" (1, 1), None, ids::datom_v, "the value of a datom";
+    "(tempid partition id?)" (1, 2), None, ids::tempid, "a new tempid, or the one that is given; :db/current-tx for :db.part/tx";
+    "(resolve-tempid db tempids tempid)" (3, 3), None, ids::resolve_tempid, "the entity of a tempid in the :tempids of a report";
+    "(squuid ms?)" (0, 1), None, ids::squuid, "a random uuid that begins with the time, so later ones sort behind";
+    "(squuid-time-millis uuid)" (1, 1), None, ids::squuid_time, "the time of such a uuid, to the second";
     "(open-kv dir opts?)" (1, 2), None, kv::open_kv, "opens or creates a key-value store; nil for one in memory";
     "(datalog-kv conn)" (1, 1), None, kv::datalog_kv, "the key-value store of a connection's own file";
     "(close-kv kv)" (1, 1), None, kv::close_kv, "closes a store";
@@ -135,7 +152,8 @@ forms! {
     "(abort-transact-kv tx)" (1, 1), None, kv::abort_transact_kv, "marks a transaction to be taken back at its end";
     "(open-transact-kv kv)" (1, 1), None, kv::open_transact_kv, "begins a transaction";
     "(close-transact-kv tx)" (1, 1), None, kv::close_transact_kv, "ends it: :committed or :aborted";
-    "(update-kv kv table k f k-type? v-type?)" (4, 6), None, kv::update_kv, "replaces a value by what a function makes of it; nil deletes";
+    "(update-kv kv table k f k-type? v-type? & args)" (4, MANY), None, kv::update_kv, "replaces a value by what a function makes of it and of the arguments; nil deletes";
+    "(prepare-update-kv kv table f k-type? v-type? & args)" (3, MANY), None, prepare::prepare_update_kv, "an update-kv to be done for many keys";
     "(kv-wal-watermarks kv)" (1, 1), None, kv::kv_wal_watermarks, "how far the write-ahead log is: {:wal? true :checkpoint 7 :committed 9 :bytes 800}";
     "(flush-kv-indexer! kv)" (1, 1), None, kv::flush_kv_indexer, "carries the write-ahead log over into the data file";
     "(k pair)" (1, 1), None, kv::k, "the key of a raw pair, as bytes";
@@ -143,6 +161,7 @@ forms! {
     "(put-buffer buffer x type?)" (2, 3), None, kv::put_buffer, "bytes with those of a value behind; buffer may be nil";
     "(read-buffer buffer type?)" (1, 2), None, kv::read_buffer, "the value of bytes";
     "(get-value kv table k k-type? v-type? ignore-key?)" (3, 6), None, kv::get_value, "the value of a key; of a list, the least";
+    "(prepare-get-value kv table k-type? v-type? ignore-key?)" (2, 5), None, prepare::prepare_get_value, "a get-value to be done for many keys";
     "(get-rank kv table k k-type?)" (3, 4), None, kv::get_rank, "how many pairs stand before a key";
     "(get-by-rank kv table rank k-type? v-type? ignore-key?)" (3, 6), None, kv::get_by_rank, "the pair that so many stand before";
     "(get-first kv table k-range k-type? v-type? ignore-key?)" (3, 6), None, kv::get_first, "the first pair of a range";

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use edn::{Span, Symbol, Value};
-use factum::{Db, ExplainOptions, Input, PullPattern, Query, SourceText};
+use edn::{Keyword, Span, Symbol, Value};
+use factum::query_engine::ast::Input as InputSpec;
+use factum::{Db, EntityId, ExplainOptions, Input, PullOptions, PullPattern, Query, SourceText};
 
 use super::super::args::Args;
 use super::super::error::EvalError;
@@ -38,21 +39,47 @@ struct Asked {
     parsed_in: Duration,
 }
 
+/// A query that was written in a call.
+pub(super) struct Written {
+    query: Query,
+    place: Place,
+    parsed_in: Duration,
+}
+
 /// Where the query was written: its errors count from its own beginning.
 struct Place {
     query: Span,
     call: Span,
 }
 
-impl Asked {
-    fn new(session: &Session, args: &mut Args, at: usize) -> Result<Self, EvalError> {
+impl Written {
+    pub(super) fn read(session: &Session, args: &mut Args, at: usize) -> Result<Self, EvalError> {
         let form = args.form(at)?;
         let place = Place { query: form.span, call: args.span };
         let text = session.text().get(form.span.start..form.span.end).unwrap_or_default();
         let text = SourceText::new(text, form.span.start);
         let start = Instant::now();
         let query = Query::from_form(&form, text).map_err(|error| place.error(&error.into()))?;
-        let parsed_in = start.elapsed();
+        Ok(Self { query, place, parsed_in: start.elapsed() })
+    }
+
+    pub(super) fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// How many inputs stand after the database that is the first one; nothing if the first is not a database.
+    pub(super) fn inputs_after_source(&self) -> Option<usize> {
+        match self.query.inputs.as_deref() {
+            None => Some(0),
+            Some([InputSpec::Source(_), more @ ..]) => Some(more.len()),
+            Some(_) => None,
+        }
+    }
+}
+
+impl Asked {
+    fn new(session: &Session, args: &mut Args, at: usize) -> Result<Self, EvalError> {
+        let Written { query, place, parsed_in } = Written::read(session, args, at)?;
         let inputs = (at + 1..args.len()).map(|at| input(args, at)).collect::<Result<_, _>>()?;
         Ok(Self { query, inputs, place, parsed_in })
     }
@@ -103,9 +130,73 @@ pub(super) fn pull(session: &mut Session, mut args: Args) -> Result<Item, EvalEr
     let db = args.db(0)?;
     let pattern = pattern(&mut args, 1)?;
     let Some(entity) = args.entity(2, &db)? else { return Ok(Item::NIL) };
-    let puller = prepare(session, &args, &db, &pattern)?;
-    let value = puller.pull(entity).map_err(|error| args.fail(&error.into()))?;
-    Ok(Item::Value(value.unwrap_or_default()))
+    let limits = PullLimits::read(&mut args, 3)?;
+    pull_one(session, &args, &db, (&pattern, &limits), entity)
+}
+
+/// What a pattern shows of an entity.
+pub(super) fn pull_one(
+    session: &mut Session,
+    args: &Args,
+    db: &Db,
+    (pattern, limits): (&PullPattern, &PullLimits),
+    entity: EntityId,
+) -> Result<Item, EvalError> {
+    let values = pull_all(session, args, db, (pattern, limits), &[Some(entity)])?;
+    Ok(Item::Value(values.into_iter().flatten().next().unwrap_or_default()))
+}
+
+/// What a pattern shows of entities.
+fn pull_all(
+    session: &mut Session,
+    args: &Args,
+    db: &Db,
+    (pattern, limits): (&PullPattern, &PullLimits),
+    entities: &[Option<EntityId>],
+) -> Result<Vec<Option<Value>>, EvalError> {
+    let deadline = limits.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let options = PullOptions { deadline, ..PullOptions::default() };
+    let puller = db.puller_with(pattern, options).map_err(|error| args.fail(&error))?;
+    for warning in puller.warnings() {
+        session.warn(warning.to_string());
+    }
+    puller.pull_many(entities).map_err(|error| args.fail(&error.into()))
+}
+
+/// `{:timeout milliseconds}`
+pub(super) struct PullLimits {
+    timeout: Option<Duration>,
+}
+
+impl PullLimits {
+    /// Those of the argument at `at`, if there is one.
+    pub(super) fn read(args: &mut Args, at: usize) -> Result<Self, EvalError> {
+        let mut limits = Self { timeout: None };
+        if !args.has(at) {
+            return Ok(limits);
+        }
+        let span = args.span_of(at);
+        let wrong = |message: String| {
+            let mut error = EvalError::new(":exec/argument", message, span);
+            error.hint =
+                Some("the options of pull are {:timeout milliseconds}; visitors are for Rust".to_owned());
+            error
+        };
+        let options = args.value(at)?;
+        let Some(options) = options.as_map() else {
+            return Err(wrong(format!("options are a map, not a {}", options.type_name())));
+        };
+        for (key, value) in options {
+            match (key.as_keyword().map(Keyword::as_str), value) {
+                (Some("timeout"), Value::Nil) => {}
+                (Some("timeout"), Value::Int(limit @ 1..)) => {
+                    limits.timeout = Some(Duration::from_millis(*limit as u64));
+                }
+                _ => return Err(wrong(format!("pull has no option {key} {value}"))),
+            }
+        }
+        Ok(limits)
+    }
 }
 
 pub(super) fn pull_many(session: &mut Session, mut args: Args) -> Result<Item, EvalError> {
@@ -126,27 +217,14 @@ pub(super) fn pull_many(session: &mut Session, mut args: Args) -> Result<Item, E
     for reference in refs {
         entities.push(db.entid(reference).map_err(|error| args.fail(&error))?);
     }
-    let puller = prepare(session, &args, &db, &pattern)?;
-    let values = puller.pull_many(&entities).map_err(|error| args.fail(&error.into()))?;
+    let limits = PullLimits::read(&mut args, 3)?;
+    let values = pull_all(session, &args, &db, (&pattern, &limits), &entities)?;
     Ok(Item::Value(Value::Vector(values.into_iter().map(Option::unwrap_or_default).collect())))
 }
 
-fn pattern(args: &mut Args, at: usize) -> Result<PullPattern, EvalError> {
+pub(super) fn pattern(args: &mut Args, at: usize) -> Result<PullPattern, EvalError> {
     let form = args.form(at)?;
     PullPattern::parse(&form).map_err(|error| args.fail(&error.into()))
-}
-
-fn prepare<'d>(
-    session: &mut Session,
-    args: &Args,
-    db: &'d Db,
-    pattern: &PullPattern,
-) -> Result<factum::Puller<'d>, EvalError> {
-    let puller = db.puller(pattern).map_err(|error| args.fail(&error))?;
-    for warning in puller.warnings() {
-        session.warn(warning.to_string());
-    }
-    Ok(puller)
 }
 
 pub(super) fn entity(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {

@@ -66,6 +66,15 @@ pub(super) fn set_explicit_timeout(session: &mut Session, mut args: Args) -> Res
     Ok(Item::NIL)
 }
 
+/// `(explicit-transaction-timeout ms?)`
+pub(super) fn explicit_timeout(session: &mut Session, args: Args) -> Result<Item, EvalError> {
+    if args.len() > 0 {
+        set_explicit_timeout(session, args)?;
+    }
+    let limit = session.explicit_timeout();
+    Ok(Item::Value(limit.map_or(Value::Nil, |limit| Value::Int(limit.as_millis() as i64))))
+}
+
 pub(super) fn transact_async(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let conn = args.conn(0)?;
     let data = args.tx_data(1)?;

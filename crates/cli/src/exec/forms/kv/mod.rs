@@ -41,6 +41,14 @@ impl Args {
         }
     }
 
+    /// A store or what stands for one, as it is.
+    pub(in super::super) fn kv_view(&mut self, at: usize) -> Result<Item, EvalError> {
+        match self.item(at) {
+            view @ (Item::Kv(_) | Item::KvTxn(_) | Item::Transaction(_) | Item::Conn(_)) => Ok(view),
+            other => Err(self.unfit(at, "a key-value store", &other)),
+        }
+    }
+
     /// A table's name.
     pub(super) fn name_at(&mut self, at: usize) -> Result<String, EvalError> {
         match self.item(at).into_value() {

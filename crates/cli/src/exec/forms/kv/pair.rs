@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edn::Value;
+use factum::kv::{DynTable, Read};
 
 use super::super::super::args::Args;
 use super::super::super::error::EvalError;
@@ -48,16 +49,26 @@ pub(in super::super) fn get_value(_: &mut Session, mut args: Args) -> Result<Ite
     let dbi = dbi(&mut args, &target)?;
     let key = args.value(2)?;
     let (keys, values, ignore_key) = (args.key_type(3)?, args.key_type(4)?, args.flag(5, true)?);
-    let span = args.span;
-    target.read(span, |read| {
+    target.read(args.span, |read| {
         let table = typed(read, dbi, keys, values).map_err(|error| args.kv_error(&error))?;
-        let found = table.get(&read, &key).map_err(|error| args.kv_error(&error))?;
-        Ok(Item::Value(match found {
-            Some(value) if ignore_key => value,
-            Some(value) => Value::Vector(vec![key.clone(), value]),
-            None => Value::Nil,
-        }))
+        get_from(&table, read, &key, ignore_key, &args)
     })
+}
+
+/// The value of a key, or the pair.
+pub(in super::super) fn get_from(
+    table: &DynTable,
+    read: &dyn Read,
+    key: &Value,
+    ignore_key: bool,
+    args: &Args,
+) -> Result<Item, EvalError> {
+    let found = table.get(&read, key).map_err(|error| args.kv_error(&error))?;
+    Ok(Item::Value(match found {
+        Some(value) if ignore_key => value,
+        Some(value) => Value::Vector(vec![key.clone(), value]),
+        None => Value::Nil,
+    }))
 }
 
 /// `(get-rank kv table k k-type?)`

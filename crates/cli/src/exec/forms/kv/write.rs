@@ -2,13 +2,14 @@
 
 use edn::Value;
 use factum::Kv;
-use factum::kv::{Batch, LogInfo};
+use factum::kv::{Batch, DynTable, Error, LogInfo, WriteTxn};
 
 use super::super::super::args::Args;
 use super::super::super::error::EvalError;
 use super::super::super::item::Item;
 use super::super::super::kv::{KvPending, KvTarget, KvTxn, typed};
 use super::super::super::session::Session;
+use super::Function;
 
 type Answer = Result<Item, EvalError>;
 
@@ -95,25 +96,42 @@ pub(in super::super) fn abort_transact_kv(_: &mut Session, mut args: Args) -> An
     Ok(Item::NIL)
 }
 
-/// `(update-kv kv table k f k-type? v-type?)`
+/// `(update-kv kv table k f k-type? v-type? & args)`
 pub(in super::super) fn update_kv(_: &mut Session, mut args: Args) -> Answer {
     let target = args.kv_target(0)?;
     let dbi = super::dbi(&mut args, &target)?;
     let key = args.value(2)?;
-    let function = args.function(3, false, 1)?;
+    let more = args.values_from(6)?;
+    let function = args.function(3, false, 1 + more.len())?;
     let (keys, values) = (args.key_type(4)?, args.key_type(5)?);
     target.write(args.span, |txn| {
-        let fail = |error| args.kv_error(&error);
-        let table = typed(txn, dbi, keys, values).map_err(fail)?;
-        let old = table.get(txn, &key).map_err(fail)?.unwrap_or_default();
-        let new = function.call(&[old])?;
-        match new.is_nil() {
-            true => table.delete(txn, &key).map(drop),
-            false => table.put(txn, &key, &new),
-        }
-        .map_err(fail)?;
-        Ok(Item::Value(new))
+        let table = typed(txn, dbi, keys, values).map_err(|error| args.kv_error(&error))?;
+        update_in(&table, txn, &key, (&function, &more), &args)
     })
+}
+
+/// Replaces the value of a key by what a function makes of it and of more arguments; nil deletes.
+pub(in super::super) fn update_in(
+    table: &DynTable,
+    txn: &mut WriteTxn<'_>,
+    key: &Value,
+    (function, more): (&Function, &[Value]),
+    args: &Args,
+) -> Answer {
+    let fail = |error| args.kv_error(&error);
+    if table.dbi().is_list() {
+        let name = table.name().to_owned();
+        return Err(fail(Error::IsAList { name, operation: "update-kv" }));
+    }
+    let old = table.get(txn, key).map_err(fail)?.unwrap_or_default();
+    let arguments: Vec<Value> = [old].into_iter().chain(more.iter().cloned()).collect();
+    let new = function.call(&arguments)?;
+    match new.is_nil() {
+        true => table.delete(txn, key).map(drop),
+        false => table.put(txn, key, &new),
+    }
+    .map_err(fail)?;
+    Ok(Item::Value(Value::keyword("transacted")))
 }
 
 /// How far the store's log is; an error if it has none.
