@@ -123,7 +123,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let typo = db.query("[:find ?n :where [_ :package/nmae ?n]]")?;
     typo.warnings().iter().for_each(|warning| println!("warning: {warning}"));
     println!("\nNext: factum repl, factum import --help, or the other examples: quick_start, typed_rows,");
-    println!("speculative_with, recursive_rules, built_queries, in_memory.");
+    println!(
+        "typed_transactions, transactions, key_value, speculative_with, recursive_rules, built_queries, in_memory."
+    );
     Ok(())
 }
 

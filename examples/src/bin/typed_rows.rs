@@ -17,7 +17,8 @@ struct Package {
 /// Filled from a pull; `name` also takes `:package/name`.
 #[derive(Debug, Deserialize)]
 struct Tree {
-    name: String,
+    /// Packages need each other in circles: one that the path has come through already is shown by its id alone.
+    name: Option<String>,
     #[serde(default)]
     depends: Vec<Tree>,
 }
@@ -65,7 +66,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn print_tree(tree: &Tree, depth: usize) {
-    println!("{}{}", "  ".repeat(depth), tree.name);
+    println!("{}{}", "  ".repeat(depth), tree.name.as_deref().unwrap_or("(again)"));
     for child in tree.depends.iter().filter(|_| depth < 3) {
         print_tree(child, depth + 1);
     }
