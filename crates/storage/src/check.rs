@@ -175,6 +175,12 @@ fn check_entities(db: &Db, report: &mut CheckReport, seen: &mut Seen) -> Result<
 }
 
 fn check_fact(e: u64, attribute: &Attribute, v: &[u8], report: &mut CheckReport) {
+    if attribute.registered.is_some()
+        && let Err(error) = crate::encode::payload_of(v)
+    {
+        report.note(tables::EAV, || format!("entity {e}, {}: {error}", attribute.ident));
+        return;
+    }
     match (decode(v), attribute.value_type) {
         (Err(error), _) => {
             report.note(tables::EAV, || format!("entity {e}, {}: {error}", attribute.ident));

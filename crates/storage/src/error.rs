@@ -6,6 +6,7 @@ use edn::{Keyword, Value};
 
 use crate::ids::AttrId;
 use crate::schema::SchemaError;
+use crate::types::TypeError;
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,6 +18,10 @@ pub enum Error {
     /// A schema or a change of it that does not hold.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+
+    /// A registered type, or a value that it cannot take.
+    #[error(transparent)]
+    Type(Box<TypeError>),
 
     /// A value that an attribute's type cannot hold.
     #[error("{attribute} takes {expected}, got {got} ({})", got.type_name())]
@@ -214,6 +219,12 @@ pub enum Error {
     },
 }
 
+impl From<TypeError> for Error {
+    fn from(error: TypeError) -> Self {
+        Self::Type(Box::new(error))
+    }
+}
+
 fn did_you_mean(nearest: &Option<Keyword>) -> String {
     nearest.as_ref().map(|name| format!(", did you mean {name}?")).unwrap_or_default()
 }
@@ -223,6 +234,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::Schema(error) => error.code(),
+            Error::Type(error) => error.code(),
             Error::TypeMismatch { .. } => ":transact/type",
             Error::NotANumber { .. } => ":transact/nan",
             Error::NilValue { .. } | Error::NestedTooDeeply { .. } => ":transact/syntax",
@@ -255,6 +267,7 @@ impl Error {
     pub fn class(&self) -> &'static str {
         match self {
             Error::Schema(error) => error.class(),
+            Error::Type(error) => error.class(),
             Error::TypeMismatch { .. } => "type-mismatch",
             Error::NotANumber { .. } => "nan",
             Error::NilValue { .. } => "nil-value",

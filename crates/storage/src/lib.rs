@@ -42,6 +42,7 @@
 //! meta    | "format" |                      -> | version, u32 LE | oldest version that can read this, u32 LE |
 //!         | "counters" |                    -> | largest entity | last transaction | schema revision |, u64 LE each
 //!         | "options" |                     -> | value: map of options |
+//!         | "types" |                       -> | value: map of registered types, where there are any |
 //! ```
 //!
 //! | attribute id | its bytes | |
@@ -76,6 +77,7 @@ mod overlay;
 pub mod schema;
 mod store;
 pub mod transact;
+pub mod types;
 
 pub use check::{CheckReport, Problem};
 pub use datom::{Datom, Direction, Index, ValueRange};

@@ -11,10 +11,10 @@ use edn::Value;
 
 use super::{AveCursor, Db, EavCursor};
 use crate::datom::{Datom, Direction, Index, ValueRange};
-use crate::encode::{EncodedValue, decode};
+use crate::encode::EncodedValue;
 use crate::error::{Error, Result};
 use crate::ids::{AttrId, EntityId};
-use crate::schema::Attribute;
+use crate::schema::{Attribute, Schema};
 
 /// A row of an index: entity, attribute, full encoding.
 pub(crate) type Row<'d> = (u64, AttrId, &'d [u8]);
@@ -22,6 +22,7 @@ pub(crate) type Row<'d> = (u64, AttrId, &'d [u8]);
 /// An iterator over the datoms of an index; after an error it ends.
 pub struct Datoms<'d> {
     rows: Rows<'d>,
+    schema: &'d Schema,
     left: usize,
 }
 
@@ -42,6 +43,8 @@ struct Components {
     e: Option<u64>,
     a: Option<AttrId>,
     v: Option<EncodedValue>,
+    /// The value is one of any attribute, not encoded for a certain one.
+    v_of_any: bool,
     /// The attribute is one that the schema does not know: nothing can match.
     unknown: bool,
 }
@@ -52,7 +55,7 @@ impl Db {
     pub fn datoms(&self, index: Index, components: &[Value]) -> Result<Datoms<'_>> {
         let (components, limit) = self.components(index, components)?;
         let rows = if components.unknown { Rows::none() } else { self.matching(index, components)? };
-        Ok(Datoms { rows, left: limit })
+        Ok(Datoms { rows, schema: self.schema(), left: limit })
     }
 
     /// The datoms from the given point on, forward. In AVE with an attribute given the walk stays within it.
@@ -71,7 +74,8 @@ impl Db {
         let given = |bound: &Value| (!bound.is_nil()).then(|| bound.clone());
         let range = self.range_for(a, given(lo).as_ref(), given(hi).as_ref())?;
         let walk = AveWalk::new(self, vec![a.id], range, Direction::Forward);
-        Ok(Datoms { rows: Rows { walk: Walk::Ave(Box::new(walk)) }, left: usize::MAX })
+        let rows = Rows { walk: Walk::Ave(Box::new(walk)) };
+        Ok(Datoms { rows, schema: self.schema(), left: usize::MAX })
     }
 
     /// Every row, by entity.
@@ -86,6 +90,7 @@ impl Db {
                 let attrs = self.ave_attributes(components.a, Direction::Forward)?;
                 let range = components.v.map_or(ValueRange::ALL, ValueRange::exactly);
                 let mut walk = AveWalk::new(self, attrs, range, Direction::Forward);
+                walk.of_any = components.v_of_any.then(|| self.schema().as_ref());
                 walk.e = components.e;
                 Walk::Ave(Box::new(walk))
             }
@@ -96,7 +101,7 @@ impl Db {
     fn seek(&self, index: Index, components: &[Value], direction: Direction) -> Result<Datoms<'_>> {
         let (components, left) = self.components(index, components)?;
         if components.unknown {
-            return Ok(Datoms { rows: Rows::none(), left: 0 });
+            return Ok(Datoms { rows: Rows::none(), schema: self.schema(), left: 0 });
         }
         let walk = match index {
             Index::Eav => {
@@ -109,8 +114,22 @@ impl Db {
             }
             Index::Ave => {
                 let attrs = self.ave_attributes(components.a, direction)?;
+                let registered = components.a.and_then(|a| self.schema().by_id(a)?.registered.as_ref());
+                // Without an entity, the walk begins with all values that have the same order key.
+                let same_key = match (registered, &components.v, components.e) {
+                    (Some(registered), Some(v), None) => Some(registered.same_key(&registered.decode(v)?)?),
+                    _ => None,
+                };
                 let range = match (&components.v, direction) {
                     (None, _) => ValueRange::ALL,
+                    (Some(_), _) if same_key.is_some() => {
+                        let mut range = same_key.unwrap_or(ValueRange::ALL);
+                        match direction {
+                            Direction::Forward => range.hi = Bound::Unbounded,
+                            Direction::Backward => range.lo = Bound::Unbounded,
+                        }
+                        range
+                    }
                     (Some(v), Direction::Forward) => {
                         ValueRange { lo: Bound::Included(v.clone()), hi: Bound::Unbounded }
                     }
@@ -123,7 +142,7 @@ impl Db {
                 Walk::Ave(Box::new(walk))
             }
         };
-        Ok(Datoms { rows: Rows { walk }, left })
+        Ok(Datoms { rows: Rows { walk }, schema: self.schema(), left })
     }
 
     /// The attributes that an AVE walk goes through.
@@ -154,6 +173,7 @@ impl Db {
         };
         let Some(a) = a else {
             out.v = v.map(crate::encode::encode);
+            out.v_of_any = v.is_some();
             return Ok((out, limit));
         };
         let ident = a.as_keyword().ok_or_else(|| Error::EntityIdSyntax { given: a.clone() })?;
@@ -175,7 +195,8 @@ impl Iterator for Datoms<'_> {
             Ok(row) => row,
             Err(error) => return Some(Err(error)),
         };
-        Some(decode(v).map(|v| Datom::new(EntityId(e), a, v)).inspect_err(|_| self.left = 0))
+        let value = self.schema.decode(a, v);
+        Some(value.map(|v| Datom::new(EntityId(e), a, v)).inspect_err(|_| self.left = 0))
     }
 }
 
@@ -204,6 +225,7 @@ impl<'d> Iterator for Rows<'d> {
 /// Entity after entity; the facts of one are read at once.
 struct EavWalk<'d> {
     cursor: EavCursor<'d>,
+    schema: &'d Schema,
     direction: Direction,
     /// Where the next entity is looked for.
     next: Bound<u64>,
@@ -217,7 +239,8 @@ struct EavWalk<'d> {
 impl<'d> EavWalk<'d> {
     fn new(db: &'d Db, direction: Direction, filter: Components) -> Self {
         let next = filter.e.map_or(Bound::Unbounded, Bound::Included);
-        Self { cursor: db.eav(), direction, next, filter, start: None, e: 0, facts: Vec::new().into_iter() }
+        let (cursor, schema) = (db.eav(), db.schema().as_ref());
+        Self { cursor, schema, direction, next, filter, start: None, e: 0, facts: Vec::new().into_iter() }
     }
 
     fn next(&mut self) -> Result<Option<Row<'d>>> {
@@ -237,11 +260,14 @@ impl<'d> EavWalk<'d> {
 
     fn read_facts(&mut self) -> Result<()> {
         let mut facts = Vec::new();
-        let filter = &self.filter;
+        let (filter, schema) = (&self.filter, self.schema);
+        let has_value = |a: AttrId, v: &[u8]| match &filter.v {
+            None => true,
+            Some(only) if !filter.v_of_any => only.as_bytes() == v,
+            Some(only) => schema.plain(a, v).is_ok_and(|plain| *plain == **only),
+        };
         self.cursor.entity(self.e, &mut |a, v| {
-            if filter.a.is_none_or(|only| only == a)
-                && filter.v.as_ref().is_none_or(|only| only.as_bytes() == v)
-            {
+            if filter.a.is_none_or(|only| only == a) && has_value(a, v) {
                 facts.push((a, v));
             }
             ControlFlow::Continue(())
@@ -265,12 +291,21 @@ impl<'d> EavWalk<'d> {
     }
 }
 
+/// A single value as an attribute of a registered type stores it; nothing for other attributes, or where it does not fit.
+fn fitted(schema: &Schema, a: AttrId, range: &ValueRange) -> Option<ValueRange> {
+    let registered = schema.by_id(a)?.registered.as_ref()?;
+    let value = range.as_point()?.decode().ok()?;
+    registered.encode(&value).ok().map(ValueRange::exactly)
+}
+
 /// Value after value; the entities of one are read at once.
 struct AveWalk<'d> {
     cursor: AveCursor<'d>,
     attrs: std::vec::IntoIter<AttrId>,
     range: ValueRange,
     direction: Direction,
+    /// The schema, where the value is one of any attribute.
+    of_any: Option<&'d Schema>,
     /// Only this entity.
     e: Option<u64>,
     /// Where a seek starts within its first value.
@@ -287,6 +322,7 @@ impl<'d> AveWalk<'d> {
             attrs: attrs.into_iter(),
             range,
             direction,
+            of_any: None,
             e: None,
             start: None,
             a: None,
@@ -314,7 +350,8 @@ impl<'d> AveWalk<'d> {
                     if self.range.is_empty() {
                         return Ok(None);
                     }
-                    self.cursor.scan(a, &self.range, self.direction)?;
+                    let fitted = self.of_any.and_then(|schema| fitted(schema, a, &self.range));
+                    self.cursor.scan(a, fitted.as_ref().unwrap_or(&self.range), self.direction)?;
                     self.a = Some(a);
                 }
             }

@@ -84,6 +84,10 @@ impl Db {
             }
             _ => {}
         }
+        if let Some(registered) = &attribute.registered {
+            let value = coerce(self.schema(), attribute, value, true)?;
+            return Ok(registered.encode(&value)?);
+        }
         Ok(encode(&*coerce(self.schema(), attribute, value, self.options().validate_data)?))
     }
 
@@ -109,6 +113,11 @@ impl Db {
     }
 
     fn bound_for(&self, attribute: &Attribute, value: &Value, is_lower: bool) -> Result<Bound<EncodedValue>> {
+        if let Some(registered) = &attribute.registered {
+            // Values whose keys are equal are within the bounds together.
+            let bound = if is_lower { registered.lower(value, true) } else { registered.upper(value, true) };
+            return Ok(bound?);
+        }
         let is_integer = matches!(attribute.value_type, Some(ValueType::Long | ValueType::Instant));
         let rounded = match value {
             Value::Float(number) if is_integer && !number.is_nan() => {

@@ -18,10 +18,10 @@ use super::base_eav::{entity_of, split};
 use super::counts::{cut, is_long, key_bounds};
 use super::overlay_ave::OverlayAve;
 use crate::datom::{Datom, Direction, ValueRange};
-use crate::encode::{decode, is_giant_index};
+use crate::encode::is_giant_index;
 use crate::error::{Error, Result};
 use crate::ids::{AttrId, EntityId};
-use crate::schema::Attribute;
+use crate::schema::{Attribute, Schema};
 use crate::store::tables;
 
 /// A fact with its value in index form.
@@ -51,7 +51,7 @@ impl Db {
         facts.extend(ranks.range(stored..).map(|rank| added[(rank - stored) as usize]));
         let mut datoms = self.datoms_of(draw.some(facts, n))?;
         datoms.sort_unstable_by(|a, b| (a.0.0, a.0.1, a.1).cmp(&(b.0.0, b.0.1, b.1)));
-        datoms.into_iter().map(datom).collect()
+        datoms.into_iter().map(|row| datom(self.schema(), row)).collect()
     }
 
     /// As [`sample`](Self::sample), of the datoms of `a` with values from `lo` to `hi`, both included, `nil` for an open
@@ -78,7 +78,7 @@ impl Db {
         };
         let mut datoms = self.datoms_of(facts)?;
         datoms.sort_unstable_by(|a, b| (a.1, a.0.0).cmp(&(b.1, b.0.0)));
-        datoms.into_iter().map(datom).collect()
+        datoms.into_iter().map(|row| datom(self.schema(), row)).collect()
     }
 
     fn drawn_by_value(
@@ -125,7 +125,7 @@ impl Db {
             cursor.entities_into(&mut entities)?;
             for drawn in ranks.range(rank..rank + entities.len() as u64) {
                 let e = EntityId(entities[(drawn - rank) as usize]);
-                datoms.push(Datom::new(e, a, decode(value)?));
+                datoms.push(Datom::new(e, a, self.schema().decode(a, value)?));
             }
             rank += entities.len() as u64;
         }
@@ -152,8 +152,8 @@ impl Db {
     }
 }
 
-fn datom((fact, full): (Fact<'_>, &[u8])) -> Result<Datom> {
-    Ok(Datom::new(EntityId(fact.0), fact.1, decode(full)?))
+fn datom(schema: &Schema, (fact, full): (Fact<'_>, &[u8])) -> Result<Datom> {
+    Ok(Datom::new(EntityId(fact.0), fact.1, schema.decode(fact.1, full)?))
 }
 
 /// The stored facts with these ranks by entity.

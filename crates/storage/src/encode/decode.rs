@@ -14,7 +14,7 @@ pub const NESTING_MAX: usize = 1000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Damage(pub(crate) &'static str);
 
-/// The value that `bytes` encode.
+/// The value that `bytes` encode; of a registered type's value, what stands after its order key.
 ///
 /// ```
 /// # use factum_storage::{decode, encode};
@@ -23,6 +23,7 @@ pub(crate) struct Damage(pub(crate) &'static str);
 /// assert!(decode(&[0x24, 1]).is_err()); // a double cut short
 /// ```
 pub fn decode(bytes: &[u8]) -> Result<Value> {
+    let bytes = if bytes.first() == Some(&tags::REGISTERED) { payload_of(bytes)? } else { bytes };
     decode_inner(bytes).map_err(|damage| Error::CorruptedValue {
         reason: damage.0,
         bytes: bytes[..bytes.len().min(64)].into(),
@@ -55,6 +56,42 @@ pub fn decode_str(bytes: &[u8]) -> Option<&str> {
     match bytes.split_first()? {
         (&tags::STR, payload) => std::str::from_utf8(payload).ok(),
         _ => None,
+    }
+}
+
+/// What follows the order key of a registered type's value.
+pub(crate) fn payload_of(stored: &[u8]) -> Result<&[u8]> {
+    let wrong = |reason| Error::CorruptedValue { reason, bytes: stored[..stored.len().min(64)].into() };
+    let Some((&tags::REGISTERED, rest)) = stored.split_first() else {
+        return Err(wrong("no value of a registered type"));
+    };
+    let mut reader = Reader { bytes: rest };
+    skip_element(&mut reader).map_err(|damage| wrong(damage.0))?;
+    Ok(reader.bytes)
+}
+
+/// Passes over one element of a collection: a scalar, or a vector of scalars.
+fn skip_element(reader: &mut Reader<'_>) -> Result<(), Damage> {
+    if reader.bytes.first() != Some(&tags::VECTOR) {
+        return skip_scalar(reader);
+    }
+    reader.byte()?;
+    while *reader.bytes.first().ok_or(Damage("cut short"))? != tags::END {
+        skip_scalar(reader)?;
+    }
+    reader.byte().map(drop)
+}
+
+fn skip_scalar(reader: &mut Reader<'_>) -> Result<(), Damage> {
+    match reader.bytes.first() {
+        Some(&tags::STR) => {
+            reader.byte()?;
+            reader.skip_text()
+        }
+        _ => match read_one(reader, false)? {
+            Read::Value(_) => Ok(()),
+            Read::Open(_) => Err(Damage("an order key that nests collections")),
+        },
     }
 }
 
@@ -94,6 +131,18 @@ impl<'b> Reader<'b> {
                 }
                 tags::END => return Ok(out),
                 byte => out.push(byte),
+            }
+        }
+    }
+
+    /// Passes over a text that ends with an unescaped zero byte.
+    fn skip_text(&mut self) -> Result<(), Damage> {
+        loop {
+            let end = self.bytes.iter().position(|byte| *byte == tags::END).ok_or(Damage("cut short"))?;
+            self.bytes = &self.bytes[end + 1..];
+            match self.bytes.first() {
+                Some(&tags::ESCAPED) => self.bytes = &self.bytes[1..],
+                _ => return Ok(()),
             }
         }
     }

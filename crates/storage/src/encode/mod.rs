@@ -27,6 +27,7 @@
 //! | vector, tuple | `50`, elements | element-wise, a prefix first | |
 //! | list, set, map | `52`, `54`, `56`, elements (of a map: key, value, key, value) | element-wise | |
 //! | tagged value | `58`, symbol, value | tag, then value | |
+//! | value of a registered type, in the indexes alone | `5A`, order key as an element of a collection, value | key, then value | |
 //!
 //! Inside collections strings, names, bytes and collections end with `00`, and a zero byte of a text is `00 FF`.
 //! Limits: [`NESTING_MAX`] levels of collections; 4 GiB a value.
@@ -47,6 +48,7 @@ pub(crate) mod tags;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decode::payload_of;
 pub use decode::{NESTING_MAX, decode, decode_float, decode_int, decode_str};
 pub use giant::INLINE_MAX;
 pub(crate) use giant::{HASH_LEN, INDEX_LEN_MAX, PREFIX_LEN, hash_of_index, index_form, is_giant_index};

@@ -52,3 +52,5 @@ pub(crate) const SET: u8 = 0x54;
 pub(crate) const MAP: u8 = 0x56;
 /// Values under an unknown tag.
 pub(crate) const TAGGED: u8 = 0x58;
+/// Values of registered types, behind their order key.
+pub(crate) const REGISTERED: u8 = 0x5A;

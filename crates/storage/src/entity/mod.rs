@@ -19,7 +19,7 @@ use edn::{Keyword, Value};
 mod touch;
 
 use crate::transact::{EntityBuilder, TransactError, Tx, TxValue};
-use crate::{Attribute, Db, EncodedValue, EntityId, Result, decode};
+use crate::{Attribute, Db, EncodedValue, EntityId, Result};
 
 /// One entity of a database. Nothing is read before it is asked for.
 ///
@@ -143,8 +143,12 @@ impl Entity {
         mut values: impl Iterator<Item = &'v [u8]>,
     ) -> Result<Option<EntityValue>> {
         let found = match (attribute.is_ref(), attribute.is_many()) {
-            (false, false) => values.next().map(|value| decode(value).map(EntityValue::Value)).transpose()?,
-            (false, true) => Some(EntityValue::Values(values.map(decode).collect::<Result<_>>()?)),
+            (false, false) => {
+                values.next().map(|value| attribute.decode(value).map(EntityValue::Value)).transpose()?
+            }
+            (false, true) => {
+                Some(EntityValue::Values(values.map(|value| attribute.decode(value)).collect::<Result<_>>()?))
+            }
             (true, false) => values.next().and_then(|value| self.neighbour(value)).map(EntityValue::Entity),
             (true, true) => Some(EntityValue::Entities(values.filter_map(|v| self.neighbour(v)).collect())),
         };

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use edn::Value;
 
-use crate::{Attribute, Db, EntityId, Result, decode, decode_int};
+use crate::{Attribute, Db, EntityId, Result, decode_int};
 
 /// How deep components stand in components before only their ids are shown.
 const DEPTH_MAX: usize = 128;
@@ -48,6 +48,6 @@ fn show(db: &Db, attribute: &Attribute, value: &[u8], open: &mut BTreeSet<Entity
     match decode_int(value).and_then(EntityId::from_int) {
         Some(target) if attribute.is_component => touch_within(db, target, open),
         Some(target) if attribute.is_ref() => Ok(only_id(target)),
-        _ => decode(value),
+        _ => attribute.decode(value),
     }
 }

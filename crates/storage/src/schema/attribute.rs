@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use edn::{Keyword, Value};
 
 use crate::ids::AttrId;
+use crate::types::RegisteredType;
 
 /// The declared type of an attribute's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -147,8 +149,10 @@ pub struct Attribute {
     pub id: AttrId,
     /// Its name.
     pub ident: Keyword,
-    /// The type of its values; absent means any.
+    /// The type of its values; absent means any, or a registered type.
     pub value_type: Option<ValueType>,
+    /// The registered type of its values.
+    pub registered: Option<Arc<RegisteredType>>,
     /// One value or a set.
     pub cardinality: Cardinality,
     /// Whether values belong to one entity only.
@@ -174,6 +178,7 @@ impl Attribute {
             id,
             ident,
             value_type: None,
+            registered: None,
             cardinality: Cardinality::One,
             unique: None,
             is_component: false,
@@ -182,6 +187,23 @@ impl Attribute {
             tuple: None,
             preds: Vec::new(),
             extra: BTreeMap::new(),
+        }
+    }
+
+    /// The name of its type, `:db.type/long` or `:my/version`, if it has one.
+    pub fn type_name(&self) -> Option<Keyword> {
+        match &self.registered {
+            Some(registered) => Some(registered.name().clone()),
+            None => self.value_type.map(ValueType::keyword),
+        }
+    }
+
+    /// The value that is stored as `bytes`.
+    #[inline]
+    pub fn decode(&self, bytes: &[u8]) -> crate::Result<Value> {
+        match &self.registered {
+            Some(registered) => registered.decode(bytes),
+            None => crate::decode(bytes),
         }
     }
 

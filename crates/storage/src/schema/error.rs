@@ -2,6 +2,8 @@
 
 use edn::{Keyword, Value};
 
+use crate::types::TypeError;
+
 /// A schema, or a change of one, that does not hold.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -19,6 +21,9 @@ pub enum SchemaError {
         hint: Option<String>,
     },
 
+    /// A registered type that does not hold.
+    #[error(transparent)]
+    Type(#[from] TypeError),
     /// Something that is not a schema at all.
     #[error("a schema is a map from attributes to maps of properties, got {got}")]
     Shape {
@@ -75,6 +80,7 @@ impl SchemaError {
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
         match self {
+            SchemaError::Type(error) => error.code(),
             SchemaError::Property { .. } | SchemaError::Shape { .. } | SchemaError::BuiltIn { .. } => {
                 ":schema/validation"
             }
@@ -88,6 +94,7 @@ impl SchemaError {
     /// The class of the error.
     pub fn class(&self) -> &'static str {
         match self {
+            SchemaError::Type(error) => error.class(),
             SchemaError::Property { .. } | SchemaError::Shape { .. } | SchemaError::BuiltIn { .. } => {
                 "bad-schema"
             }

@@ -5,6 +5,7 @@
 //!                                   \--> Schema::changes_since: what a store must check against its data
 //! ```
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub use error::SchemaError;
 pub use patch::{SchemaChange, SchemaPatch};
 
 use crate::ids::AttrId;
+use crate::types::{RegisteredType, Types};
 
 /// `:db/ident`: a keyword that names an entity.
 pub const IDENT: AttrId = AttrId(1);
@@ -64,6 +66,8 @@ pub struct Schema {
     by_ident: HashMap<Keyword, AttrId, FixedState>,
     /// For each source attribute, the composite tuples that it is part of.
     composites: BTreeMap<AttrId, Vec<AttrId>>,
+    /// The registered types.
+    types: Types,
     revision: u64,
 }
 
@@ -95,11 +99,50 @@ impl Schema {
             by_id: Vec::new(),
             by_ident: HashMap::default(),
             composites: BTreeMap::new(),
+            types: Types::default(),
             revision: 0,
         };
         attributes.into_iter().for_each(|attribute| schema.insert(attribute));
         schema.by_id.resize(FIRST_USER_ATTR.0 as usize, None);
         schema
+    }
+
+    /// The built-in attributes, and these types.
+    pub(crate) fn with_types(types: Types) -> Self {
+        Self { types, ..Self::built_in() }
+    }
+
+    /// The registered types.
+    pub fn types(&self) -> &Types {
+        &self.types
+    }
+
+    /// The value that is stored as `bytes` for attribute `a`.
+    #[inline]
+    pub fn decode(&self, a: AttrId, bytes: &[u8]) -> crate::Result<Value> {
+        match self.registered(a, bytes) {
+            Some(registered) => registered.decode(bytes),
+            None => crate::decode(bytes),
+        }
+    }
+
+    /// The encoding of the value itself that is stored as `bytes` for attribute `a`: without the order key of a
+    /// registered type.
+    #[inline]
+    pub fn plain<'b>(&self, a: AttrId, bytes: &'b [u8]) -> crate::Result<Cow<'b, [u8]>> {
+        match self.registered(a, bytes) {
+            Some(registered) => registered.plain(bytes),
+            None => Ok(Cow::Borrowed(bytes)),
+        }
+    }
+
+    /// The type of a stored value, where it is a registered one.
+    #[inline]
+    fn registered(&self, a: AttrId, bytes: &[u8]) -> Option<&RegisteredType> {
+        if bytes.first() != Some(&crate::encode::tags::REGISTERED) {
+            return None;
+        }
+        self.by_id(a)?.registered.as_deref()
     }
 
     /// The built-in attributes and those of an EDN map `{:attribute {:property value}}`.

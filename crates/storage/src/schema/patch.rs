@@ -9,10 +9,13 @@ use super::attribute::{Attribute, TupleSpec};
 use super::error::SchemaError;
 use super::properties::{Properties, composite_sources};
 use super::{AttrId, Schema};
+use crate::types::TypeDefinition;
 
-/// What is to change in a schema; applied in the order renames, patches, deletions, all or nothing.
+/// What is to change in a schema; applied in the order types, renames, patches, deletions, all or nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SchemaPatch {
+    /// Types to register, before anything else; one that is registered already must be the same.
+    pub types: BTreeMap<Keyword, TypeDefinition>,
     /// Properties to set; the value `:db/retract` removes one.
     pub attributes: BTreeMap<Keyword, BTreeMap<Keyword, Value>>,
     /// Attributes to delete; absent ones are ignored.
@@ -93,9 +96,19 @@ impl SchemaPatch {
         Ok(out)
     }
 
+    /// A type to register.
+    #[must_use]
+    pub fn with_type(mut self, name: Keyword, definition: TypeDefinition) -> Self {
+        self.types.insert(name, definition);
+        self
+    }
+
     /// Whether nothing is to change.
     pub fn is_empty(&self) -> bool {
-        self.attributes.is_empty() && self.deletions.is_empty() && self.renames.is_empty()
+        self.types.is_empty()
+            && self.attributes.is_empty()
+            && self.deletions.is_empty()
+            && self.renames.is_empty()
     }
 }
 
@@ -115,12 +128,15 @@ impl Schema {
     /// (see [`changes_since`](Self::changes_since)). A patch that changes nothing leaves the revision.
     pub fn with_changes(&self, patch: &SchemaPatch) -> Result<Self, SchemaError> {
         let mut next = self.clone();
+        for (name, definition) in &patch.types {
+            next.types.register(name, definition)?;
+        }
         next.rename(&patch.renames)?;
         next.patch(&patch.attributes, &patch.renames)?;
         next.delete(&patch.deletions)?;
         next.index_composites();
         next.check_composites()?;
-        if !next.changes_since(self).is_empty() {
+        if next.types != self.types || !next.changes_since(self).is_empty() {
             next.revision += 1;
         }
         Ok(next)
@@ -198,16 +214,14 @@ impl Schema {
                 }
             }
             if attribute.is_built_in() {
-                let same =
-                    Attribute::from_properties(attribute.id, ident, &properties, |name| self.id_of(name))?;
+                let same = Attribute::from_properties(attribute.id, ident, &properties, self)?;
                 if same != *attribute {
                     reject_built_in(&attribute, "changed")?;
                 }
                 continue;
             }
             replace_tuple_kind(patch, &mut properties);
-            let parsed =
-                Attribute::from_properties(attribute.id, ident, &properties, |name| self.id_of(name))?;
+            let parsed = Attribute::from_properties(attribute.id, ident, &properties, self)?;
             self.insert(parsed);
         }
         Ok(())
@@ -248,6 +262,10 @@ impl Schema {
                             source.value_type.expect("is some")
                         )
                     }
+                    Some(source) if source.registered.is_some() => {
+                        let name = source.type_name().expect("it has a type");
+                        format!("cannot depend on {} of the registered type {name}", source.ident)
+                    }
                     Some(_) => continue,
                 };
                 let (attribute, property) = (attribute.ident.clone(), Keyword::parse("db/tupleAttrs"));
@@ -281,6 +299,7 @@ impl Attribute {
     /// Whether `after` reads stored values differently, so that data would have to be checked or rewritten.
     pub fn differs_in_values(&self, after: &Attribute) -> bool {
         self.value_type != after.value_type
+            || self.registered != after.registered
             || self.cardinality != after.cardinality
             || self.no_index != after.no_index
             || self.tuple != after.tuple

@@ -1,12 +1,15 @@
 //! Attribute properties between maps and types, with their rules.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use edn::{Keyword, Value};
 
 use super::attribute::{Attribute, Cardinality, TupleSpec, Unique, ValueType};
 use super::error::SchemaError;
 use crate::ids::AttrId;
+use crate::schema::Schema;
+use crate::types::RegisteredType;
 
 /// The properties of one attribute as they are written.
 pub(crate) type Properties = BTreeMap<Keyword, Value>;
@@ -47,8 +50,8 @@ impl Attribute {
     pub(crate) fn properties(&self, name_of: impl Fn(AttrId) -> Option<Keyword>) -> Properties {
         let mut out = self.extra.clone();
         let mut put = |name: &str, value: Value| out.insert(Keyword::parse(name), value);
-        if let Some(value_type) = self.value_type {
-            put("db/valueType", Value::Keyword(value_type.keyword()));
+        if let Some(name) = self.type_name() {
+            put("db/valueType", Value::Keyword(name));
         }
         if self.is_many() {
             put("db/cardinality", Value::keyword("db.cardinality/many"));
@@ -87,24 +90,27 @@ impl Attribute {
         out
     }
 
-    /// An attribute from its properties; `id_of` finds the sources of a composite tuple.
+    /// An attribute from its properties; `schema` knows the sources of composite tuples, and the registered types.
     pub(crate) fn from_properties(
         id: AttrId,
         ident: &Keyword,
         properties: &Properties,
-        id_of: impl Fn(&Keyword) -> Option<AttrId>,
+        schema: &Schema,
     ) -> Result<Self, SchemaError> {
         let mut attribute = Attribute::untyped(id, ident.clone());
-        let parse = Parse { ident, properties };
+        let parse = Parse { ident, properties, schema };
         parse.reject_unsupported()?;
-        attribute.value_type = parse.value_type()?;
+        attribute.registered = parse.registered();
+        if attribute.registered.is_none() {
+            attribute.value_type = parse.value_type()?;
+        }
         attribute.cardinality = parse.cardinality()?;
         attribute.unique = parse.unique()?;
         attribute.is_component = parse.flag("db/isComponent")?;
         attribute.no_index = parse.flag("db/noindex")?;
         attribute.doc = parse.doc()?;
         attribute.preds = parse.preds()?;
-        attribute.tuple = parse.tuple(&attribute, id_of)?;
+        attribute.tuple = parse.tuple(&attribute)?;
         if attribute.tuple.is_some() {
             attribute.value_type = Some(ValueType::Tuple);
         }
@@ -124,6 +130,7 @@ pub(crate) fn composite_sources(properties: &Properties) -> Vec<Keyword> {
 struct Parse<'p> {
     ident: &'p Keyword,
     properties: &'p Properties,
+    schema: &'p Schema,
 }
 
 impl Parse<'_> {
@@ -177,6 +184,11 @@ impl Parse<'_> {
         Ok(())
     }
 
+    /// The registered type, if the attribute has one.
+    fn registered(&self) -> Option<Arc<RegisteredType>> {
+        self.schema.types().get(self.get("db/valueType")?.as_keyword()?).cloned()
+    }
+
     fn value_type(&self) -> Result<Option<ValueType>, SchemaError> {
         self.get("db/valueType").map(|value| self.one_type("db/valueType", value)).transpose()
     }
@@ -194,10 +206,39 @@ impl Parse<'_> {
             let (attribute, property) = (self.ident.clone(), Keyword::parse(property));
             return Err(SchemaError::Unsupported { attribute, property, feature });
         }
+        if let Some(name) = value.as_keyword().filter(|name| self.could_be_registered(name)) {
+            return Err(self.not_registered(property, name));
+        }
         let names: Vec<String> =
             ValueType::ALL.iter().map(|value_type| format!("db.type/{}", value_type.name())).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         Err(self.not_one_of(property, value, &names))
+    }
+
+    /// Names with a namespace of their own are those of registered types, unless something else was surely meant.
+    fn could_be_registered(&self, name: &Keyword) -> bool {
+        let is_misspelt = |namespace: &str| namespace.starts_with("db");
+        name.namespace().is_some_and(|namespace| !is_misspelt(namespace))
+    }
+
+    fn not_registered(&self, property: &str, name: &Keyword) -> SchemaError {
+        let types = self.schema.types();
+        let (reason, hint) = match types.get(name) {
+            Some(_) => (
+                format!("cannot be {name}: tuples have no elements of registered types"),
+                "put the tuple into the order function of a type of its own".to_owned(),
+            ),
+            None => {
+                let near = edn::nearest(name.as_str(), types.iter().map(|known| known.name().as_str()));
+                let hint = match near {
+                    Some(near) => format!("did you mean :{near}?"),
+                    None => "register-type makes it one".to_owned(),
+                };
+                (format!("cannot be {name}, which is not a registered type"), hint)
+            }
+        };
+        let (attribute, property) = (self.ident.clone(), Keyword::parse(property));
+        SchemaError::Property { attribute, property, reason, hint: Some(hint) }
     }
 
     fn cardinality(&self) -> Result<Cardinality, SchemaError> {
@@ -258,11 +299,7 @@ impl Parse<'_> {
         Ok(listed)
     }
 
-    fn tuple(
-        &self,
-        attribute: &Attribute,
-        id_of: impl Fn(&Keyword) -> Option<AttrId>,
-    ) -> Result<Option<TupleSpec>, SchemaError> {
+    fn tuple(&self, attribute: &Attribute) -> Result<Option<TupleSpec>, SchemaError> {
         let declared: Vec<&str> = ["db/tupleAttrs", "db/tupleType", "db/tupleTypes"]
             .into_iter()
             .filter(|property| self.get(property).is_some())
@@ -280,7 +317,7 @@ impl Parse<'_> {
                 return Err(self.error(second, format!("cannot stand beside :{}", declared[0])));
             }
         };
-        if !matches!(attribute.value_type, None | Some(ValueType::Tuple)) {
+        if !matches!(attribute.value_type, None | Some(ValueType::Tuple)) || attribute.registered.is_some() {
             return Err(self.error(property, "needs :db/valueType :db.type/tuple"));
         }
         let value = self.get(property).expect("property was found above");
@@ -303,7 +340,8 @@ impl Parse<'_> {
             let source = item.as_keyword().ok_or_else(|| {
                 self.error(property, format!("must be a vector of attributes, got {item} in it"))
             })?;
-            id_of(source)
+            self.schema
+                .id_of(source)
                 .ok_or_else(|| self.error(property, format!("names {source}, which is not an attribute")))
         });
         Ok(Some(TupleSpec::Composite(sources.collect::<Result<_, _>>()?)))

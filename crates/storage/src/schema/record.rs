@@ -5,6 +5,7 @@ use edn::{Keyword, Value};
 use super::error::SchemaError;
 use super::properties::Properties;
 use super::{AttrId, Attribute, FIRST_USER_ATTR, Schema};
+use crate::types::Types;
 
 impl Schema {
     /// What is stored of an attribute: the map of its properties, with its name under `:db/ident`.
@@ -19,9 +20,10 @@ impl Schema {
     /// The schema of these records, given by attribute id; built-in attributes need none.
     pub(crate) fn from_records(
         records: impl IntoIterator<Item = (AttrId, Value)>,
+        types: Types,
         revision: u64,
     ) -> Result<Self, SchemaError> {
-        let mut schema = Self::built_in();
+        let mut schema = Self::with_types(types);
         let mut parsed: Vec<(AttrId, Keyword, Properties)> = Vec::new();
         for (id, record) in records {
             let wrong = || SchemaError::Shape { got: record.clone() };
@@ -42,7 +44,7 @@ impl Schema {
             parsed.push((id, ident, properties));
         }
         for (id, ident, properties) in parsed {
-            let attribute = Attribute::from_properties(id, &ident, &properties, |name| schema.id_of(name))?;
+            let attribute = Attribute::from_properties(id, &ident, &properties, &schema)?;
             schema.insert(attribute);
         }
         schema.index_composites();

@@ -213,14 +213,17 @@ fn records_read_back() {
     let records = schema.iter().filter(|attribute| !attribute.is_built_in());
     let records: Vec<(AttrId, Value)> =
         records.map(|attribute| (attribute.id, schema.record_of(attribute))).collect();
-    let again = Schema::from_records(records, schema.revision()).expect("own records");
+    let again = Schema::from_records(records, Types::default(), schema.revision()).expect("own records");
     assert!(again.changes_since(&schema).is_empty());
     assert_eq!(
         again.composites_of(attribute(&again, ":a").id),
         schema.composites_of(attribute(&schema, ":a").id)
     );
-    assert!(Schema::from_records([(AttrId(3), value("{:db/ident :x}"))], 1).is_err(), "a built-in id");
-    assert!(Schema::from_records([(AttrId(20), value("{}"))], 1).is_err(), "no name");
+    assert!(
+        Schema::from_records([(AttrId(3), value("{:db/ident :x}"))], Types::default(), 1).is_err(),
+        "a built-in id"
+    );
+    assert!(Schema::from_records([(AttrId(20), value("{}"))], Types::default(), 1).is_err(), "no name");
 }
 
 #[test]

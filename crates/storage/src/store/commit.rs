@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use kv::WriteTxn;
 
-use super::tables::{AttrCounts, COUNTS, GIANTS, Meta, REFCOUNT_LEN, Tables, encode_options};
+use super::tables::{AttrCounts, COUNTS, GIANTS, Meta, REFCOUNT_LEN, Tables, encode_options, encode_types};
 use crate::db::Db;
 use crate::db::ave::RawAve;
 use crate::db::base::{Base, KeyBuffer};
@@ -40,6 +40,7 @@ pub(super) fn write(
         basis_tx: db.basis_tx(),
         schema_revision: db.schema().revision(),
         options: encode_options(db.options()),
+        types: encode_types(db.schema().types()),
     };
     meta.write(txn, tables, Some(&base.meta))
 }

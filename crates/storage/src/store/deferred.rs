@@ -23,6 +23,7 @@ use crate::encode::{encode, hash_of_index};
 use crate::error::{Error, Result};
 use crate::ids::AttrId;
 use crate::overlay::EavRow;
+use crate::schema::Schema;
 
 #[cfg(test)]
 mod tests;
@@ -95,14 +96,21 @@ impl Effects {
     }
 
     /// Notes those of one more transaction; `false` if they have become too many.
-    pub fn add(&mut self, datoms: &[Datom]) -> bool {
+    pub fn add(&mut self, datoms: &[Datom], schema: &Schema) -> bool {
         if self.0.len() + datoms.len() > EFFECTS_MAX {
             return false;
         }
-        self.0.extend(datoms.iter().map(|datom| {
-            let (row, full) = staged(datom.e, datom.a, encode(&datom.v), datom.added);
-            Effect { row, full }
-        }));
+        for datom in datoms {
+            let registered = schema.by_id(datom.a).and_then(|attribute| attribute.registered.as_ref());
+            let encoded = match registered.map(|registered| registered.encode(&datom.v)) {
+                None => encode(&datom.v),
+                Some(Ok(encoded)) => encoded,
+                // A function that changed its mind: the overlay has what it said first.
+                Some(Err(_)) => return false,
+            };
+            let (row, full) = staged(datom.e, datom.a, encoded, datom.added);
+            self.0.push(Effect { row, full });
+        }
         true
     }
 
@@ -144,6 +152,7 @@ impl Effects {
             basis_tx: after.basis_tx(),
             schema_revision: after.schema().revision(),
             options: base.meta.options.clone(),
+            types: base.meta.types.clone(),
         };
         let [(key, value), ..] = meta.records();
         batch.put_raw(&tables.meta, key, &value, PutFlags::empty())?;

@@ -19,11 +19,14 @@ use crate::encode::decode;
 use crate::error::{Error, Result};
 use crate::ids::AttrId;
 use crate::schema::Schema;
+use crate::types::TypeFunctions;
 
 pub(super) struct FileStore {
     env: Env,
     /// For writing; absent in a database that was opened read-only.
     tables: Option<Tables>,
+    /// What this program has for registered types; whoever opens the file adds to it.
+    functions: TypeFunctions,
     cache: Arc<Mutex<Cache>>,
 }
 
@@ -51,6 +54,7 @@ impl FileStore {
             error => error.into(),
         })?;
         if let Some(store) = Self::find(&mut lock(&OPEN), &env) {
+            store.functions.merge(&options.functions);
             return Ok(store);
         }
         // What the last handle on the same environment may have left.
@@ -69,10 +73,13 @@ impl FileStore {
             Meta::read(&env.snapshot()?)?;
             Some(Tables::existing(&env)?)
         };
-        let store = Self { env, tables, cache: Arc::default() };
+        let functions = TypeFunctions::new();
+        functions.merge(&options.functions);
+        let store = Self { env, tables, functions, cache: Arc::default() };
         store.db()?;
         let mut open = lock(&OPEN);
         if let Some(store) = Self::find(&mut open, &store.env) {
+            store.functions.merge(&options.functions);
             return Ok(store);
         }
         let cache = Arc::downgrade(&store.cache);
@@ -120,7 +127,7 @@ impl FileStore {
         };
         let schema = match &cache.schema {
             Some(schema) if schema.revision() == base.meta.schema_revision => schema.clone(),
-            _ => cache.schema.insert(Arc::new(read_schema(&base)?)).clone(),
+            _ => cache.schema.insert(Arc::new(read_schema(&base, &self.functions)?)).clone(),
         };
         let options = match &cache.options {
             Some((bytes, options)) if *bytes == base.meta.options => options.clone(),
@@ -220,7 +227,7 @@ fn reject_foreign(snapshot: &Snapshot, path: &Path, options: &StoreOptions) -> R
     Ok(())
 }
 
-fn read_schema(base: &Base) -> Result<Schema> {
+fn read_schema(base: &Base, functions: &TypeFunctions) -> Result<Schema> {
     let damaged = |reason: String| Error::Corrupted { table: tables::SCHEMA, reason };
     let mut records = Vec::new();
     let mut cursor: Cursor<'_> = Cursor::new(&base.snapshot, &base.schema)?;
@@ -233,5 +240,7 @@ fn read_schema(base: &Base) -> Result<Schema> {
         records.push((AttrId(id), decode(value)?));
         row = cursor.next()?;
     }
-    Schema::from_records(records, base.meta.schema_revision).map_err(|error| damaged(error.to_string()))
+    let types = tables::decode_types(&base.meta.types, functions)?;
+    Schema::from_records(records, types, base.meta.schema_revision)
+        .map_err(|error| damaged(error.to_string()))
 }

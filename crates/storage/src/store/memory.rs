@@ -5,6 +5,8 @@ use std::thread::ThreadId;
 
 use crate::db::{Db, DbOptions};
 use crate::error::{Error, Result};
+use crate::schema::Schema;
+use crate::types::{TypeFunctions, Types};
 
 pub(super) struct MemoryStore {
     current: Mutex<Db>,
@@ -12,8 +14,9 @@ pub(super) struct MemoryStore {
 }
 
 impl MemoryStore {
-    pub fn new() -> Self {
-        Self::from_db(Db::empty((*super::new_schema()).clone(), DbOptions::default()))
+    pub fn new(functions: TypeFunctions) -> Self {
+        let schema = Schema::with_types(Types::new(functions));
+        Self::from_db(Db::empty(schema, DbOptions::default()))
     }
 
     pub fn from_db(db: Db) -> Self {

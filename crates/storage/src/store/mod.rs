@@ -72,7 +72,7 @@ impl StoreOptions {
 
     /// A new database in memory.
     pub fn memory(self) -> Result<Store, TransactError> {
-        let store = Store { kind: Kind::Memory(Arc::new(MemoryStore::new())) };
+        let store = Store { kind: Kind::Memory(Arc::new(MemoryStore::new(self.functions.clone()))) };
         store.apply(&self)?;
         Ok(store)
     }
@@ -240,9 +240,4 @@ impl std::fmt::Debug for Store {
             Kind::Memory(_) => f.write_str("Store(memory)"),
         }
     }
-}
-
-/// The schema of a new database.
-fn new_schema() -> Arc<Schema> {
-    Arc::new(Schema::built_in())
 }

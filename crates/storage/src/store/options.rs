@@ -3,6 +3,7 @@
 use kv::EnvOptions;
 
 use crate::schema::SchemaPatch;
+use crate::types::TypeFunctions;
 
 /// How to open or make a database; a builder by value.
 ///
@@ -22,6 +23,7 @@ pub struct StoreOptions {
     pub(super) validate_data: Option<bool>,
     pub(super) auto_entity_time: Option<bool>,
     pub(super) adopt: bool,
+    pub(super) functions: TypeFunctions,
 }
 
 impl StoreOptions {
@@ -63,6 +65,12 @@ impl StoreOptions {
     /// Whether creation and update times are kept for entities; stored with the database.
     pub fn auto_entity_time(mut self, auto_entity_time: bool) -> Self {
         self.auto_entity_time = Some(auto_entity_time);
+        self
+    }
+
+    /// The functions that registered types can name, and how those that are written out are read.
+    pub fn type_functions(mut self, functions: TypeFunctions) -> Self {
+        self.functions = functions;
         self
     }
 

@@ -7,6 +7,7 @@ use crate::db::DbOptions;
 use crate::encode::{decode, encode};
 use crate::error::{Error, Result};
 use crate::ids::AttrId;
+use crate::types::{TypeFunctions, Types};
 use edn::Value;
 
 /// What is wrong with pages, and not with any one table.
@@ -58,6 +59,7 @@ pub(crate) const REFCOUNT_LEN: usize = 8;
 const KEY_FORMAT: &[u8] = b"format";
 const KEY_COUNTERS: &[u8] = b"counters";
 const KEY_OPTIONS: &[u8] = b"options";
+const KEY_TYPES: &[u8] = b"types";
 
 /// Handles on the tables, for writing.
 #[derive(Clone, Copy)]
@@ -110,6 +112,8 @@ pub(crate) struct Meta {
     pub schema_revision: u64,
     /// The encoded options.
     pub options: Vec<u8>,
+    /// The encoded registered types; empty where there are none.
+    pub types: Vec<u8>,
 }
 
 impl Meta {
@@ -129,6 +133,7 @@ impl Meta {
             basis_tx: u64::from_le_bytes(*basis_tx),
             schema_revision: u64::from_le_bytes(*schema_revision),
             options: cursor.get(KEY_OPTIONS)?.unwrap_or_default().to_vec(),
+            types: cursor.get(KEY_TYPES)?.unwrap_or_default().to_vec(),
         })
     }
 
@@ -139,19 +144,27 @@ impl Meta {
         Ok(cursor.get(KEY_FORMAT)?.is_some())
     }
 
-    /// The key-value pairs of the table, in order.
-    pub fn records(&self) -> [(&'static [u8], Vec<u8>); 3] {
+    /// The key-value pairs of the table, in order; without types, the last one is left out.
+    pub fn records(&self) -> [(&'static [u8], Vec<u8>); 4] {
         let counters = [self.max_eid, self.basis_tx, self.schema_revision].map(u64::to_le_bytes).concat();
         let format = [FORMAT, FORMAT_OLDEST_READER].map(u32::to_le_bytes).concat();
-        [(KEY_COUNTERS, counters), (KEY_FORMAT, format), (KEY_OPTIONS, self.options.clone())]
+        [
+            (KEY_COUNTERS, counters),
+            (KEY_FORMAT, format),
+            (KEY_OPTIONS, self.options.clone()),
+            (KEY_TYPES, self.types.clone()),
+        ]
     }
 
     /// Writes what differs from `before`.
     pub fn write(&self, txn: &mut WriteTxn<'_>, tables: &Tables, before: Option<&Meta>) -> Result<()> {
         let old = before.map(Meta::records);
         for (at, (key, value)) in self.records().into_iter().enumerate() {
-            if old.as_ref().is_none_or(|old| old[at].1 != value) {
-                txn.put(&tables.meta, key, &value)?;
+            let is_old = old.as_ref().is_some_and(|old| old[at].1 == value);
+            match is_old || (value.is_empty() && old.is_none()) {
+                true => {}
+                false if value.is_empty() => drop(txn.delete(&tables.meta, key)?),
+                false => txn.put(&tables.meta, key, &value)?,
             }
         }
         Ok(())
@@ -196,6 +209,22 @@ impl AttrCounts {
             _ => Err(Error::Corrupted { table: COUNTS, reason: "a record has the wrong size".into() }),
         }
     }
+}
+
+/// The registered types as they are stored: a map from name to definition.
+pub(crate) fn encode_types(types: &Types) -> Vec<u8> {
+    match types.iter().next() {
+        None => Vec::new(),
+        Some(_) => encode(&types.to_value()).to_vec(),
+    }
+}
+
+/// The types behind [`encode_types`].
+pub(crate) fn decode_types(bytes: &[u8], functions: &TypeFunctions) -> Result<Types> {
+    if bytes.is_empty() {
+        return Ok(Types::new(functions.clone()));
+    }
+    Ok(Types::from_value(&decode(bytes)?, functions.clone())?)
 }
 
 /// Options as the EDN map that users write.

@@ -135,7 +135,7 @@ impl Writer {
         self.db = report.db_after.clone();
         if let Target::File(target) = &mut self.target
             && let Some(effects) = &mut target.effects
-            && !effects.add(&report.tx_data)
+            && !effects.add(&report.tx_data, self.db.schema())
         {
             target.effects = None;
         }

@@ -43,7 +43,7 @@ pub fn update_schema(db: &Db, patch: &SchemaPatch) -> Result<Db, TransactError> 
     let before = db.schema();
     let after = Arc::new(before.with_changes(patch)?);
     let changes = after.changes_since(before);
-    if changes.is_empty() {
+    if after.revision() == before.revision() {
         return Ok(db.clone());
     }
     let mut next = db.clone();
@@ -188,10 +188,16 @@ fn change_attribute(
     if before.cardinality == Cardinality::Many && after.cardinality == Cardinality::One {
         return Err(SchemaChangeError::CardinalityChange { attribute: after.ident.clone() }.into());
     }
-    if before.value_type == after.value_type && before.tuple == after.tuple {
+    let is_same_type = before.value_type == after.value_type && before.registered == after.registered;
+    if is_same_type && before.tuple == after.tuple {
         return Ok(false);
     }
-    if before.value_type.is_some() || after.value_type.is_none() || after.composite().is_some() {
+    let is_registered = before.registered.is_some() || after.registered.is_some();
+    if is_registered
+        || before.value_type.is_some()
+        || after.value_type.is_none()
+        || after.composite().is_some()
+    {
         let attribute = after.ident.clone();
         return Err(SchemaChangeError::TypeChange {
             attribute,
@@ -205,9 +211,9 @@ fn change_attribute(
 }
 
 fn type_name(attribute: &Attribute) -> String {
-    match (attribute.composite(), attribute.value_type) {
+    match (attribute.composite(), attribute.type_name()) {
         (Some(_), _) => ":db/tupleAttrs".to_owned(),
-        (None, Some(value_type)) => value_type.to_string(),
+        (None, Some(name)) => name.to_string(),
         (None, None) => "any value".to_owned(),
     }
 }
@@ -276,7 +282,7 @@ fn check_unique(db: &Db, attribute: &Attribute) -> Result<(), TransactError> {
         entities.clear();
         cursor.entities_into(&mut entities)?;
         if let [one, other, ..] = entities[..] {
-            let (attribute, value) = (attribute.ident.clone(), crate::decode(value)?);
+            let (attribute, value) = (attribute.ident.clone(), db.schema().decode(attribute.id, value)?);
             let (one, other) = (EntityId(one), EntityId(other));
             return Err(SchemaChangeError::Uniqueness { attribute, value, one, other }.into());
         }

@@ -112,7 +112,7 @@ impl<'t> Stage<'t> {
         self.db()?;
         let datoms = self.log.iter().map(|change| {
             let Change { e, a, v, added } = change;
-            Ok(Datom { e: *e, a: *a, v: v.decode()?, added: *added })
+            Ok(Datom { e: *e, a: *a, v: self.schema.decode(*a, v)?, added: *added })
         });
         let datoms = datoms.collect::<crate::Result<Vec<_>>>()?;
         Ok((self.db, datoms, self.new_attributes))

@@ -100,9 +100,10 @@ fn build(file: &Path, options: &DbOptions, mut parts: Parts) -> Result<BulkRepor
         basis_tx: parts.max_tx,
         schema_revision: parts.schema.revision(),
         options: tables::encode_options(options),
+        types: tables::encode_types(parts.schema.types()),
     };
     let mut table = builder.table(tables::META, TableFlags::empty())?;
-    for (key, value) in meta.records() {
+    for (key, value) in meta.records().into_iter().filter(|(_, value)| !value.is_empty()) {
         table.push(key, &value)?;
     }
     table.finish()?;

@@ -19,7 +19,7 @@ use crate::ids::{AttrId, EntityId};
 use crate::schema::Schema;
 use crate::store::commit::write_schema;
 use crate::store::file::FileStore;
-use crate::store::tables::{AttrCounts, GIANTS, Meta, REFCOUNT_LEN, Tables};
+use crate::store::tables::{AttrCounts, GIANTS, Meta, REFCOUNT_LEN, Tables, encode_types};
 use crate::store::writer::Writer;
 
 /// Rows between two reports of progress.
@@ -270,6 +270,7 @@ pub(in crate::store) fn replace_file(writer: Writer, file: &FileStore, db: &Db) 
         max_eid: db.max_eid().0,
         basis_tx: db.basis_tx(),
         schema_revision: db.schema().revision(),
+        types: encode_types(db.schema().types()),
         ..before.clone()
     };
     txn.with(|txn| {
@@ -281,7 +282,10 @@ pub(in crate::store) fn replace_file(writer: Writer, file: &FileStore, db: &Db) 
         meta.write(txn, tables, Some(&before))
     })?;
     txn.commit()?;
-    file.remember_schema(db.schema().clone());
+    // Types keep to the functions that the file was opened with.
+    if db.schema().types().iter().next().is_none() {
+        file.remember_schema(db.schema().clone());
+    }
     Ok(())
 }
 

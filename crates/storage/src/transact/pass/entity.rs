@@ -134,7 +134,7 @@ impl Pass<'_> {
         if let Err(clash) = clash {
             let kind = Kind::ConflictingUpserts {
                 attribute: attribute.ident.clone(),
-                value: encoded.decode()?,
+                value: attribute.decode(&encoded)?,
                 entity: if clash.one == owner { clash.other } else { clash.one },
                 owner,
             };
@@ -299,7 +299,7 @@ impl Pass<'_> {
         if let Err(clash) = self.tempids.learn_owner(tempid, owner) {
             let kind = Kind::ConflictingUpserts {
                 attribute: attribute.ident.clone(),
-                value: value.decode()?,
+                value: attribute.decode(value)?,
                 entity: if clash.one == owner { clash.other } else { clash.one },
                 owner,
             };
@@ -355,7 +355,7 @@ impl Pass<'_> {
         }
         let kind = Kind::UniqueConflict {
             attribute: attribute.ident.clone(),
-            value: value.decode()?,
+            value: attribute.decode(value)?,
             entity,
             owner,
         };
@@ -369,7 +369,7 @@ impl Pass<'_> {
         value: &EncodedValue,
         span: Option<Span>,
     ) -> Result<(), TransactError> {
-        let value = value.decode()?;
+        let value = attribute.decode(value)?;
         for named in &attribute.preds {
             let predicate = function_name(named).and_then(|name| self.functions.find_predicate(&name));
             let Some(predicate) = predicate else {

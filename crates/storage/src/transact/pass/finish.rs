@@ -62,7 +62,7 @@ impl Pass<'_> {
             if attribute.is_identity() && self.tempids.learn_same(entity, owner).is_ok() {
                 continue;
             }
-            let (attribute, value) = (attribute.ident.clone(), value.decode()?);
+            let (attribute, value) = (attribute.ident.clone(), attribute.decode(&value)?);
             self.defer(Kind::UniqueConflict { attribute, value, entity, owner }.into());
         }
         Ok(())
