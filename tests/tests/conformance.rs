@@ -38,6 +38,7 @@ const FILES: &[(&str, &str)] = &[
     ("language", include_str!("../cases/language.edn")),
     ("transactions", include_str!("../cases/transactions.edn")),
     ("schema", include_str!("../cases/schema.edn")),
+    ("types", include_str!("../cases/types.edn")),
     ("data", include_str!("../cases/data.edn")),
     ("reading", include_str!("../cases/reading.edn")),
 ];

@@ -11,8 +11,9 @@ use storage::{Datom, EntityId, Index, Schema, SchemaPatch, Store};
 
 use crate::db::Runtime;
 use crate::inputs::IntoInputs;
+use crate::ordered_type::{self, OrderedType};
 use crate::queue::{Done, PendingTx, Progress, Queue, Request};
-use crate::text::{AsQuery, SchemaInput, TxInput};
+use crate::text::{AsQuery, SchemaInput, TxInput, TypeInput};
 use crate::transaction::Transaction;
 use crate::{Db, Error, Options, Prepared, Result, TxReport};
 
@@ -407,6 +408,44 @@ impl Connection {
     pub fn update_schema(&self, patch: impl Into<SchemaInput>) -> Result<Arc<Schema>> {
         let patch: SchemaPatch = patch.into().to_patch()?;
         Ok(self.store()?.update_schema(&patch)?.schema().clone())
+    }
+
+    /// Registers a value type: attributes can then have `name` as their `:db/valueType`. The definition is kept in the database; to register
+    /// the same one again changes nothing.
+    ///
+    /// ```
+    /// # use factum::{Connection, TypeDefinition};
+    /// let conn = Connection::memory()?;
+    /// let definition = "{:index {:type [:long :long] :order-fn (fn [v] [(:major v) (:minor v)])}}";
+    /// conn.register_type(":my/version", definition)?;
+    /// conn.update_schema("{:version {:db/valueType :my/version}}")?;
+    /// conn.transact("[{:version {:major 1 :minor 10}} {:version {:major 1 :minor 9}}]")?;
+    /// let last = "[:find (max ?v) . :where [_ :version ?v]]";
+    /// assert_eq!(conn.db()?.query(last)?.to_value().to_string(), "{:major 1, :minor 10}");
+    /// # Ok::<(), factum::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the name or the definition does not hold, or the name is that of another type; see [`storage::types::TypeError`].
+    #[doc(alias = "register-type")]
+    pub fn register_type(
+        &self,
+        name: impl Into<Keyword>,
+        definition: impl Into<TypeInput>,
+    ) -> Result<Arc<Schema>> {
+        let name = name.into();
+        let definition = definition.into().definition(&name)?;
+        self.update_schema(SchemaPatch::default().with_type(name, definition))
+    }
+
+    /// Registers a Rust type; see [`OrderedType`].
+    pub fn register<T: OrderedType>(&self) -> Result<Arc<Schema>> {
+        let (name, definition) = ordered_type::definition::<T>();
+        let schema = self.update_schema(SchemaPatch::default().with_type(name, definition))?;
+        // The types of one database share their functions.
+        drop(ordered_type::add_function::<T>(schema.types().functions().clone()));
+        Ok(schema)
     }
 
     /// Takes away all facts and all attributes; options and user tables stay, and ids begin at 1 again. Databases that

@@ -239,6 +239,7 @@ impl Error {
         match self {
             Self::Read { source, .. } => source.hint().map(str::to_owned),
             Self::Transact { source, .. } => source.hint().map(str::to_owned),
+            Self::Storage(source) => source.hint().map(str::to_owned),
             Self::Query(error) => error.help(),
             Self::TransactionEnded => Some("begin another one".to_owned()),
             #[cfg(feature = "arrow")]

@@ -164,6 +164,7 @@ mod error;
 mod inputs;
 mod key_value;
 mod options;
+mod ordered_type;
 mod prepared;
 mod queue;
 #[cfg(feature = "arrow")]
@@ -190,13 +191,14 @@ pub use error::{Error, Result};
 pub use inputs::{Input, IntoInputs, ToValue};
 pub use key_value::Kv;
 pub use options::Options;
+pub use ordered_type::{OrderKey, OrderKeyPart, OrderedType};
 pub use prepared::Prepared;
 pub use queue::PendingTx;
 pub use report::TxReport;
 pub use result::QueryResult;
 pub use stat::Stat;
 pub use stream::RowStream;
-pub use text::{AsPattern, AsQuery, EntityRef, SchemaInput, TxInput};
+pub use text::{AsPattern, AsQuery, EntityRef, SchemaInput, TxInput, TypeInput};
 pub use transaction::Transaction;
 
 #[cfg(feature = "arrow")]
@@ -215,10 +217,17 @@ pub use storage::entity::{Entity, EntityValue};
 pub use storage::transact::{
     EntityBuilder, TransactError, TransactErrorKind, Tx, TxFunctions, TxValue, lookup,
 };
+pub use storage::types::{RegisteredType, TypeDefinition, TypeFunctions};
 pub use storage::{
     self, Attribute, Cardinality, CheckReport, Datom, Datoms, EntityId, Index, Schema, SchemaPatch, Unique,
     ValueType,
 };
+
+/// The page on registered types, run as doctests.
+#[cfg(doctest)]
+mod types_guide {
+    #![doc = include_str!("../../../docs/types.md")]
+}
 
 /// The query guide's recipes, run as doctests.
 #[cfg(doctest)]

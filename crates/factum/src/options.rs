@@ -4,14 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edn::Value;
+use edn::{Keyword, Value};
 use kv::{Durability, EnvOptions};
 use query::{FunctionRegistry, PlanCache, QueryOptions};
 use storage::transact::TxFunctions;
-use storage::{DbOptions, Schema, StoreOptions};
+use storage::types::{TypeDefinition, TypeFunctions};
+use storage::{DbOptions, Schema, SchemaPatch, StoreOptions};
 
 use crate::db::Runtime;
 use crate::key_value::WalOptions;
+use crate::ordered_type::{self, OrderedType};
 use crate::text::SchemaInput;
 use crate::{Error, Result};
 
@@ -40,6 +42,8 @@ pub struct Options {
     adopt: bool,
     create_new: bool,
     plan_cache: Option<usize>,
+    types: Vec<(Keyword, TypeDefinition)>,
+    type_functions: TypeFunctions,
     runtime: Runtime,
 }
 
@@ -173,6 +177,25 @@ impl Options {
         self
     }
 
+    /// A Rust type that attributes can have as `:db/valueType`; registered when the database is opened. See [`OrderedType`].
+    pub fn ordered_type<T: OrderedType>(mut self) -> Self {
+        self.types.push(ordered_type::definition::<T>());
+        self.type_functions = ordered_type::add_function::<T>(self.type_functions);
+        self
+    }
+
+    /// A type to be registered when the database is opened; see [`Connection::register_type`](crate::Connection::register_type).
+    pub fn register_type(mut self, name: impl Into<Keyword>, definition: TypeDefinition) -> Self {
+        self.types.push((name.into(), definition));
+        self
+    }
+
+    /// Functions that the definitions of types can name; types that are written in Rust bring theirs.
+    pub fn type_functions(mut self, functions: TypeFunctions) -> Self {
+        self.type_functions = functions;
+        self
+    }
+
     /// How many queries keep their plans; 512 by default, 0 keeps none.
     pub fn plan_cache(mut self, queries: usize) -> Self {
         self.plan_cache = Some(queries);
@@ -259,8 +282,21 @@ impl Options {
     }
 
     pub(crate) fn initial_schema(&self) -> Result<Schema> {
+        let schema = Schema::with_functions(self.functions_of_types());
+        Ok(schema.with_changes(&self.patch()?).map_err(storage::Error::from)?)
+    }
+
+    /// What is to be declared: types, then attributes.
+    fn patch(&self) -> Result<SchemaPatch> {
         let patch = self.schema.to_patch()?;
-        Ok(Schema::built_in().with_changes(&patch).map_err(storage::Error::from)?)
+        let types = self.types.iter().cloned();
+        Ok(types.fold(patch, |patch, (name, definition)| patch.with_type(name, definition)))
+    }
+
+    /// What registered types can use: the program's functions, and those that are written out.
+    fn functions_of_types(&self) -> TypeFunctions {
+        let interpreter = query::interpret::value_interpreter(self.runtime.query.clone());
+        self.type_functions.clone().interpreter(interpreter)
     }
 
     pub(crate) fn db_options(&self) -> DbOptions {
@@ -283,8 +319,9 @@ impl Options {
     pub(crate) fn store_options(&self, path: Option<&Path>) -> Result<StoreOptions> {
         let is_file = self.env.is_single_file() || path.is_some_and(Path::is_file);
         let env = self.env.clone().single_file(is_file);
-        let mut options = StoreOptions::new().env(env).adopt(self.adopt);
-        let patch = self.schema.to_patch()?;
+        let functions = self.functions_of_types();
+        let mut options = StoreOptions::new().env(env).adopt(self.adopt).type_functions(functions);
+        let patch = self.patch()?;
         if !patch.is_empty() {
             options = options.schema(patch);
         }

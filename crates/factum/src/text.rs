@@ -8,6 +8,7 @@ use query::build::QueryBuilder;
 use query::pull::PullPattern;
 use query::{ErrorKind, PlanCache, Query};
 use storage::transact::{EntityBuilder, Tx, TxData};
+use storage::types::TypeDefinition;
 use storage::{Datom, EntityId, SchemaPatch};
 
 use crate::{Error, Result};
@@ -96,6 +97,46 @@ impl TxInput<'_> {
             Shape::Value(value) => apply(TxData::Value(value)).map_err(Error::from),
             Shape::Tx(tx) => apply(TxData::Tx(tx)).map_err(Error::from),
         }
+    }
+}
+
+/// The definition of a type: EDN text, a [`Value`], or what was read from one.
+#[derive(Clone, Debug)]
+pub enum TypeInput {
+    /// Text that is still to be read.
+    Text(String),
+    /// A map, as it is written.
+    Value(Value),
+    /// A definition.
+    Definition(TypeDefinition),
+}
+
+impl TypeInput {
+    pub(crate) fn definition(self, name: &Keyword) -> Result<TypeDefinition> {
+        let value = match self {
+            Self::Text(text) => edn::read(&text).map_err(|source| Error::read(source, &text))?,
+            Self::Value(value) => value,
+            Self::Definition(definition) => return Ok(definition),
+        };
+        Ok(TypeDefinition::from_value(name, &value).map_err(storage::Error::from)?)
+    }
+}
+
+impl From<&str> for TypeInput {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Value> for TypeInput {
+    fn from(value: Value) -> Self {
+        Self::Value(value)
+    }
+}
+
+impl From<TypeDefinition> for TypeInput {
+    fn from(definition: TypeDefinition) -> Self {
+        Self::Definition(definition)
     }
 }
 

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use edn::{Keyword, Value};
-use storage::{Datom, EntityId, Schema, Writer};
+use storage::{Datom, EntityId, Schema, SchemaPatch, Writer};
 
 use crate::connection::Connection;
 use crate::inputs::IntoInputs;
-use crate::text::{AsPattern, AsQuery, EntityRef, SchemaInput, TxInput};
+use crate::text::{AsPattern, AsQuery, EntityRef, SchemaInput, TxInput, TypeInput};
 use crate::{Db, Error, QueryResult, Result, TxReport};
 
 /// The writer's turn, and everything staged in it; made by [`Connection::begin`] or lent by
@@ -156,6 +156,17 @@ impl Transaction {
         let next = storage::transact::update_schema(writer.db(), &patch)?;
         writer.set_db(next);
         Ok(writer.db().schema().clone())
+    }
+
+    /// Stages a type; see [`Connection::register_type`](crate::Connection::register_type).
+    pub fn register_type(
+        &mut self,
+        name: impl Into<Keyword>,
+        definition: impl Into<TypeInput>,
+    ) -> Result<Arc<Schema>> {
+        let name = name.into();
+        let definition = definition.into().definition(&name)?;
+        self.update_schema(SchemaPatch::default().with_type(name, definition))
     }
 
     /// Answers a query over the staged state.

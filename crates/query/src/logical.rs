@@ -169,6 +169,8 @@ pub struct Pattern {
     pub a: AttrTerm,
     /// Value position.
     pub v: Term,
+    /// Of an attribute of a registered type: where its stored values may lie, by their order keys.
+    pub within: Option<ValueRange>,
     /// Place in the query text.
     pub span: Span,
 }

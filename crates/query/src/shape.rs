@@ -49,7 +49,8 @@ impl Shaper<'_> {
             group::elements(query, rows, &names, self.budget).map_err(|error| self.fail(error))?
         };
         if query.find.shape == FindShape::Relation {
-            window::apply(query, bounds, &mut rows, self.budget).map_err(|error| self.fail(error))?;
+            window::apply(query, &self.analysed.ordered, bounds, &mut rows, self.budget)
+                .map_err(|error| self.fail(error))?;
         } else if matches!(query.find.shape, FindShape::Scalar | FindShape::Tuple) {
             rows.truncate(1);
         }
@@ -75,7 +76,11 @@ impl Shaper<'_> {
     }
 
     fn names(&self) -> group::Names<'_> {
-        group::Names { given: &self.analysed.given, registry: &self.options.functions }
+        group::Names {
+            given: &self.analysed.given,
+            registry: &self.options.functions,
+            ordered: &self.analysed.ordered,
+        }
     }
 
     /// The rows over the variables of `:find` and `:with`, constants among them.

@@ -263,6 +263,15 @@ impl Error {
         }
     }
 
+    /// What may help.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Error::Type(error) => error.hint(),
+            Error::Schema(SchemaError::Type(error)) => error.hint(),
+            _ => None,
+        }
+    }
+
     /// The class of the error, finer than its code.
     pub fn class(&self) -> &'static str {
         match self {

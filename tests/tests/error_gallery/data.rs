@@ -174,6 +174,59 @@ fn transactions() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
 }
 
 /// Schemas that do not hold, and changes that the data forbids.
+/// Mistakes in the definitions of types, and values that types cannot take.
+fn of_types(gallery: &mut Gallery) {
+    gallery.chapter(
+        "Registered types",
+        "`:my/version` is ordered by `(fn [v] [(:major v) (:minor v)])`, a tuple of integers; `:my/given` by a closure that this program \
+         does not have, `:my/lossy` is stored as its major number alone.",
+    );
+    let connection = super::connection(Options::new(), "{}");
+    let order = "{:index {:type [:long :long] :order-fn (fn [v] [(:major v) (:minor v)])}}";
+    let register = |name: &str, definition: &str| connection.register_type(name, definition).map(drop);
+    register(":my/version", order).expect("a type");
+    register(":my/given", "{:index {:type :long :order-fn my/order}}").expect("a type");
+    let lossy = "{:index {:type :long :order-fn (fn [v] (:major v))} :payload {:serialize (fn [v] (:major v)) :deserialize (fn [n] {:major n})}}";
+    register(":my/lossy", lossy).expect("a type");
+    for (name, definition) in [
+        (":version", order),
+        (":my/t", "[:long]"),
+        (":my/t", "{:idnex {}}"),
+        (":my/t", "{:index {:type :map :order-fn my/order}}"),
+        (":my/t", "{:version 0}"),
+        (":my/t", "{:index {:type :long}}"),
+        (":my/t", "{:index {:type :long :order-fn {:udf/kind :tx-fn :udf/id :my/order}}}"),
+        (":my/t", "{:index {:type :long :order-fn (fn [a b] a)}}"),
+        (":my/t", "{:index {:type :long :order-fn (fn [v] (cuont v))}}"),
+        (":my/t", "{:index {:type :long :order-fn my/order} :payload {:serialize my/order}}"),
+        (":my/version", "{:version 2 :index {:type :long :order-fn my/order}}"),
+    ] {
+        let mistake = format!("{name} {definition}");
+        gallery.show(&mistake, &register(name, definition).expect_err(&mistake));
+    }
+    let schema = "{:v {:db/valueType :my/version} :g {:db/valueType :my/given} :l {:db/valueType :my/lossy}}";
+    connection.update_schema(schema).expect("a schema");
+    let facts = super::state(&connection);
+    for data in [
+        "[{:v {:major 1 :minor \"x\"}}]",
+        "[{:v 5}]",
+        "[{:g 5}]",
+        "[{:l {:major 1 :minor 2}}]",
+        "[{:v nil}]",
+    ] {
+        gallery.show(data, &connection.transact(data).expect_err(data));
+    }
+    let db = connection.db().expect("open");
+    for query in [
+        "[:find ?v :where [_ :v ?v] [_ :l ?l] [(< ?v ?l)]]",
+        "[:find ?v :where [_ :v ?v] [(< ?v {:major \"1\"})]]",
+        "[:find ?v :where [_ :g ?v] [(< ?v 5)]]",
+    ] {
+        gallery.show(query, &db.query(query).expect_err(query));
+    }
+    assert_eq!(super::state(&connection), facts);
+}
+
 pub fn of_schemas(gallery: &mut Gallery, connection: &Connection) {
     gallery.chapter("Schemas", "What a schema says must be known and fit together.");
     for patch in [
@@ -198,9 +251,11 @@ pub fn of_schemas(gallery: &mut Gallery, connection: &Connection) {
         "{:x {:db/valueType :db.type/vec}}",
         "{:person/_x {}}",
         "{:db/ident {:db/doc \"names\"}}",
+        "{:x {:db/valueType :my/version}}",
     ] {
         gallery.show(patch, &connection.update_schema(patch).expect_err(patch));
     }
+    of_types(gallery);
     gallery.chapter(
         "Changes of a schema",
         "A change is refused if the data do not allow it: patch, deletions and renames as for `update-schema`.",

@@ -12,8 +12,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use edn::Value;
-use factum::{Datom, Db, Index, Options};
+use edn::{Keyword, Value};
+use factum::{Datom, Db, Index, Options, TypeDefinition, storage};
 
 use super::{NewArgs, map, open_existing, read_file};
 use crate::error::CliError;
@@ -56,7 +56,12 @@ fn write(out: &mut impl Write, db: &Db) -> Result<(), CliError> {
         let known = name.as_keyword().and_then(|name| db.schema().attribute(name));
         known.is_some_and(|attribute| !attribute.is_built_in())
     });
-    writeln!(out, "{}", map([("factum/dump", Value::Int(VERSION)), ("schema", Value::Map(schema))]))?;
+    let (version, schema, types) = (Value::Int(VERSION), Value::Map(schema), db.schema().types());
+    let header = match types.iter().next() {
+        None => map([("factum/dump", version), ("schema", schema)]),
+        Some(_) => map([("factum/dump", version), ("schema", schema), ("types", types.to_value())]),
+    };
+    writeln!(out, "{header}")?;
     let mut entity: Vec<Datom> = Vec::new();
     for datom in db.datoms(Index::Eav, &[])? {
         let datom = datom.map_err(factum::Error::from)?;
@@ -118,7 +123,14 @@ pub fn load(args: &LoadArgs) -> Result<(), CliError> {
         found => return Err(CliError::NotADump { path: args.file.clone(), found }),
     }
     let schema = field("schema").unwrap_or_default();
-    let conn = args.new.open(&args.dir, Options::new().schema(schema).create_new(true))?;
+    let mut options = Options::new().schema(schema).create_new(true);
+    for (name, definition) in field("types").as_ref().and_then(Value::as_map).into_iter().flatten() {
+        let name = name.as_keyword().cloned().unwrap_or_else(|| Keyword::from(name.to_string().as_str()));
+        let definition = TypeDefinition::from_value(&name, definition);
+        let definition = definition.map_err(|error| in_file(storage::Error::from(error).into()))?;
+        options = options.register_type(name, definition);
+    }
+    let conn = args.new.open(&args.dir, options)?;
     let (mut batch, mut entities) = (Vec::with_capacity(BATCH), 0);
     loop {
         let entity = next()?;

@@ -83,7 +83,11 @@ pub fn write(out: &mut impl Write, db: &Db, format: Format, all: bool) -> Result
 
 /// One attribute as a row of the table.
 pub fn row(attribute: &Attribute, facts: u64) -> Vec<String> {
-    let value_type = attribute.value_type.map_or("any", |value_type| value_type.name());
+    let value_type = match (&attribute.registered, attribute.value_type) {
+        (Some(registered), _) => registered.name().to_string(),
+        (None, Some(value_type)) => value_type.name().to_owned(),
+        (None, None) => "any".to_owned(),
+    };
     let cardinality = if attribute.cardinality == Cardinality::Many { "many" } else { "one" };
     let mut properties = Vec::new();
     match attribute.unique {
@@ -94,11 +98,5 @@ pub fn row(attribute: &Attribute, facts: u64) -> Vec<String> {
     properties.extend(attribute.is_component.then(|| "component".to_owned()));
     properties.extend(attribute.no_index.then(|| "not indexed".to_owned()));
     properties.extend(attribute.doc.clone());
-    vec![
-        attribute.ident.to_string(),
-        value_type.to_owned(),
-        cardinality.to_owned(),
-        properties.join(", "),
-        count(facts),
-    ]
+    vec![attribute.ident.to_string(), value_type, cardinality.to_owned(), properties.join(", "), count(facts)]
 }

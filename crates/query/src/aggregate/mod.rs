@@ -15,10 +15,12 @@ mod tests;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use edn::{Symbol, Value};
+use storage::types::RegisteredType;
 
-use crate::functions::{FunctionError, QueryFunction, compare};
+use crate::functions::{FunctionError, QueryFunction, compare, order_keys};
 
 type Result<T> = std::result::Result<T, FunctionError>;
 
@@ -27,6 +29,8 @@ type Result<T> = std::result::Result<T, FunctionError>;
 pub enum Aggregate {
     /// One of the language.
     BuiltIn(BuiltIn),
+    /// One of the language, of values of a registered type: the least and the greatest are those by order key.
+    Ordered(BuiltIn, Arc<RegisteredType>),
     /// One of a program: it gets the leading arguments, then the group's values as one vector.
     User(QueryFunction),
 }
@@ -36,6 +40,10 @@ impl Aggregate {
     pub fn apply(&self, args: &[Value], values: Vec<Value>) -> Result<Value> {
         match self {
             Self::BuiltIn(built_in) => built_in.apply(args, values),
+            Self::Ordered(built_in @ (BuiltIn::Min | BuiltIn::Max), registered) => {
+                built_in.extreme_by_key(args, values, registered)
+            }
+            Self::Ordered(built_in, _) => built_in.apply(args, values),
             Self::User(function) => {
                 let mut all = args.to_vec();
                 all.push(Value::Vector(values));
@@ -167,6 +175,26 @@ impl BuiltIn {
             got: got.to_string(),
             got_type: got.type_name(),
         }
+    }
+
+    /// The extremes by order key; the first of those with the same key, as of equal values.
+    fn extreme_by_key(
+        self,
+        args: &[Value],
+        values: Vec<Value>,
+        registered: &RegisteredType,
+    ) -> Result<Value> {
+        let count = self.leading_count(args)?;
+        let keys = order_keys(registered, &values)?;
+        let mut keyed: Vec<(Value, Value)> = keys.into_iter().zip(values).collect();
+        keyed.sort();
+        let mut values = keyed.into_iter().map(|(_, value)| value).collect::<Vec<_>>();
+        Ok(match (self, count) {
+            (Self::Min, None) => values.into_iter().next().unwrap_or_default(),
+            (_, None) => values.pop().unwrap_or_default(),
+            (Self::Min, Some(count)) => Value::Vector(values.into_iter().take(count).collect()),
+            (_, Some(count)) => Value::Vector(values.split_off(values.len().saturating_sub(count))),
+        })
     }
 
     fn extreme(self, mut values: Vec<Value>, count: Option<usize>) -> Result<Value> {

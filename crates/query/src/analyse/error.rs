@@ -259,6 +259,16 @@ pub enum AnalyseError {
         /// Where.
         span: Span,
     },
+    /// A comparison of values that two registered types order differently.
+    #[error("values of {one} and of {other} have no common order")]
+    TwoOrders {
+        /// A type.
+        one: Keyword,
+        /// Another one.
+        other: Keyword,
+        /// The comparison.
+        span: Span,
+    },
     /// A constant of a type that an attribute never has.
     #[error("{attribute} holds values of {expected}, but {found} is a {found_type}")]
     TypeMismatch {
@@ -344,6 +354,7 @@ impl AnalyseError {
             | Self::NoTxComponent { span, .. }
             | Self::NotAnEntity { span, .. }
             | Self::TypeMismatch { span, .. }
+            | Self::TwoOrders { span, .. }
             | Self::UnknownAttribute { span, .. }
             | Self::PullSource { span, .. }
             | Self::Reference { span, .. } => *span,
@@ -363,7 +374,7 @@ impl AnalyseError {
             Self::RuleCallArity { .. } | Self::RuleHeadUnbound { .. } => ":query/rule",
             Self::NoTxComponent { .. } => ":query/pattern",
             Self::NotAnEntity { .. } => ":entity-id/syntax",
-            Self::TypeMismatch { .. } => ":query/type",
+            Self::TypeMismatch { .. } | Self::TwoOrders { .. } => ":query/type",
             Self::UnknownAttribute { .. } => ":schema/unknown-attribute",
             Self::PullSource { .. } => ":query/source",
             Self::Reference { source, .. } => source.code(),
@@ -400,6 +411,7 @@ impl AnalyseError {
             Self::NoTxComponent { .. } => "no-tx-component",
             Self::NotAnEntity { .. } => "bad-entity",
             Self::TypeMismatch { .. } => "type-mismatch",
+            Self::TwoOrders { .. } => "two-orders",
             Self::UnknownAttribute { .. } => "unknown-attribute",
             Self::PullSource { .. } => "unknown-source",
             Self::Reference { source, .. } => source.class(),

@@ -13,6 +13,7 @@ mod draft;
 mod error;
 pub(crate) mod inputs;
 mod lower;
+mod orders;
 mod output;
 mod range_set;
 mod ranges;
@@ -28,10 +29,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use edn::{Symbol, Value};
+use storage::types::RegisteredType;
 
 pub use error::{AnalyseError, Warning};
 pub(crate) use inputs::Given;
 use inputs::{InputRows, Inputs};
+use orders::Orders;
 
 use crate::ast::{Query, Rules};
 use crate::error::{Error, ErrorKind};
@@ -72,6 +75,8 @@ pub(crate) struct Analysed {
     pub text: SourceText,
     /// Whether the analysis has read facts, to find entities by their ident or a unique attribute.
     pub looked_up: bool,
+    /// The registered types of variables whose order matters in the result.
+    pub ordered: HashMap<Symbol, Arc<RegisteredType>>,
     /// The rules, with the value that they were parsed from.
     pub parsed_rules: Option<(Value, Arc<Rules>)>,
 }
@@ -173,8 +178,12 @@ impl<'q> Analyser<'q> {
         let safety = Safety { rules: &self.rules.rules, needs: &needs, table: &scope.table };
         let (mut body, bound) = safety.check(&draft, &given)?;
         self.check_output(query, &scope, &output, &bound)?;
-        let rules = self.finish_rules(&needs)?;
+        let mut rules = self.finish_rules(&needs)?;
+        let ordered = self.push_orders(query, &fields, &output, &mut body, &mut rules)?;
         self.push_ranges(&mut body)?;
+        for branch in rules.iter_mut().flat_map(|rule| &mut rule.branches) {
+            self.push_ranges(&mut branch.body)?;
+        }
 
         let mut logical = Logical {
             vars: scope.table,
@@ -186,7 +195,7 @@ impl<'q> Analyser<'q> {
             aggregation: None,
             order: Vec::new(),
         };
-        self.plan_output(query, &fields, &mut logical);
+        self.plan_output(query, &fields, &ordered, &mut logical);
         Ok(Analysed {
             logical,
             rows,
@@ -198,8 +207,28 @@ impl<'q> Analyser<'q> {
             warnings: self.warnings,
             text: self.text,
             looked_up: self.looked_up,
+            ordered,
             parsed_rules: self.inputs.parsed_rules,
         })
+    }
+
+    /// Lets comparisons go by the order of registered types, and says which of them order the result.
+    fn push_orders(
+        &self,
+        query: &Query,
+        fields: &[(Symbol, Field)],
+        output: &[VarId],
+        body: &mut Conjunction,
+        rules: &mut [Rule],
+    ) -> Result<HashMap<Symbol, Arc<RegisteredType>>> {
+        let Some(mut orders) = Orders::infer(body, rules, &self.inputs.sources) else {
+            return Ok(HashMap::new());
+        };
+        orders.apply(0, body)?;
+        for (at, branch) in rules.iter_mut().flat_map(|rule| &mut rule.branches).enumerate() {
+            orders.apply(at + 1, &mut branch.body)?;
+        }
+        orders.of_output(query, fields, output)
     }
 
     /// Variables for the columns of inputs with rows. Columns that hold idents or lookup refs get a second column for
@@ -318,8 +347,7 @@ impl<'q> Analyser<'q> {
         for (index, bodies) in bodies.into_iter().enumerate() {
             let shape = std::mem::take(&mut self.rules.rules[index].branches);
             let mut branches = Vec::with_capacity(shape.len());
-            for (branch, mut body) in shape.into_iter().zip(bodies) {
-                self.push_ranges(&mut body)?;
+            for (branch, body) in shape.into_iter().zip(bodies) {
                 branches.push(RuleBranch { vars: branch.table, head: branch.head, body, span: branch.span });
             }
             let shape = &self.rules.rules[index];

@@ -1,7 +1,11 @@
 //! What leaves the body: the variables of `:find` and `:with`, and how many rows in which order are wanted.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use edn::{Symbol, Value};
 use storage::ValueType;
+use storage::types::RegisteredType;
 
 use super::draft::Vars;
 use super::error::AnalyseError;
@@ -86,14 +90,23 @@ impl Analyser<'_> {
     }
 
     /// Tells execution what it may leave out or compute itself.
-    pub(super) fn plan_output(&self, query: &Query, fields: &[(Symbol, Field)], logical: &mut Logical) {
+    pub(super) fn plan_output(
+        &self,
+        query: &Query,
+        fields: &[(Symbol, Field)],
+        ordered: &HashMap<Symbol, Arc<RegisteredType>>,
+        logical: &mut Logical,
+    ) {
         let aggregates = query
             .find
             .elements
             .iter()
             .any(|element| matches!(element, FindElement::Aggregate(_) | FindElement::Arithmetic(_)));
         if aggregates || !query.having.is_empty() {
-            logical.aggregation = self.aggregation(query, fields, logical);
+            // Execution compares bytes, not order keys.
+            if ordered.is_empty() {
+                logical.aggregation = self.aggregation(query, fields, logical);
+            }
             return;
         }
         logical.row_limit = match query.find.shape {
@@ -105,7 +118,7 @@ impl Analyser<'_> {
             && !query.order_by.is_empty()
             && logical.row_limit.is_some()
         {
-            match self.order(query, fields, logical) {
+            match self.order(query, fields, logical).filter(|_| ordered.is_empty()) {
                 Some(order) => logical.order = order,
                 None => logical.row_limit = None,
             }

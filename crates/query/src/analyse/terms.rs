@@ -104,7 +104,7 @@ impl Analyser<'_> {
             Some(term) => self.value_term(scope, term, source, db, known.as_deref())?,
             None => Term::Blank,
         };
-        Ok(Pattern { source, e, a: attribute, v, span: pattern.span })
+        Ok(Pattern { source, e, a: attribute, v, within: None, span: pattern.span })
     }
 
     fn attribute_term(&mut self, scope: &mut Scope, term: &ast::Term, db: &Db) -> Result<AttrTerm> {

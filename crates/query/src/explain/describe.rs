@@ -170,7 +170,19 @@ impl Describe<'_> {
             Op::Star(star) => ("EAV merge scan", self.star(star)),
             Op::Reverse(reverse) => ("AVE lookup", self.reverse(reverse)),
             Op::Intersect(intersect) => ("intersect", self.intersect(intersect)),
-            Op::Open(open) => ("open scan", self.terms(&open.terms)),
+            Op::Open(open) => match open.attr {
+                Some(attr) => {
+                    let place = self.attribute(open.source, attr);
+                    let bounded = if open.within.iter().all(|range| range.is_all()) {
+                        ""
+                    } else {
+                        " in a range of keys"
+                    };
+                    let [e, _, v] = open.terms.clone();
+                    ("typed scan", format!("{place}{bounded} {}", self.terms(&[e, v])))
+                }
+                None => ("open scan", self.terms(&open.terms)),
+            },
             Op::Tuples(tuples) => ("tuples", self.terms(&tuples.terms)),
             Op::SemiJoin(semi) => {
                 let place = self.attribute(semi.source, semi.attr);

@@ -21,6 +21,7 @@ pub(crate) mod like;
 mod logic;
 pub(crate) mod membership;
 pub(crate) mod number;
+mod ordered;
 mod regexes;
 mod registry;
 mod search;
@@ -34,10 +35,12 @@ use std::sync::Arc;
 
 use edn::{Symbol, Value};
 use storage::Db;
+use storage::types::RegisteredType;
 
 pub(crate) use args::Args;
 pub(crate) use collections::{elements, lookup};
 pub use error::FunctionError;
+pub(crate) use ordered::{Comparison, keys as order_keys};
 pub use registry::{FunctionRegistry, QueryFunction};
 
 /// A result of a function.
@@ -169,6 +172,8 @@ pub(crate) enum Body {
     HigherOrder(fn(&CallContext<'_>, &Args<'_>) -> Result<Value>),
     /// As a program wants.
     User(QueryFunction),
+    /// A comparison by the order of a registered type.
+    Ordered(Arc<RegisteredType>, Comparison),
 }
 
 impl Function {
@@ -187,6 +192,19 @@ impl Function {
     pub fn user(name: Symbol, function: QueryFunction) -> Self {
         let body = Body::User(function);
         Self { name, arity: Arity::at_least(0), kind: Kind::Function, pure: false, operator: None, body }
+    }
+
+    /// The same comparison by the order of a registered type; `None` if this compares nothing.
+    pub(crate) fn ordered_by(&self, registered: &Arc<RegisteredType>) -> Option<Self> {
+        let comparison = Comparison::of(self).filter(|_| self.is_built_in())?;
+        Some(Self {
+            name: self.name.clone(),
+            arity: self.arity,
+            kind: self.kind,
+            pure: true,
+            operator: None,
+            body: Body::Ordered(registered.clone(), comparison),
+        })
     }
 
     /// Its name.
@@ -249,6 +267,7 @@ impl Function {
             },
             Body::HigherOrder(body) => body(context, &call),
             Body::User(function) => function.call(args),
+            Body::Ordered(registered, comparison) => comparison.call(registered, args),
         }
     }
 }

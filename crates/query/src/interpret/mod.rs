@@ -27,6 +27,7 @@ use std::sync::Arc;
 use edn::{Form, Symbol, Value};
 pub use storage::transact::{InterpretError, InterpretErrorKind};
 use storage::transact::{InterpretedFunction, Interpreter};
+use storage::types::{ValueFunction, ValueInterpreter};
 
 use crate::QueryOptions;
 
@@ -122,6 +123,21 @@ pub fn interpreter(options: QueryOptions) -> Interpreter {
             let mut objects = vec![Object::Db(db.clone())];
             objects.extend(args.iter().cloned().map(Object::Value));
             function.call(&objects, &options)?.into_value()
+        });
+        Ok(call)
+    })
+}
+
+/// What lets registered types read functions that are written out, such as `(fn [v] [(:major v) (:minor v)])`.
+pub fn value_interpreter(options: QueryOptions) -> ValueInterpreter {
+    let options = Arc::new(options);
+    Arc::new(move |form| {
+        // Only what every program has: other programs read the database, too.
+        let function = Interpreted::compile(form, &|_| None)?;
+        let options = options.clone();
+        let call: ValueFunction = Arc::new(move |value| {
+            let result = function.call(&[Object::Value(value.clone())], &options);
+            Ok(result.and_then(Object::into_value)?)
         });
         Ok(call)
     })

@@ -1,6 +1,6 @@
 //! Moves: the ways in which a unit can be joined to a partial plan, each with its estimate.
 
-use storage::EncodedValue;
+use storage::{Attribute, EncodedValue};
 
 use super::cost;
 use super::physical::{
@@ -457,7 +457,42 @@ impl Search<'_, '_> {
         }
     }
 
+    /// A pattern over an attribute of a registered type.
+    fn typed(&mut self, state: &State, pattern: &Pattern, attr: &Attribute) -> Result<Vec<State>> {
+        let mut next = state.clone();
+        let terms = [&pattern.e, &Term::Blank, &pattern.v].map(|term| open_term(term, state));
+        let known = |at: usize| matches!(terms[at], OpenTerm::Bound(_) | OpenTerm::Const(_));
+        let db = self.planner.db(pattern.source)?;
+        let facts = db.count(None, Some(attr.id), None)? as f64;
+        let share = if pattern.within.is_some() { cost::PREDICATE } else { 1.0 };
+        let (factor, each, reason) = match (known(0), known(2)) {
+            (true, _) => (1.0, cost::SEEK, "the entity is bound"),
+            (false, _) if attr.no_index => {
+                let attribute = attr.ident.to_string();
+                self.failure.get_or_insert(ExecError::Unindexed { attribute, span: pattern.span });
+                return Ok(Vec::new());
+            }
+            (false, true) => (2.0, cost::SEEK, "the value is bound, and looked up by its order key"),
+            (false, false) => (facts * share, facts * share, "values in the order of their keys"),
+        };
+        for term in &terms {
+            if let OpenTerm::New(var) = term {
+                next.bind(*var, facts);
+            }
+        }
+        next.clustered = None;
+        let within = pattern.within.clone().map_or_else(super::physical::everything, |range| [range].into());
+        let op = Op::Open(OpenPattern { source: pattern.source, attr: Some(attr.id), terms, within });
+        next.push(DraftOp::Op(op), state.rows * factor, state.rows * (each + factor), reason.to_owned());
+        Ok(vec![next])
+    }
+
     fn open(&mut self, state: &State, pattern: &Pattern) -> Result<Vec<State>> {
+        if let AttrTerm::Const(attr) = pattern.a
+            && let Some(attr) = self.planner.attribute(pattern.source, attr)?
+        {
+            return self.typed(state, pattern, attr);
+        }
         let mut next = state.clone();
         let attribute = match &pattern.a {
             AttrTerm::Var(var) => Term::Var(*var),
@@ -497,7 +532,12 @@ impl Search<'_, '_> {
             }
         }
         next.clustered = None;
-        let op = Op::Open(OpenPattern { source: pattern.source, terms });
+        let op = Op::Open(OpenPattern {
+            source: pattern.source,
+            attr: None,
+            terms,
+            within: super::physical::everything(),
+        });
         next.push(DraftOp::Op(op), state.rows * factor, state.rows * (each + factor), reason.to_owned());
         Ok(vec![next])
     }

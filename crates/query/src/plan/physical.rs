@@ -344,13 +344,17 @@ pub struct Edge {
     pub access: Access,
 }
 
-/// A pattern with an attribute that is not constant.
+/// A pattern with an attribute that is not constant, or is of a registered type.
 #[derive(Clone, Debug)]
 pub struct OpenPattern {
     /// Which database.
     pub source: SourceId,
+    /// The attribute of a registered type; the term in its position is blank.
+    pub attr: Option<AttrId>,
     /// Entity, attribute and value.
     pub terms: [OpenTerm; 3],
+    /// One range: where the stored values of that attribute may lie, by their order keys.
+    pub within: Ranges,
 }
 
 /// A position of an [`OpenPattern`] or of [`Tuples`].

@@ -371,7 +371,7 @@ fn pattern_unit(
         AttrTerm::Const(attr) => planner.attribute(pattern.source, attr)?,
         _ => None,
     };
-    let Some(attr) = attr else {
+    let Some(attr) = attr.filter(|attr| attr.registered.is_none()) else {
         let span = pattern.span;
         let unit = Unit { kind: UnitKind::Open(pattern), vars, needs: BitSet::default(), span };
         problem.units.push(unit);

@@ -88,7 +88,11 @@ impl Facts {
                     self.pair(planner, reverse.source, reverse.attr, e, reverse.v);
                 }
             }
-            Op::Open(open) => self.hidden |= open.terms.contains(&OpenTerm::Blank),
+            Op::Open(open) => {
+                let [e, a, v] = &open.terms;
+                let hides = |term: &OpenTerm| *term == OpenTerm::Blank;
+                self.hidden |= hides(e) || hides(v) || (open.attr.is_none() && hides(a));
+            }
             Op::Tuples(_) => self.hidden = true,
             Op::Apply(apply) => match &apply.binding {
                 crate::logical::Binding::Scalar(var) => match &apply.call.needs[..] {

@@ -150,7 +150,7 @@ impl Outline {
     }
 
     fn pattern(&mut self, pattern: &Pattern) {
-        let Pattern { source, e, a, v, span: _ } = pattern;
+        let Pattern { source, e, a, v, within, span: _ } = pattern;
         self.number(source.0.into());
         self.term(e);
         match a {
@@ -166,6 +166,8 @@ impl Outline {
             AttrTerm::Unknown => self.number(3),
         }
         self.term(v);
+        self.number(usize::from(within.is_some()));
+        within.iter().for_each(|range| self.range(range));
     }
 
     fn terms(&mut self, terms: &[Term]) {

@@ -68,7 +68,10 @@ impl<'a> Replacements<'a> {
                     }
                 }
             }
-            Op::Open(open) => self.terms(&mut open.terms),
+            Op::Open(open) => {
+                self.terms(&mut open.terms);
+                self.ranges(&mut open.within);
+            }
             Op::Tuples(tuples) => self.terms(&mut tuples.terms),
             Op::Table(table) => self.terms(&mut table.terms),
             Op::SemiJoin(semi) => self.ranges(&mut semi.ranges),

@@ -293,7 +293,7 @@ impl<'d> Walk<'d> {
     ) -> Result<(), PullError> {
         let mut children = Vec::with_capacity(values.len());
         for at in values {
-            let value = storage::decode(self.facts[at].1)?;
+            let value = self.db.schema().decode(self.facts[at].0, self.facts[at].1)?;
             self.bytes += size_of::<Child>() + self.facts[at].1.len();
             let child = match (follow, &value) {
                 (Follow::Value, _) => Some(Child::Value(value)),

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use edn::{Span, Symbol, Value};
+use storage::types::RegisteredType;
 
 use super::error::ResultError;
 use crate::aggregate::{Aggregate, BuiltIn};
@@ -38,7 +39,12 @@ pub(crate) struct Names<'a> {
     pub given: &'a HashMap<Symbol, Given>,
     /// Functions and aggregates of the program.
     pub registry: &'a FunctionRegistry,
+    /// The registered types of variables whose order matters.
+    pub ordered: &'a Ordered,
 }
+
+/// The registered types of variables, by name.
+pub(crate) type Ordered = HashMap<Symbol, Arc<RegisteredType>>;
 
 /// One row per result row, one value per find element; a pull has its entity.
 pub(crate) fn elements(
@@ -186,7 +192,13 @@ fn resolve(query: &Query, names: &Names<'_>) -> Result<Calls> {
     let mut calls = Calls::new();
     let mut add = |aggregate: &ast::Aggregate| -> Result<()> {
         let args = aggregate.args.iter().map(|arg| argument(arg, names)).collect::<Result<Vec<_>>>()?;
-        calls.insert(key(aggregate), (find_aggregate(aggregate, names)?, args));
+        let mut found = find_aggregate(aggregate, names)?;
+        if let (Aggregate::BuiltIn(built_in), Some(registered)) =
+            (&found, names.ordered.get(&aggregate.over.name))
+        {
+            found = Aggregate::Ordered(*built_in, registered.clone());
+        }
+        calls.insert(key(aggregate), (found, args));
         Ok(())
     };
     for element in &query.find.elements {

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use edn::{Symbol, Value};
 
 use super::error::ResultError;
-use super::group::Names;
+use super::group::{Names, Ordered};
 use crate::analyse::inputs::Given;
-use crate::ast::{OrderColumn, OrderKey, Query, Window};
+use crate::ast::{FindElement, OrderColumn, OrderKey, Query, Window};
 use crate::error::ErrorKind;
 use crate::exec::Budget;
 use crate::functions::compare;
@@ -73,22 +73,47 @@ fn given<'a>(name: &Symbol, names: &Names<'a>) -> Option<&'a Value> {
 /// Sorts the rows and cuts the window out of them.
 pub(crate) fn apply(
     query: &Query,
+    ordered: &Ordered,
     bounds: Bounds,
     rows: &mut Vec<Vec<Value>>,
     budget: &Budget,
 ) -> Result<(), ErrorKind> {
     if !query.order_by.is_empty() {
-        sort(query, rows, budget)?;
+        let width = rows.first().map_or(0, Vec::len);
+        sort(query, ordered, rows, budget)?;
+        rows.iter_mut().for_each(|row| row.truncate(width));
     }
     bounds.cut(rows);
     Ok(())
 }
 
 /// Sorts stably, in runs that are merged afterwards, so that the budget is looked at often enough.
-fn sort(query: &Query, rows: &mut Vec<Vec<Value>>, budget: &Budget) -> Result<(), ErrorKind> {
-    let keys: Vec<(usize, &OrderKey)> =
+fn sort(
+    query: &Query,
+    ordered: &Ordered,
+    rows: &mut Vec<Vec<Value>>,
+    budget: &Budget,
+) -> Result<(), ErrorKind> {
+    let mut keys: Vec<(usize, &OrderKey)> =
         query.order_by.iter().map(|key| Ok((column(query, key)?, key))).collect::<Result<_>>()?;
-    for (at, key) in &keys {
+    // Values of registered types are sorted by their order keys, in columns of their own behind the others.
+    let width = rows.first().map_or(0, Vec::len);
+    let mut behind = width;
+    for (at, key) in &mut keys {
+        let FindElement::Variable(variable) = &query.find.elements[*at] else { continue };
+        let Some(registered) = ordered.get(&variable.name) else { continue };
+        for row in rows.iter_mut() {
+            let order_key = registered.order_key(&row[*at]);
+            let order_key = order_key.map_err(|error| {
+                let source = storage::Error::from(error).into();
+                ResultError::Function { source, span: key.span }
+            })?;
+            row.push(order_key);
+        }
+        *at = behind;
+        behind += 1;
+    }
+    for (at, key) in keys.iter().filter(|(at, _)| *at < width) {
         // Values of unlike types have no order that a sort could rely on.
         let mut sortable = compare::Sortable::default();
         for (number, row) in rows.iter().enumerate() {
@@ -103,7 +128,10 @@ fn sort(query: &Query, rows: &mut Vec<Vec<Value>>, budget: &Budget) -> Result<()
     }
     let compare = |a: &Vec<Value>, b: &Vec<Value>| {
         for (at, key) in &keys {
-            let order = compare::sort_order(&a[*at], &b[*at]).unwrap_or(Ordering::Equal);
+            let order = match *at < width {
+                true => compare::sort_order(&a[*at], &b[*at]).unwrap_or(Ordering::Equal),
+                false => a[*at].cmp(&b[*at]),
+            };
             let order = if key.descending { order.reverse() } else { order };
             if order != Ordering::Equal {
                 return order;

@@ -26,7 +26,7 @@ pub use error::SchemaError;
 pub use patch::{SchemaChange, SchemaPatch};
 
 use crate::ids::AttrId;
-use crate::types::{RegisteredType, Types};
+use crate::types::{RegisteredType, TypeFunctions, Types};
 
 /// `:db/ident`: a keyword that names an entity.
 pub const IDENT: AttrId = AttrId(1);
@@ -105,6 +105,11 @@ impl Schema {
         attributes.into_iter().for_each(|attribute| schema.insert(attribute));
         schema.by_id.resize(FIRST_USER_ATTR.0 as usize, None);
         schema
+    }
+
+    /// The built-in attributes, with these functions for types that are registered later.
+    pub fn with_functions(functions: TypeFunctions) -> Self {
+        Self::with_types(Types::new(functions))
     }
 
     /// The built-in attributes, and these types.

@@ -168,6 +168,8 @@ impl Store {
         let before = writer.db();
         let revision = before.schema().revision().max(db.schema().revision()) + 1;
         let mut next = db.clone();
+        // The types that come along, and those to come, may use what this store's types could.
+        db.schema().types().functions().merge(before.schema().types().functions());
         next.set_schema(Arc::new(db.schema().at_revision(revision)));
         next.set_options(before.options().clone());
         next.set_basis_tx(before.basis_tx().max(db.basis_tx()) + 1);

@@ -490,7 +490,8 @@ impl From<super::InterpretError> for TransactError {
 
 impl From<crate::Error> for TransactError {
     fn from(error: crate::Error) -> Self {
-        Self::new(TransactErrorKind::Storage(error))
+        let hint = error.hint().map(str::to_owned);
+        Self { hint, ..Self::new(TransactErrorKind::Storage(error)) }
     }
 }
 

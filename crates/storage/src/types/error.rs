@@ -229,6 +229,17 @@ impl TypeError {
         }
     }
 
+    /// Whether it is about a value that the type cannot take, so that nothing can have this value.
+    pub fn is_about_value(&self) -> bool {
+        matches!(
+            self,
+            Self::FunctionFailed { .. }
+                | Self::OrderKey { .. }
+                | Self::OrderKeyTooLong { .. }
+                | Self::Payload { .. }
+        )
+    }
+
     /// What may help.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

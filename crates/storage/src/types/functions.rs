@@ -47,7 +47,7 @@ impl TypeFunctions {
         Self::default()
     }
 
-    /// Gives a function its name.
+    /// Gives a function its name, in all clones.
     #[must_use]
     pub fn function<F>(self, name: impl Into<Symbol>, function: F) -> Self
     where

@@ -173,6 +173,37 @@ pub(super) fn update_schema(_: &mut Session, mut args: Args) -> Result<Item, Eva
     Ok(Item::Value(schema.map_err(|error| args.fail(&error))?.to_value()))
 }
 
+pub(super) fn register_type(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    let span = args.span_of(0);
+    let target = match args.item(0) {
+        Item::Conn(conn) => Target::Conn(conn),
+        Item::Transaction(tx) => Target::Transaction(tx),
+        other @ (Item::Kv(_) | Item::KvTxn(_)) => {
+            let message = format!("types are registered on a connection, not on a {}", other.type_name());
+            let mut error = EvalError::new(":exec/unsupported", message, span);
+            error.hint =
+                Some("keys of key-value tables are ordered by built-in types and tuples of them".to_owned());
+            return Err(error);
+        }
+        other => return Err(args.unfit(0, "a connection", &other)),
+    };
+    let name = args.keyword(1)?;
+    let definition = args.value(2)?;
+    let registered = match target {
+        Target::Conn(conn) => conn.register_type(name.clone(), definition),
+        Target::Transaction(tx) => match &mut *tx.borrow_mut() {
+            Some(tx) => tx.register_type(name.clone(), definition),
+            None => Err(factum::Error::TransactionEnded),
+        },
+    };
+    registered.map_err(|error| args.fail(&error))?;
+    Ok(Item::Value(Value::Keyword(name)))
+}
+
+pub(super) fn types(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    Ok(Item::Value(args.db(0)?.schema().types().to_value()))
+}
+
 pub(super) fn schema_snapshot(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let db = args.db(0)?;
     let revision = Value::Int(db.schema().revision() as i64);

@@ -69,6 +69,8 @@ forms! {
     "(db conn)" (1, 1), None, connect::db, "the current database value";
     "(schema db)" (1, 1), None, connect::schema, "the schema as a map";
     "(update-schema conn patch deletions? renames?)" (2, 4), None, connect::update_schema, "changes the schema of a connection";
+    "(register-type conn name definition)" (3, 3), None, connect::register_type, "a value type with an order of its own: {:index {:type :long :order-fn (fn [v] ..)}}";
+    "(types db)" (1, 1), None, connect::types, "the registered types as a map";
     "(schema-snapshot conn)" (1, 1), None, connect::schema_snapshot, "the schema with its revision";
     "(update-schema-if-revision conn revision patch deletions? renames?)" (3, 5), None, connect::update_schema_if_revision, "changes the schema if nobody else did since";
     "(clear conn)" (1, 1), None, connect::clear, "takes away all facts and attributes";
@@ -208,18 +210,25 @@ const fn name_of(usage: &'static str) -> &'static str {
     rest.split_at(end - 1).0
 }
 
-/// The argument that a usage line calls `tx-data`, which is the second if any.
+/// The argument that a usage line calls `tx-data` or `definition`, if any: data in which functions can be written out.
 const fn tx_data_of(usage: &'static str) -> Option<usize> {
-    const NAME: &[u8] = b" tx-data";
+    const NAMES: [&[u8]; 2] = [b" tx-data", b" definition"];
     let (bytes, mut at, mut spaces) = (usage.as_bytes(), 0, 0);
-    while at + NAME.len() < bytes.len() {
+    while at < bytes.len() {
         if bytes[at] == b' ' {
-            let mut matched = 0;
-            while matched < NAME.len() && bytes[at + matched] == NAME[matched] {
-                matched += 1;
-            }
-            if matched == NAME.len() {
-                return Some(spaces);
+            let mut name = 0;
+            while name < NAMES.len() {
+                let mut matched = 0;
+                while matched < NAMES[name].len()
+                    && at + matched < bytes.len()
+                    && bytes[at + matched] == NAMES[name][matched]
+                {
+                    matched += 1;
+                }
+                if matched == NAMES[name].len() {
+                    return Some(spaces);
+                }
+                name += 1;
             }
             spaces += 1;
         }

@@ -1,17 +1,22 @@
-//! Patterns whose attribute is a variable or blank.
+//! Patterns whose attribute is a variable or blank, or is of a registered type.
 //!
 //! | known | way |
 //! |---|---|
-//! | entity | all facts of the entity |
-//! | attribute | AVE, by value or all of it |
+//! | entity | all facts of the entity, or those of the attribute |
+//! | attribute | AVE, by value, in a range of order keys, or all of it |
 //! | value only | AVE of every attribute |
 //! | nothing | EAV from the first entity to the last |
+//!
+//! What an attribute of a registered type stores begins with an order key. Here it is left off and put in front again, so that everywhere else
+//! equal values have equal bytes.
 
+use std::borrow::Cow;
 use std::ops::{Bound, ControlFlow};
 
-use storage::{AttrId, Db, Direction, EncodedValue, ValueRange};
+use storage::{AttrId, AveCursor, Db, Direction, EavCursor, EncodedValue, ValueRange};
 
 use super::{Expansion, Shape};
+use crate::exec::arena::Arena;
 use crate::exec::batch::{BATCH_ROWS, Batch};
 use crate::exec::cell::Cell;
 use crate::exec::column::Column;
@@ -19,16 +24,32 @@ use crate::exec::context::Context;
 use crate::exec::error::Result;
 use crate::exec::integer;
 use crate::exec::pipeline::Operator;
+use crate::exec::ranges::in_ranges;
 use crate::exec::store_cell;
-use crate::plan::{OpenPattern, OpenTerm};
+use crate::plan::{OpenPattern, OpenTerm, Ranges};
 
 pub(super) struct OpenScan<'s> {
+    facts: Facts<'s>,
+    cursors: Cursors<'s>,
+    pending: Option<Pending<'s>>,
+}
+
+struct Cursors<'s> {
+    eav: EavCursor<'s>,
+    ave: AveCursor<'s>,
+}
+
+/// What is looked for.
+struct Facts<'s> {
     db: &'s Db,
+    arena: &'s Arena,
+    /// The attribute, where it is one of a registered type, and where its stored values may lie.
+    attr: Option<AttrId>,
+    within: Ranges,
     terms: [OpenTerm; 3],
     /// Indexed by attribute id: the keyword.
     idents: Vec<Option<Cell<'s>>>,
     shape: Shape,
-    pending: Option<Pending<'s>>,
 }
 
 struct Pending<'s> {
@@ -58,31 +79,40 @@ impl<'s> OpenScan<'s> {
             let ident = storage::encode(&edn::Value::Keyword(attribute.ident.clone()));
             idents[at] = Some(store_cell(&ident, context.arena));
         }
-        Ok(Self { db, terms: plan.terms.clone(), idents, shape, pending: None })
+        let (attr, within, terms) = (plan.attr, plan.within.clone(), plan.terms.clone());
+        let facts = Facts { db, arena: context.arena, attr, within, terms, idents, shape };
+        Ok(Self { facts, cursors: Cursors { eav: db.eav(), ave: db.ave() }, pending: None })
     }
+}
 
+impl<'s> Facts<'s> {
     fn known(&self, position: usize, batch: &Batch<'s>, row: usize) -> Option<Cell<'s>> {
         match &self.terms[position] {
             OpenTerm::Bound(var) => Some(batch.columns[self.shape.slot(*var)].cell(row)),
-            OpenTerm::Const(value) => {
-                Some(Cell::try_inline(value).unwrap_or_else(|| self.long_constant(value)))
-            }
+            OpenTerm::Const(value) => Some(store_cell(value, self.arena)),
             OpenTerm::New(_) | OpenTerm::Blank => None,
         }
     }
 
-    /// Constants that do not fit a cell are compared through the cell of an equal stored value, if there is one.
-    fn long_constant(&self, value: &EncodedValue) -> Cell<'s> {
-        let mut cursor = self.db.ave();
-        for attribute in self.db.schema().iter() {
-            let range = ValueRange::exactly(value.clone());
-            if cursor.scan(attribute.id, &range, Direction::Forward).is_ok()
-                && let Ok(Some(stored)) = cursor.next_value()
-            {
-                return Cell::new(stored);
-            }
+    /// The value itself, of what attribute `a` stores.
+    fn plain(&self, a: AttrId, stored: &'s [u8]) -> Result<Cell<'s>> {
+        Ok(match self.db.schema().plain(a, stored)? {
+            Cow::Borrowed(plain) => Cell::new(plain),
+            Cow::Owned(plain) => store_cell(&plain, self.arena),
+        })
+    }
+
+    /// What attribute `a` stores for a value; nothing if its type cannot take it, and so no fact has it.
+    fn stored(&self, a: AttrId, v: &Cell<'s>) -> Result<Option<EncodedValue>> {
+        let attribute = self.db.schema().by_id(a);
+        match attribute.and_then(|attribute| attribute.registered.as_ref()) {
+            None => Ok(Some(EncodedValue::from_bytes(v.as_bytes()))),
+            Some(registered) => match registered.encode(&storage::decode(v.as_bytes())?) {
+                Ok(stored) => Ok(Some(stored)),
+                Err(error) if error.is_about_value() => Ok(None),
+                Err(error) => Err(storage::Error::from(error).into()),
+            },
         }
-        Cell::new(&[])
     }
 
     fn attribute(&self, cell: &Cell<'s>) -> Option<AttrId> {
@@ -91,7 +121,12 @@ impl<'s> OpenScan<'s> {
     }
 
     /// Adds the matches of one row; false if it is not done with the row.
-    fn row(&self, pending: &mut Pending<'s>, out: &mut Expansion<'s>) -> Result<bool> {
+    fn row(
+        &self,
+        cursors: &mut Cursors<'s>,
+        pending: &mut Pending<'s>,
+        out: &mut Expansion<'s>,
+    ) -> Result<bool> {
         let row = pending.row;
         let (e, a, v) = (
             self.known(0, &pending.batch, row),
@@ -100,26 +135,26 @@ impl<'s> OpenScan<'s> {
         );
         let known = Known {
             e: e.map(|cell| integer::decode(cell.as_bytes())),
-            a: a.map(|cell| self.attribute(&cell)),
+            a: self.attr.map(Some).or_else(|| a.map(|cell| self.attribute(&cell))),
             v: v.as_ref(),
         };
         let mut add = |e: u64, a: AttrId, v: Cell<'s>| self.add(row, e, a, v, out);
         match known {
             Known { e: Some(None), .. } | Known { a: Some(None), .. } => {}
-            Known { e: Some(Some(e)), a, v } => self.entity(e, a.flatten(), v, &mut add)?,
-            Known { a: Some(Some(a)), v, .. } => self.attribute_facts(a, v, &mut add)?,
+            Known { e: Some(Some(e)), a, v } => self.entity(cursors, e, a.flatten(), v, &mut add)?,
+            Known { a: Some(Some(a)), v, .. } => self.attribute_facts(cursors, a, v, &mut add)?,
             Known { v: Some(v), .. } => {
                 for attribute in self.db.schema().iter() {
-                    self.attribute_facts(attribute.id, Some(v), &mut add)?;
+                    self.attribute_facts(cursors, attribute.id, Some(v), &mut add)?;
                 }
             }
             Known { .. } => {
                 let from = pending.from.unwrap_or(Bound::Unbounded);
-                let Some(entity) = self.db.eav().next_entity(from, Direction::Forward)? else {
+                let Some(entity) = cursors.eav.next_entity(from, Direction::Forward)? else {
                     pending.from = None;
                     return Ok(true);
                 };
-                self.entity(entity, None, None, &mut add)?;
+                self.entity(cursors, entity, None, None, &mut add)?;
                 pending.from = Some(Bound::Excluded(entity));
                 return Ok(false);
             }
@@ -129,38 +164,59 @@ impl<'s> OpenScan<'s> {
 
     fn entity(
         &self,
+        cursors: &mut Cursors<'s>,
         e: u64,
         a: Option<AttrId>,
         v: Option<&Cell<'s>>,
         add: &mut dyn FnMut(u64, AttrId, Cell<'s>),
     ) -> Result<()> {
-        self.db.eav().entity(e, &mut |attr, value| {
-            let value = Cell::new(value);
-            if a.is_none_or(|a| a == attr) && v.is_none_or(|v| *v == value) {
+        let mut found: Vec<(AttrId, &'s [u8])> = Vec::new();
+        match a {
+            Some(a) => {
+                let mut values = Vec::new();
+                cursors.eav.values_into(e, a, &mut values)?;
+                found.extend(values.into_iter().map(|value| (a, value)));
+            }
+            None => cursors.eav.entity(e, &mut |attr, value| {
+                found.push((attr, value));
+                ControlFlow::Continue(())
+            })?,
+        }
+        for (attr, stored) in found {
+            if !in_ranges(&self.within, stored) {
+                continue;
+            }
+            let value = self.plain(attr, stored)?;
+            if v.is_none_or(|v| *v == value) {
                 add(e, attr, value);
             }
-            ControlFlow::Continue(())
-        })?;
+        }
         Ok(())
     }
 
     fn attribute_facts(
         &self,
+        cursors: &mut Cursors<'s>,
         a: AttrId,
         v: Option<&Cell<'s>>,
         add: &mut dyn FnMut(u64, AttrId, Cell<'s>),
     ) -> Result<()> {
-        let mut cursor = self.db.ave();
+        let cursor = &mut cursors.ave;
         let mut entities = Vec::new();
+        let within = self.within.first().unwrap_or(&ValueRange::ALL);
         let range = match v {
-            Some(v) => ValueRange::exactly(EncodedValue::from_bytes(v.as_bytes())),
-            None => ValueRange::ALL,
+            Some(v) => match self.stored(a, v)?.filter(|stored| within.contains(stored)) {
+                Some(stored) => ValueRange::exactly(stored),
+                None => return Ok(()),
+            },
+            None => within.clone(),
         };
         cursor.scan(a, &range, Direction::Forward)?;
-        while let Some(value) = cursor.next_value()? {
+        while let Some(stored) = cursor.next_value()? {
             entities.clear();
             cursor.entities_into(&mut entities)?;
-            entities.iter().for_each(|e| add(*e, a, Cell::new(value)));
+            let value = self.plain(a, stored)?;
+            entities.iter().for_each(|e| add(*e, a, value));
         }
         Ok(())
     }
@@ -195,9 +251,9 @@ impl<'s> Operator<'s> for OpenScan<'s> {
 
     fn pull(&mut self, _: &Context<'s, '_>) -> Result<Option<Batch<'s>>> {
         let Some(mut pending) = self.pending.take() else { return Ok(None) };
-        let mut out = Expansion::new(&self.shape);
+        let mut out = Expansion::new(&self.facts.shape);
         while pending.row < pending.batch.rows && out.from.len() < BATCH_ROWS {
-            if self.row(&mut pending, &mut out)? {
+            if self.facts.row(&mut self.cursors, &mut pending, &mut out)? {
                 pending.row += 1;
             }
         }
@@ -206,7 +262,7 @@ impl<'s> Operator<'s> for OpenScan<'s> {
                 *column = Column::default();
             }
         }
-        let batch = out.into_batch(&self.shape, &pending.batch);
+        let batch = out.into_batch(&self.facts.shape, &pending.batch);
         if pending.row < pending.batch.rows {
             self.pending = Some(pending);
         }

@@ -45,7 +45,7 @@ pub fn pattern(e: Term, a: AttrId, v: Term) -> Clause {
 }
 
 pub fn pattern_in(source: u16, e: Term, a: AttrTerm, v: Term) -> Clause {
-    Clause::Pattern(Pattern { source: SourceId(source), e, a, v, span: Span::default() })
+    Clause::Pattern(Pattern { source: SourceId(source), e, a, v, within: None, span: Span::default() })
 }
 
 pub fn tuple(source: u16, terms: Vec<Term>) -> Clause {
