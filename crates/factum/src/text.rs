@@ -108,7 +108,7 @@ pub enum TypeInput {
     /// A map, as it is written.
     Value(Value),
     /// A definition.
-    Definition(TypeDefinition),
+    Definition(Box<TypeDefinition>),
 }
 
 impl TypeInput {
@@ -116,7 +116,7 @@ impl TypeInput {
         let value = match self {
             Self::Text(text) => edn::read(&text).map_err(|source| Error::read(source, &text))?,
             Self::Value(value) => value,
-            Self::Definition(definition) => return Ok(definition),
+            Self::Definition(definition) => return Ok(*definition),
         };
         Ok(TypeDefinition::from_value(name, &value).map_err(storage::Error::from)?)
     }
@@ -136,7 +136,7 @@ impl From<Value> for TypeInput {
 
 impl From<TypeDefinition> for TypeInput {
     fn from(definition: TypeDefinition) -> Self {
-        Self::Definition(definition)
+        Self::Definition(Box::new(definition))
     }
 }
 

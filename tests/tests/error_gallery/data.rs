@@ -207,13 +207,9 @@ fn of_types(gallery: &mut Gallery) {
     let schema = "{:v {:db/valueType :my/version} :g {:db/valueType :my/given} :l {:db/valueType :my/lossy}}";
     connection.update_schema(schema).expect("a schema");
     let facts = super::state(&connection);
-    for data in [
-        "[{:v {:major 1 :minor \"x\"}}]",
-        "[{:v 5}]",
-        "[{:g 5}]",
-        "[{:l {:major 1 :minor 2}}]",
-        "[{:v nil}]",
-    ] {
+    for data in
+        ["[{:v {:major 1 :minor \"x\"}}]", "[{:l 5}]", "[{:g 5}]", "[{:l {:major 1 :minor 2}}]", "[{:v nil}]"]
+    {
         gallery.show(data, &connection.transact(data).expect_err(data));
     }
     let db = connection.db().expect("open");

@@ -5,6 +5,7 @@ mod limits;
 mod model;
 mod streams;
 mod transactions;
+mod types;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};

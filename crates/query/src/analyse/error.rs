@@ -457,6 +457,10 @@ impl AnalyseError {
             Self::Reference { source: storage::Error::LookupRefNotUnique { attribute, .. }, .. } => {
                 format!("declare {attribute} with :db/unique, or bind the entity with [?e {attribute} ..]")
             }
+            Self::Reference { source, .. } => return source.hint().map(str::to_owned),
+            Self::TwoOrders { .. } => {
+                "compare what a function makes of them, such as a number of each".into()
+            }
             _ => return None,
         })
     }

@@ -22,7 +22,7 @@ fn attribute(db: &Db, name: &Keyword) -> Option<AttrId> {
 fn first_value(db: &Db, entity: Option<EntityId>, name: &Keyword) -> Result<Option<Value>> {
     let (Some(entity), Some(attribute)) = (entity, attribute(db, name)) else { return Ok(None) };
     match db.values(entity, attribute)?.first() {
-        Some(value) => Ok(Some(db.schema().decode(attribute, &value)?)),
+        Some(value) => Ok(Some(db.schema().decode(attribute, value)?)),
         None => Ok(None),
     }
 }
