@@ -7,9 +7,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::form::Span;
 use crate::name::Symbol;
 use crate::reader::name::{KeywordCache, is_keyword_text, is_tag_text, name_error, symbol_or_constant};
-use crate::reader::number::{is_number, number, shorten};
+use crate::reader::number::{is_number, number};
 use crate::reader::text::{character, regex, string};
 use crate::reader::token::{blank, is_ascii_blank, is_delimiter, is_token, token};
+use crate::shorten::shorten;
 use crate::value::Value;
 
 /// One piece of text that the nesting machine consumes.

@@ -3,8 +3,9 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::form::Span;
 use crate::name::{Keyword, Symbol};
-use crate::reader::number::{is_number, shorten};
+use crate::reader::number::is_number;
 use crate::reader::token::is_name;
+use crate::shorten::shorten;
 use crate::value::Value;
 
 /// Whether text is a name with at most one separating slash: `a`, `a/b`, `/`, `a//`.

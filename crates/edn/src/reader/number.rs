@@ -16,6 +16,7 @@ use num_traits::{Num, Zero};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::form::Span;
+use crate::shorten::shorten;
 use crate::value::Value;
 
 /// Decimal digits of one number: reading and printing big numbers takes time quadratic in them.
@@ -233,13 +234,4 @@ fn number_hint(token: &str) -> Option<&'static str> {
         return Some("digits are not grouped in EDN");
     }
     None
-}
-
-/// A token short enough for a message.
-pub(crate) fn shorten(token: &str) -> String {
-    const SHOWN: usize = 60;
-    match token.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}…", &token[..at]),
-        None => token.to_owned(),
-    }
 }

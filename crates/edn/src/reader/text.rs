@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::form::Span;
-use crate::reader::number::shorten;
 use crate::reader::token::{is_blank, token};
+use crate::shorten::shorten;
 
 /// Reads a string from its opening quote at `start`; answers its text and the offset after the closing quote.
 pub(crate) fn string(text: &str, start: usize) -> Result<(Arc<str>, usize)> {

@@ -274,17 +274,7 @@ impl fmt::Display for KeyType {
 }
 
 fn wrong(expected: &str, value: &Value) -> CodecError {
-    CodecError::Type { expected: expected.to_owned(), got: value.type_name(), value: abbreviated(value) }
-}
-
-/// The value as EDN, cut where it gets long.
-fn abbreviated(value: &Value) -> String {
-    const MAX: usize = 80;
-    let text = value.to_string();
-    match text.char_indices().nth(MAX) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
+    CodecError::Type { expected: expected.to_owned(), got: value.type_name(), value: edn::shorten(value) }
 }
 
 fn element_type(value: &Value) -> Result<ScalarType> {

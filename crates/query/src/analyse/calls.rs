@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use edn::{Keyword, Span, Symbol, Value};
+use edn::{Keyword, Span, Symbol, Value, shorten};
 
 use super::error::AnalyseError;
 use super::inputs::Given;
@@ -10,7 +10,6 @@ use super::scope::Scope;
 use super::{Analyser, Result};
 use crate::ast::{self, Argument, CallTarget};
 use crate::exec::Source;
-use crate::functions::error::shorten;
 use crate::functions::{Function, FunctionError, QueryFunction, elements};
 use crate::logical::{Arg, Call, Callee, SourceId, VarId};
 

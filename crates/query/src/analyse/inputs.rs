@@ -11,13 +11,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use edn::{Span, Symbol, Value};
+use edn::{Span, Symbol, Value, shorten};
 
 use super::error::AnalyseError;
 use crate::ast::{Binding, Input as Parameter, Query, Rules};
 use crate::error::{Error, ErrorKind};
 use crate::exec::{Budget, Source};
-use crate::functions::error::shorten;
 use crate::functions::{Function, QueryFunction};
 use crate::input::Input;
 use crate::logical::SourceId;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use edn::Value;
+use edn::{Value, shorten};
 use storage::{ValueRange, encode};
 
 use super::draft::{Draft, DraftBranch, DraftClause, DraftNot, DraftOr, Vars};
@@ -13,7 +13,7 @@ use super::terms::{entity, term_span};
 use super::{Analyser, Result};
 use crate::ast;
 use crate::exec::Source;
-use crate::functions::{Operator, error::shorten};
+use crate::functions::Operator;
 use crate::logical::{
     Arg, Binding, Call, Callee, Clause, FunctionClause, RangeClause, RuleCall, SourceId, Term, VarId,
 };

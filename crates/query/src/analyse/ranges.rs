@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::ops::Bound;
 
-use edn::{Span, Value};
+use edn::{Span, Value, shorten};
 use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 use storage::{EncodedValue, Schema, ValueType, encode};
@@ -20,7 +20,6 @@ use super::error::AnalyseError;
 use super::range_set::RangeSet;
 use super::{Analyser, Result};
 use crate::exec::Source;
-use crate::functions::error::shorten;
 use crate::functions::like::{Prefix, end_of_prefix};
 use crate::functions::number::{Number, floor_and_ceiling, neighbouring_doubles};
 use crate::functions::{Args, Operator, membership};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use edn::{Keyword, Span, Value};
+use edn::{Keyword, Span, Value, shorten};
 use storage::{Attribute, Db, EncodedValue, ValueType, encode};
 
 use super::error::{AnalyseError, Warning};
@@ -11,7 +11,6 @@ use super::scope::Scope;
 use super::{Analyser, Result};
 use crate::ast;
 use crate::exec::Source;
-use crate::functions::error::shorten;
 use crate::functions::number::Number;
 use crate::logical::{AttrTerm, Clause, Pattern, SourceId, Term, TuplePattern};
 

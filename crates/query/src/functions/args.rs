@@ -2,9 +2,9 @@
 
 use std::ops::Deref;
 
-use edn::{Keyword, Symbol, Value};
+use edn::{Keyword, Symbol, Value, shorten};
 
-use super::error::{FunctionError, shorten};
+use super::error::FunctionError;
 use super::number::Number;
 
 /// The arguments of a call to a built-in function. Its arity has been checked.

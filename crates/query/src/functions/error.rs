@@ -1,6 +1,6 @@
 //! What can go wrong inside a call.
 
-use edn::{Symbol, Value};
+use edn::Symbol;
 
 use super::Arity;
 
@@ -167,16 +167,4 @@ impl From<String> for FunctionError {
 
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!(", did you mean {name}?")).unwrap_or_default()
-}
-
-/// Characters of a value that an error message shows.
-const SHOWN_MAX: usize = 60;
-
-/// A value as an error message shows it: on one line and not too long.
-pub(crate) fn shorten(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(SHOWN_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }

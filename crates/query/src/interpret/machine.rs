@@ -8,7 +8,7 @@ use storage::transact::{InterpretError, InterpretErrorKind as Kind};
 
 use super::compile::{Expr, ForStep, FunctionSpec};
 use super::object::{Callable, Object, to_set};
-use super::{Result, error, shown};
+use super::{Result, error};
 use crate::QueryOptions;
 
 /// How deep expressions and calls may stand in each other while they are evaluated.
@@ -311,12 +311,12 @@ fn thrown(problem: &Object) -> InterpretError {
                 Some([Value::Str(text), data]) => match data {
                     Value::Nil => text.to_string(),
                     Value::Map(entries) if entries.is_empty() => text.to_string(),
-                    data => format!("{text} {}", shown(data)),
+                    data => format!("{text} {}", edn::shorten(data)),
                 },
-                _ => shown(inner),
+                _ => edn::shorten(inner),
             }
         }
-        Object::Value(value) => shown(value),
+        Object::Value(value) => edn::shorten(value),
         other => format!("a {} was thrown", other.type_name()),
     };
     error(Kind::Thrown, message)

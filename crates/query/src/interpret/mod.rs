@@ -24,7 +24,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use edn::{Form, Symbol, Value};
+use edn::{Form, Symbol};
 pub use storage::transact::{InterpretError, InterpretErrorKind};
 use storage::transact::{InterpretedFunction, Interpreter};
 use storage::types::{ValueFunction, ValueInterpreter};
@@ -152,14 +152,4 @@ fn unfit(function: &str, position: usize, expected: &str, got: &Object) -> Inter
     let message =
         format!("{function} expects {expected} as argument {}, not a {}", position + 1, got.type_name());
     error(InterpretErrorKind::Argument, message)
-}
-
-/// A value in a message, shortened.
-fn shown(value: &Value) -> String {
-    const MAX: usize = 60;
-    let text = value.to_string();
-    match text.char_indices().nth(MAX) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
 }

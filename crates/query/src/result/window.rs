@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use edn::{Symbol, Value};
+use edn::{Symbol, Value, shorten};
 
 use super::error::ResultError;
 use super::group::{Names, Ordered};
@@ -11,7 +11,6 @@ use crate::ast::{FindElement, OrderColumn, OrderKey, Query, Window};
 use crate::error::ErrorKind;
 use crate::exec::Budget;
 use crate::functions::compare;
-use crate::functions::error::shorten;
 use crate::parse::order_column;
 
 type Result<T, E = ResultError> = std::result::Result<T, E>;

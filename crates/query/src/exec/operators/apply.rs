@@ -1,7 +1,7 @@
 //! Function application: a call per row, its result taken apart as the binding says. Variables that the rows already
 //! bind are compared, never overwritten.
 
-use edn::{Span, Value};
+use edn::{Span, Value, shorten};
 
 use super::{Expansion, Shape};
 use crate::exec::batch::{BATCH_ROWS, Batch};
@@ -156,16 +156,6 @@ fn elements(value: std::borrow::Cow<'_, Value>) -> Result<Vec<std::borrow::Cow<'
 
 fn shape_error(span: Span, expected: &'static str, got: &Value) -> ExecError {
     ExecError::Binding { span, expected, got: shorten(got) }
-}
-
-fn shorten(got: &Value) -> String {
-    let mut got = got.to_string();
-    if got.len() > 80 {
-        let cut = (0..=80).rev().find(|at| got.is_char_boundary(*at)).unwrap_or(0);
-        got.truncate(cut);
-        got.push('…');
-    }
-    got
 }
 
 impl<'s> Operator<'s> for Application<'s> {
