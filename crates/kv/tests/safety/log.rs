@@ -442,7 +442,7 @@ fn checkpoints_beside_commits_lose_nothing() {
 }
 
 /// Some transactions, and the files as they were at the checkpoint and after.
-fn history(options: EnvOptions, transactions: u8) -> (TempDir, Env, Image, Image) {
+pub(super) fn history(options: EnvOptions, transactions: u8) -> (TempDir, Env, Image, Image) {
     let dir = tempfile::tempdir().unwrap();
     let env = options.open(dir.path()).unwrap();
     env.open_dbi("plain", DbiFlags::empty()).unwrap();
@@ -455,18 +455,18 @@ fn history(options: EnvOptions, transactions: u8) -> (TempDir, Env, Image, Image
     (dir, env, before, after)
 }
 
-fn put(env: &Env, key: &[u8], value: &[u8]) {
+pub(super) fn put(env: &Env, key: &[u8], value: &[u8]) {
     let mut batch = Batch::new();
     batch.put_raw(&env.existing_dbi("plain").unwrap(), key, value, PutFlags::empty()).unwrap();
     env.transact(&batch).unwrap();
 }
 
-fn keys(env: &Env) -> usize {
+pub(super) fn keys(env: &Env) -> usize {
     env.read().unwrap().entries(&env.existing_dbi("plain").unwrap()).unwrap() as usize
 }
 
 /// Opening gives this error, and changes nothing; whoever moves the log away has the data file.
-fn refused(image: &Image, expected: &str) {
+pub(super) fn refused(image: &Image, expected: &str) {
     let dir = image.write();
     for options in [EnvOptions::new(), wal()] {
         assert_eq!(code(options.open(dir.path())), expected);

@@ -10,6 +10,7 @@ mod faults;
 mod handles;
 mod lifecycle;
 mod log;
+mod log_versions;
 mod maintenance;
 mod nesting;
 mod queue;
