@@ -51,6 +51,8 @@ impl ReIndex {
     }
 
     /// First copies the environment into this directory, which must not hold a database.
+    ///
+    /// The copy stays there, whether rebuilding succeeds or fails: removing it is up to the caller.
     pub fn backup(mut self, target: impl AsRef<Path>) -> Self {
         self.backup = Some(target.as_ref().to_owned());
         self

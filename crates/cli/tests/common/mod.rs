@@ -50,6 +50,8 @@ impl Case {
             .current_dir(self.dir.path())
             .env("NO_COLOR", "1")
             .env("FACTUM_HISTORY", self.path("history"))
+            // Where backups of re-indexing are, which the program leaves to its user.
+            .env("TMPDIR", self.dir.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

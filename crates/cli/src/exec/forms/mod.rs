@@ -147,7 +147,7 @@ forms! {
     "(stat kv table?)" (1, 2), None, kv::stat, "pages, depth and entries of a table, or of the table of tables";
     "(entries kv table)" (2, 2), None, kv::entries, "how many pairs a table has";
     "(copy kv dest compact?)" (2, 3), None, kv::copy, "copies a store while it is in use";
-    "(re-index kv opts?)" (1, 2), None, kv::re_index, "rebuilds tables: {:tables {name {:flags .. :key-type ..}} :backup? true}";
+    "(re-index kv opts?)" (1, 2), None, kv::re_index, "rebuilds tables: {:tables {name {:flags .. :key-type ..}} :backup? true}; the backup is in the system's temporary directory, and stays until you remove it";
     "(transact-kv kv table? txs k-type? v-type?)" (2, 5), None, kv::transact_kv, "writes [:put table k v kt vt flags], [:del ..], [:put-list ..], [:del-list ..] together";
     "(transact-kv-async kv table? txs k-type? v-type? callback?)" (2, 6), None, kv::transact_kv_async, "the same, committed together with others; gives a promise for deref";
     "(with-transaction-kv [tx kv] body ..)" (1, MANY), None, kv::special, "several steps as one transaction; an error takes them back";

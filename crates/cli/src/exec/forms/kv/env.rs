@@ -358,7 +358,8 @@ pub(in super::super) fn copy(_: &mut Session, mut args: Args) -> Answer {
     Ok(Item::NIL)
 }
 
-/// `(re-index kv opts?)`: `{:tables {name options ..} :backup? true}`; all tables as they are, if none is named.
+/// `(re-index kv opts?)`: `{:tables {name options ..} :backup? true}`; all tables as they are, if none is named. The
+/// backup, below the system's directory of temporary files, is the user's to remove.
 pub(in super::super) fn re_index(session: &mut Session, mut args: Args) -> Answer {
     let store = store(&mut args)?;
     let options = args.value(1)?;
@@ -376,7 +377,8 @@ pub(in super::super) fn re_index(session: &mut Session, mut args: Args) -> Answe
                 let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
                 let backup =
                     std::env::temp_dir().join(format!("factum-backup-{time}-{}", std::process::id()));
-                session.warn(format!("the store as it was is in {}", backup.display()));
+                session
+                    .warn(format!("the store as it was is in {}; remove it when you like", backup.display()));
                 plan = plan.backup(backup);
             }
             ("tables", Value::Map(tables)) => {
