@@ -44,6 +44,7 @@ mod page;
 mod sink;
 mod table;
 mod tree;
+mod write_back;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -153,7 +154,7 @@ impl Builder {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut creating, 0o600);
         let file = creating.open(&temporary)?;
-        let shared = Arc::new(Shared::new(file, options.page_size));
+        let shared = Arc::new(Shared::new(file, options.page_size, options.sync));
         Ok(Builder { shared, options, target, temporary, renamed: false })
     }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::BuildError;
+use super::write_back::WriteBack;
 use super::{FinishedTable, Result};
 use crate::format::{P_OVERFLOW, PAGE_HEADER};
 
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     file: File,
     page_size: usize,
     state: Mutex<State>,
+    /// Absent if the file need not be on disk.
+    write_back: Option<Mutex<WriteBack>>,
 }
 
 #[derive(Debug)]
@@ -31,9 +34,10 @@ struct State {
 }
 
 impl Shared {
-    pub fn new(file: File, page_size: usize) -> Shared {
+    /// `sync` tells whether the file is to be on disk in the end.
+    pub fn new(file: File, page_size: usize, sync: bool) -> Shared {
         let state = State { next: 2, free: Vec::new(), tables: BTreeMap::new() };
-        Shared { file, page_size, state: Mutex::new(state) }
+        Shared { file, page_size, state: Mutex::new(state), write_back: sync.then(Mutex::default) }
     }
 
     pub fn page_size(&self) -> usize {
@@ -97,8 +101,22 @@ impl Shared {
         self.file.set_len(pages * self.page_size as u64)
     }
 
+    /// Brings to disk what is not there yet.
     pub fn sync(&self) -> io::Result<()> {
+        if let Some(write_back) = &self.write_back {
+            write_back.lock().unwrap_or_else(PoisonError::into_inner).finish()?;
+        }
         self.file.sync_all()
+    }
+
+    /// Has bytes that were written brought to disk sooner or later.
+    fn written(&self, bytes: usize) -> io::Result<()> {
+        match &self.write_back {
+            Some(write_back) => {
+                write_back.lock().unwrap_or_else(PoisonError::into_inner).written(&self.file, bytes)
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -184,6 +202,7 @@ impl Sink {
 
     fn flush(&mut self) -> Result<()> {
         self.shared.write_at(self.start, &self.chunk)?;
+        self.shared.written(self.chunk.len())?;
         self.start += (self.chunk.len() / self.shared.page_size) as u64;
         self.chunk.clear();
         Ok(())

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use lmdb_pages::TableFlags;
 use lmdb_pages::build::{BuildOptions, Builder, TableBuilder};
 
+use super::by_value::with_rows_by_value;
 use super::rows::Order;
 use super::spill::{Merge, Stream};
 use super::write::{Sink, Written, write_entities, write_values};
@@ -128,20 +129,13 @@ fn write_indexes(builder: &Builder, parts: &mut Parts) -> Result<(Written, BTree
                 // Damage is the other thread's to report.
                 _ => false,
             };
-            let mut merge;
-            let mut sorted;
-            let stream: &mut dyn Stream = match value_runs {
-                Some(runs) => {
-                    merge = Merge::new(runs, Order::Value)?;
-                    &mut merge
-                }
-                None => {
-                    sorted = rows.sorted_by_value(is_indexed);
-                    &mut sorted
-                }
-            };
             let mut sink = NewTable(ave);
-            let values = write_values(stream, None, schema, &mut sink, &mut |_| {})?;
+            let mut write =
+                |stream: &mut dyn Stream| write_values(stream, None, schema, &mut sink, &mut |_| {});
+            let values = match value_runs {
+                Some(runs) => write(&mut Merge::new(runs, Order::Value)?)?,
+                None => with_rows_by_value(rows, is_indexed, |rows| write(rows))?,
+            };
             sink.0.finish()?;
             Ok::<_, Error>(values)
         });

@@ -1,7 +1,8 @@
 //! [`EntityLoader`]: entities in any order, as a bulk load takes them.
 //!
 //! ```text
-//! entities --number (one pass)--> ids, also of tempids --encode (all cores)--> batches of datoms --> BulkLoader
+//! entities --encode (all cores), with ids in a row--> batches of datoms --> BulkLoader
+//!          \-- there are ids, tempids or nested entities: number (one pass)--> ids --encode (all cores)--> the same
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,7 +15,7 @@ use rayon::prelude::*;
 use super::{BulkBatch, BulkLoader, BulkReport, Store};
 use crate::db::Db;
 use crate::encode::{EncodedValue, encode};
-use crate::ids::{AttrId, EntityId};
+use crate::ids::{AttrId, EntityId, TX_BASE};
 use crate::schema::{Attribute, Cardinality, Schema, SchemaError, ValueType};
 use crate::store::StoreOptions;
 use crate::transact::{EntityBuilder, TransactError, TransactErrorKind as Kind, TxValue};
@@ -79,8 +80,39 @@ impl EntityLoader {
     /// # Errors
     ///
     /// With the number of the entity in the slice: an attribute that is not declared, a value that does not suit its
-    /// attribute, a tempid that stands for nothing. Nothing of the slice is kept then, but its tempids are.
+    /// attribute, a tempid that stands for nothing, an id that no entity can have, no ids left. Nothing of the slice is
+    /// kept then, but its tempids are.
     pub fn add(&mut self, entities: &[EntityBuilder]) -> Result<(), TransactError> {
+        let batches = match self.encode_in_a_row(entities) {
+            Some(batches) => batches,
+            None => self.encode_numbered(entities)?,
+        };
+        for (batch, parts) in batches {
+            self.loader.add_batch(batch)?;
+            self.composites.add(parts);
+        }
+        Ok(())
+    }
+
+    /// Encodes entities that get their ids in a row: none if there are others among them, or an error, which the other
+    /// way then meets again.
+    fn encode_in_a_row(&mut self, entities: &[EntityBuilder]) -> Option<Vec<(BulkBatch, Vec<Part>)>> {
+        let next = Some(self.next + entities.len() as u64).filter(|next| *next <= TX_BASE)?;
+        let encoder = Encoder { db: &self.db, tempids: &self.tempids };
+        let chunks = entities.par_chunks(CHUNK_LEN).enumerate().map(|(at, chunk)| {
+            let first = at * CHUNK_LEN;
+            encoder.chunk(chunk, Ids::InARow(self.next + first as u64), first).ok()?
+        });
+        let batches = chunks.collect::<Option<Vec<_>>>()?;
+        self.next = next;
+        Some(batches)
+    }
+
+    /// Numbers all entities, then encodes them.
+    fn encode_numbered(
+        &mut self,
+        entities: &[EntityBuilder],
+    ) -> Result<Vec<(BulkBatch, Vec<Part>)>, TransactError> {
         // Where each chunk's ids begin; in the order in which encoding meets the entities.
         let (mut ids, mut starts) = (Vec::with_capacity(entities.len()), Vec::new());
         for chunk in entities.chunks(CHUNK_LEN) {
@@ -89,13 +121,11 @@ impl EntityLoader {
         }
         let encoder = Encoder { db: &self.db, tempids: &self.tempids };
         let chunks = entities.par_chunks(CHUNK_LEN).zip(&starts).enumerate();
-        let batches: Result<Vec<_>, TransactError> =
-            chunks.map(|(at, (chunk, start))| encoder.chunk(chunk, &ids[*start..], at * CHUNK_LEN)).collect();
-        for (batch, parts) in batches? {
-            self.loader.add_batch(batch)?;
-            self.composites.add(parts);
-        }
-        Ok(())
+        let batches = chunks.map(|(at, (chunk, start))| {
+            let batch = encoder.chunk(chunk, Ids::Numbered(ids[*start..].iter()), at * CHUNK_LEN)?;
+            Ok(batch.expect("all are numbered"))
+        });
+        batches.collect()
     }
 
     /// Gives an entity and those nested in it their ids.
@@ -103,8 +133,11 @@ impl EntityLoader {
         let id = match entity.entries().iter().find(|(key, _)| is_id(key)) {
             None => self.new_id(),
             Some((_, TxValue::Value(Value::Int(id @ 1..)))) => {
-                self.next = self.next.max(*id as u64 + 1);
-                *id as u64
+                let id = *id as u64;
+                if id < TX_BASE {
+                    self.next = self.next.max(id + 1);
+                }
+                id
             }
             Some((_, TxValue::Value(tempid))) => match self.tempids.get(tempid) {
                 Some(id) => *id,
@@ -130,9 +163,11 @@ impl EntityLoader {
         }
     }
 
+    /// The next id; if none is left, that of a transaction, which encoding refuses.
     fn new_id(&mut self) -> u64 {
-        self.next += 1;
-        self.next - 1
+        let id = self.next;
+        self.next = (id + 1).min(TX_BASE);
+        id
     }
 
     /// How many datoms were given so far.
@@ -166,9 +201,19 @@ struct Encoder<'l> {
     tempids: &'l HashMap<Value, u64, FixedState>,
 }
 
+/// The ids of the entities of a chunk.
+enum Ids<'l> {
+    /// None of them has an id, a tempid, or entities in it: the id of the next.
+    InARow(u64),
+    /// They were numbered.
+    Numbered(std::slice::Iter<'l, u64>),
+}
+
 /// What encoding one chunk needs beside the entities.
 struct Work<'l> {
-    ids: std::slice::Iter<'l, u64>,
+    ids: Ids<'l>,
+    /// An entity was met that gets no id in a row.
+    is_out_of_row: bool,
     batch: BulkBatch,
     /// The attributes of the entity before, which mostly are those of the next one, in the same order.
     known: Vec<(Keyword, Arc<Attribute>)>,
@@ -177,29 +222,52 @@ struct Work<'l> {
 }
 
 impl Encoder<'_> {
+    /// Nothing if the ids are in a row and there are entities that get others.
     fn chunk(
         &self,
         entities: &[EntityBuilder],
-        ids: &[u64],
+        ids: Ids<'_>,
         first: usize,
-    ) -> Result<(BulkBatch, Vec<Part>), TransactError> {
+    ) -> Result<Option<(BulkBatch, Vec<Part>)>, TransactError> {
         let mut work =
-            Work { ids: ids.iter(), batch: BulkBatch::new(), known: Vec::new(), parts: Vec::new() };
+            Work { ids, is_out_of_row: false, batch: BulkBatch::new(), known: Vec::new(), parts: Vec::new() };
         for (at, entity) in entities.iter().enumerate() {
             self.entity(entity, &mut work).map_err(|error| error.in_item(first + at))?;
+            if work.is_out_of_row {
+                return Ok(None);
+            }
         }
-        Ok((work.batch, work.parts))
+        Ok(Some((work.batch, work.parts)))
     }
 
     fn entity(&self, entity: &EntityBuilder, work: &mut Work<'_>) -> Result<u64, TransactError> {
-        let id = work.ids.next().copied().unwrap_or_default();
+        let id = match &mut work.ids {
+            Ids::Numbered(ids) => ids.next().copied().unwrap_or_default(),
+            Ids::InARow(next) => {
+                *next += 1;
+                *next - 1
+            }
+        };
+        let is_in_a_row = matches!(work.ids, Ids::InARow(_));
+        if id >= TX_BASE && !entity.entries().iter().any(|(key, _)| is_id(key)) {
+            return Err(Kind::IdsExhausted.into());
+        }
         let (first_part, mut may_come_again) = (work.parts.len(), false);
         for (at, (key, value)) in entity.entries().iter().enumerate() {
             if is_id(key) {
+                if is_in_a_row {
+                    work.is_out_of_row = true;
+                    return Ok(id);
+                }
                 may_come_again = true;
                 let is_tempid = |value: &Value| matches!(value, Value::Str(_) | Value::Int(..=-1));
                 match value {
+                    TxValue::Value(Value::Int(1..)) if id > EntityId::of_tx(self.db.basis_tx()).0 => {
+                        return Err(Kind::IdOfFutureTx { entity: EntityId(id) }.into());
+                    }
                     TxValue::Value(Value::Int(1..)) => {}
+                    // Nothing counts up to there.
+                    TxValue::Value(_) if id >= TX_BASE => return Err(Kind::IdsExhausted.into()),
                     TxValue::Value(value) if is_tempid(value) => {}
                     other => {
                         return Err(crate::Error::EntityIdSyntax { given: other.to_value() }.into());
@@ -264,6 +332,10 @@ impl Encoder<'_> {
         let encoded = match value {
             TxValue::Many(items) if expand && is_many => {
                 return items.iter().try_for_each(|item| self.value(id, attribute, item, false, work));
+            }
+            TxValue::Entity(_) if matches!(work.ids, Ids::InARow(_)) => {
+                work.is_out_of_row = true;
+                return Ok(());
             }
             TxValue::Entity(entity) if is_ref => {
                 // Only its own attributes are cached by position.

@@ -21,13 +21,16 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 
 mod build;
+mod by_value;
 mod entities;
 mod rows;
+mod sort;
 mod spill;
 #[cfg(test)]
 mod tests;
 mod write;
 
+use self::by_value::with_rows_by_value;
 pub use self::entities::EntityLoader;
 use self::rows::Rows;
 use self::spill::{GiantFile, Run};
@@ -125,8 +128,15 @@ impl BulkBatch {
     }
 
     /// Adds a fact; `v` is a full encoding that suits the attribute.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EntityIdRange`].
     #[inline]
     pub fn add(&mut self, e: EntityId, a: AttrId, v: &[u8]) -> Result<()> {
+        if e > EntityId::MAX {
+            return Err(Error::EntityIdRange { given: e.0 });
+        }
         let mut attr = [0; ATTR_LEN_MAX];
         let attr_len = a.write(&mut attr);
         if v.len() <= INLINE_MAX {
@@ -213,6 +223,10 @@ impl BulkLoader {
     }
 
     /// Adds a fact; `v` is a full encoding that suits the attribute.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownAttributeId`]; [`Error::EntityIdRange`].
     #[inline]
     pub fn add(&mut self, e: EntityId, a: AttrId, v: &[u8]) -> Result<()> {
         if self.schema.by_id(a).is_none() {
@@ -279,8 +293,8 @@ impl BulkLoader {
     fn spill(&mut self) -> Result<()> {
         let rows = &mut self.batch.rows;
         rows.sort_by_entity();
-        let by_entity = Run::write(rows.stream(), &self.directory)?;
-        let by_value = Run::write(rows.sorted_by_value(|_| true), &self.directory)?;
+        let by_entity = Run::write(&mut rows.stream(), &self.directory)?;
+        let by_value = with_rows_by_value(rows, |_| true, |rows| Run::write(rows, &self.directory))?;
         rows.clear();
         self.runs.push((by_entity, by_value));
         let file = match &mut self.giants.file {

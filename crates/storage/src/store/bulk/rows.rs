@@ -5,7 +5,8 @@
 //! fact = attribute bytes ++ value in index form: what `eav` has as duplicate and `ave` as key
 //! ```
 //!
-//! Most comparisons are decided by the two numbers in the row.
+//! Most comparisons are decided by the two numbers in the row. How rows come in the other order is told in
+//! [`by_value`](super::by_value).
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -23,13 +24,13 @@ const SMALL_LEN: usize = 64 << 10;
 
 const _: () = assert!(KEY_LEN_MAX <= u16::MAX as usize);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Row {
-    head: u64,
+    pub head: u64,
     pub e: u64,
     offset: u32,
     arena: u16,
-    len: u16,
+    pub len: u16,
 }
 
 /// Rows and the bytes that they point to.
@@ -43,7 +44,7 @@ pub(super) struct Rows {
 
 /// The first bytes of a fact as a number that sorts like them.
 #[inline]
-fn head_of(fact: &[u8]) -> u64 {
+pub(super) fn head_of(fact: &[u8]) -> u64 {
     match fact.first_chunk::<8>() {
         Some(head) => u64::from_be_bytes(*head),
         None => {
@@ -63,9 +64,9 @@ impl Rows {
         self.rows.is_empty()
     }
 
-    /// The memory in use, with the copy that sorting by value makes.
+    /// The memory in use, with the copies that sorting by value makes: one of all rows, and one of those of a group.
     pub fn bytes(&self) -> usize {
-        self.closed + self.arenas.last().map_or(0, Vec::len) + 2 * self.rows.len() * size_of::<Row>()
+        self.closed + self.arenas.last().map_or(0, Vec::len) + 3 * self.rows.len() * size_of::<Row>()
     }
 
     #[inline]
@@ -137,10 +138,9 @@ impl Rows {
         SortedRows { arenas: &self.arenas, rows: Cow::Owned(rows), at: 0 }
     }
 
-    /// A copy of the rows that `keep` wants, in the order of `ave`; `keep` gets the fact.
-    pub fn sorted_by_value(&self, keep: impl Fn(&[u8]) -> bool) -> SortedRows<'_> {
-        let kept = || self.rows.iter().filter(|row| keep(self.fact(row)));
-        SortedRows { arenas: &self.arenas, rows: Cow::Owned(by_value(&self.arenas, kept)), at: 0 }
+    /// The rows as they came, and the bytes they point to.
+    pub fn parts(&self) -> (&[Row], &[Vec<u8>]) {
+        (&self.rows, &self.arenas)
     }
 
     fn is_sorted_by_entity(&self) -> bool {
@@ -183,88 +183,15 @@ fn by_entity(arenas: &[Vec<u8>], a: &Row, b: &Row) -> Ordering {
     a.e.cmp(&b.e).then_with(|| compare_facts(arenas, a, b, 0))
 }
 
-/// Sorts by fact and entity.
-///
-/// ```text
-/// rows --first two bytes of the fact (attribute, type)--> groups --what all facts of a group begin with is cut off-->
-///      heads that tell more of them apart --sort each group--> rows
-/// ```
-///
-/// Facts lie far apart in memory, so that each look at one is slow; heads with different bytes in them spare most of it.
-fn by_value<'r, I: Iterator<Item = &'r Row>>(arenas: &[Vec<u8>], rows: impl Fn() -> I) -> Vec<Row> {
-    let group = |row: &Row| (row.head >> 48) as usize;
-    let mut ends = vec![0usize; 1 << 16];
-    rows().for_each(|row| ends[group(row)] += 1);
-    let mut end = 0;
-    for count in &mut ends {
-        end += *count;
-        // Where the group begins; each row that is put there moves it on, to the end at last.
-        *count = end - *count;
-    }
-    let mut sorted = vec![Row { head: 0, e: 0, offset: 0, arena: 0, len: 0 }; end];
-    for row in rows() {
-        let place = &mut ends[group(row)];
-        sorted[*place] = *row;
-        *place += 1;
-    }
-    let mut rest = sorted.as_mut_slice();
-    let mut start = 0;
-    for end in ends {
-        let (group, others) = std::mem::take(&mut rest).split_at_mut(end - start);
-        (rest, start) = (others, end);
-        if group.len() > 1 {
-            let cut = sharpen(arenas, group);
-            group.par_sort_unstable_by(|a, b| compare_facts(arenas, a, b, cut).then_with(|| a.e.cmp(&b.e)));
-        }
-    }
-    sorted
-}
-
-/// Cuts from the heads what all facts begin with; says how many bytes.
-fn sharpen(arenas: &[Vec<u8>], rows: &mut [Row]) -> usize {
-    /// How many rows are looked at for a first guess.
-    const PROBES: usize = 64;
-    if rows.iter().all(|row| row.len <= 8) {
-        // The heads hold everything.
-        return 0;
-    }
-    let first = fact_in(arenas, &rows[0]);
-    let common = |fact: &[u8], cut: usize| {
-        let (a, b) = (&first[..cut], &fact[..cut.min(fact.len())]);
-        a.iter().zip(b).take_while(|(a, b)| a == b).count()
-    };
-    let probes = rows.iter().step_by(rows.len().div_ceil(PROBES));
-    let mut cut = probes.fold(first.len(), |cut, row| common(fact_in(arenas, row), cut));
-    loop {
-        let chunks = rows.par_chunks_mut(1 << 12);
-        let shorter = chunks.map(|chunk| {
-            let mut shorter = cut;
-            for row in chunk {
-                let fact = fact_in(arenas, row);
-                match fact.strip_prefix(&first[..cut]) {
-                    Some(rest) => row.head = head_of(rest),
-                    None => shorter = common(fact, shorter),
-                }
-            }
-            shorter
-        });
-        let shorter = shorter.min().unwrap_or(cut);
-        if shorter == cut {
-            return cut;
-        }
-        cut = shorter;
-    }
-}
-
 #[inline]
-fn fact_in<'r>(arenas: &'r [Vec<u8>], row: &Row) -> &'r [u8] {
+pub(super) fn fact_in<'r>(arenas: &'r [Vec<u8>], row: &Row) -> &'r [u8] {
     let start = row.offset as usize;
     &arenas[row.arena as usize][start..start + row.len as usize]
 }
 
 /// Compares facts that have the same first `cut` bytes, which their heads do not show.
 #[inline]
-fn compare_facts(arenas: &[Vec<u8>], a: &Row, b: &Row, cut: usize) -> Ordering {
+pub(super) fn compare_facts(arenas: &[Vec<u8>], a: &Row, b: &Row, cut: usize) -> Ordering {
     a.head.cmp(&b.head).then_with(|| {
         let shown = cut + 8;
         if a.len as usize <= shown && b.len as usize <= shown {
@@ -279,47 +206,4 @@ fn compare_facts(arenas: &[Vec<u8>], a: &Row, b: &Row, cut: usize) -> Ordering {
 #[cold]
 fn too_many() -> Error {
     Error::TooLarge { what: "rows of a bulk load kept in memory", max: (u16::MAX as u64) * ARENA_LEN as u64 }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Facts with common beginnings, repetitions, zeros at the end, and heads that say nothing.
-    fn fact() -> impl Strategy<Value = Vec<u8>> {
-        let end = || proptest::collection::vec(0u8..3, 0..12);
-        prop_oneof![
-            (16u8..19, 1u8..3, end()).prop_map(|(a, tag, end)| [&[a, tag][..], &end].concat()),
-            (1u8..3, end()).prop_map(|(tag, end)| [&[20, tag][..], b"a long beginning", &end].concat()),
-            (0u8..2, end()).prop_map(|(a, end)| [&[0xF0, a, 1][..], &end].concat()),
-            end().prop_map(|end| [&[0xFF, 0, 1, 0, 0][..], &end].concat()),
-        ]
-    }
-
-    fn read(mut rows: SortedRows<'_>) -> Vec<(u64, Vec<u8>)> {
-        std::iter::from_fn(|| rows.next_row().map(|(e, fact)| (e, fact.to_vec()))).collect()
-    }
-
-    proptest! {
-        #![proptest_config(crate::store::tests::cases())]
-
-        #[test]
-        fn rows_are_sorted_either_way(facts in proptest::collection::vec((0u64..9, fact()), 0..400)) {
-            let mut rows = Rows::default();
-            facts.iter().for_each(|(e, fact)| rows.push(*e, fact).expect("fits"));
-            let mut expected = facts.clone();
-            expected.sort();
-            prop_assert_eq!(&read(rows.sorted_by_entity()), &expected);
-            expected.sort_by(|a, b| a.1.cmp(&b.1).then(a.0.cmp(&b.0)));
-            prop_assert_eq!(&read(rows.sorted_by_value(|_| true)), &expected);
-            expected.retain(|(_, fact)| fact[0] != 17);
-            prop_assert_eq!(&read(rows.sorted_by_value(|fact| fact[0] != 17)), &expected);
-            rows.sort_by_entity();
-            expected = facts;
-            expected.sort();
-            prop_assert_eq!(&read(rows.stream()), &expected);
-        }
-    }
 }

@@ -38,10 +38,10 @@ pub(super) struct Run {
 
 impl Run {
     /// Writes sorted rows.
-    pub fn write(mut rows: SortedRows<'_>, directory: &Path) -> Result<Self> {
+    pub fn write(rows: &mut impl Stream, directory: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(directory).map_err(failed)?;
         let mut out = BufWriter::with_capacity(BUFFER_LEN, file);
-        while let Some((e, fact)) = rows.next_row() {
+        while let Some((e, fact)) = rows.next()? {
             out.write_all(&e.to_le_bytes()).map_err(failed)?;
             out.write_all(&(fact.len() as u16).to_le_bytes()).map_err(failed)?;
             out.write_all(fact).map_err(failed)?;

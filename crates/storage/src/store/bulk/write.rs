@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kv::WriteTxn;
 
+use super::by_value::with_rows_by_value;
 use super::rows::Order;
 use super::spill::{Merge, Stream};
 use super::{BulkLoader, BulkReport, BulkStage, Parts};
@@ -320,24 +321,24 @@ impl Parts {
     ) -> Result<()> {
         let given = self.given;
         (self.progress)(BulkStage::Sort, 0, given);
-        let mut runs = self.runs.take();
-        for (order, stage) in [(Order::Entity, BulkStage::Entities), (Order::Value, BulkStage::Values)] {
-            let mut report = |done| (self.progress)(stage, done, given);
-            match (&mut runs, order) {
-                (Some((entities, _)), Order::Entity) => {
-                    f(&mut Merge::new(std::mem::take(entities), order)?, order, &mut report)?;
-                }
-                (Some((_, values)), Order::Value) => {
-                    f(&mut Merge::new(std::mem::take(values), order)?, order, &mut report)?;
-                }
-                (None, Order::Entity) => {
-                    self.rows.sort_by_entity();
-                    f(&mut self.rows.stream(), order, &mut report)?;
-                }
-                (None, Order::Value) => f(&mut self.rows.sorted_by_value(|_| true), order, &mut report)?,
-            }
+        if let Some((entities, values)) = self.runs.take() {
+            let mut report = |done| (self.progress)(BulkStage::Entities, done, given);
+            f(&mut Merge::new(entities, Order::Entity)?, Order::Entity, &mut report)?;
+            let mut report = |done| (self.progress)(BulkStage::Values, done, given);
+            return f(&mut Merge::new(values, Order::Value)?, Order::Value, &mut report);
         }
-        Ok(())
+        self.rows.sort_by_entity();
+        // The other order is made meanwhile.
+        with_rows_by_value(
+            &self.rows,
+            |_| true,
+            |by_value| {
+                let mut report = |done| (self.progress)(BulkStage::Entities, done, given);
+                f(&mut self.rows.stream(), Order::Entity, &mut report)?;
+                let mut report = |done| (self.progress)(BulkStage::Values, done, given);
+                f(by_value, Order::Value, &mut report)
+            },
+        )
     }
 }
 
