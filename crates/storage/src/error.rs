@@ -96,6 +96,13 @@ pub enum Error {
         given: Value,
     },
 
+    /// A number that is too large for an entity id.
+    #[error("entity id {given} is too large: ids go up to {}", crate::EntityId::MAX)]
+    EntityIdRange {
+        /// What was given.
+        given: u64,
+    },
+
     /// A search by value over an attribute that is kept out of the AVE index.
     #[error("{attribute} has :db/noindex and cannot be searched by value")]
     UnindexedAttribute {
@@ -243,6 +250,7 @@ impl Error {
             Error::LookupRefNotUnique { .. } => ":lookup-ref/unique",
             Error::LookupRefSyntax { .. } => ":lookup-ref/syntax",
             Error::EntityIdSyntax { .. } => ":entity-id/syntax",
+            Error::EntityIdRange { .. } => ":entity-id/range",
             Error::UnindexedAttribute { .. } => ":query/unindexed-attribute",
             Error::UnknownIndex { .. } => ":index/unknown",
             Error::FormatTooNew { .. } => ":store/format",
@@ -285,7 +293,7 @@ impl Error {
             Error::EntityMissing { .. } => "entity-missing",
             Error::LookupRefNotUnique { .. } => "lookup-ref-not-unique",
             Error::LookupRefSyntax { .. } => "lookup-ref-syntax",
-            Error::EntityIdSyntax { .. } => "bad-db-id",
+            Error::EntityIdSyntax { .. } | Error::EntityIdRange { .. } => "bad-db-id",
             Error::UnindexedAttribute { .. } => "unindexed-attribute",
             Error::UnknownIndex { .. } => "unknown-index",
             Error::FormatTooNew { .. } => "format-too-new",

@@ -1,6 +1,7 @@
 //! The facade from outside: threads, typed rows, inputs, values, closing, errors.
 
 mod arrow;
+mod bounds;
 mod limits;
 mod model;
 mod streams;

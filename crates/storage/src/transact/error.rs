@@ -214,8 +214,8 @@ pub enum TransactErrorKind {
         /// The id.
         entity: EntityId,
     },
-    /// No entity id is left below the range of transactions.
-    #[error("no entity ids are left")]
+    /// No entity id is left below the range of transactions, or none for a transaction.
+    #[error("no entity ids are left: the largest one is in use")]
     IdsExhausted,
     /// The transaction kept discovering which entities its tempids stand for.
     #[error("the tempids do not settle after {passes} passes: a transaction function is not pure")]

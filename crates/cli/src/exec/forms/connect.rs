@@ -79,11 +79,17 @@ fn datoms(args: &mut Args, at: usize) -> Result<Vec<(EntityId, Keyword, Value)>,
             _ => None,
         }
     };
-    let all: Option<Vec<_>> = items.iter().map(datom).collect();
-    all.filter(|_| is_sequence).ok_or_else(|| {
-        let message = "datoms are a sequence of [entity attribute value], each with its final id";
-        EvalError::new(":init-db", message, span)
-    })
+    let message = "datoms are a sequence of [entity attribute value], each with its final id";
+    if !is_sequence {
+        return Err(EvalError::new(":init-db", message, span));
+    }
+    let all = items.iter().enumerate().map(|(at, item)| {
+        datom(item).ok_or_else(|| {
+            let message = format!("{message}; the one at {at} is {}", edn::shorten(item));
+            EvalError::new(":init-db", message, span)
+        })
+    });
+    all.collect()
 }
 
 pub(super) fn conn_from_datoms(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {

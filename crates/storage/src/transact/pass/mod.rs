@@ -34,6 +34,9 @@ pub(crate) fn run(
     functions: &TxFunctions,
     now: i64,
 ) -> Result<TxReport, TransactError> {
+    if EntityId::of_tx(db_before.basis_tx()) >= EntityId::MAX {
+        return Err(Kind::IdsExhausted.into());
+    }
     let mut tempids = Tempids::default();
     for _ in 0..PASSES_MAX {
         let mut pass = Pass::new(db_before, functions, tempids);
