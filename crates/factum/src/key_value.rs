@@ -106,8 +106,8 @@ impl Kv {
     }
 
     /// Opens a store with the options that Datalevin's `open-kv` takes, as an EDN map: `:mapsize` in MiB,
-    /// `:max-readers`, `:max-dbs`, `:flags`, `:temp?`, `:inmemory?`, `:wal?` and `:wal-durability-profile`. Without a path, the store is in memory; a temporary
-    /// one gets a fresh directory below the path.
+    /// `:max-readers`, `:max-dbs`, `:flags`, `:temp?`, `:inmemory?`, `:wal?` and `:wal-durability-profile`. Without a path,
+    /// the store is in memory; a temporary one gets a fresh directory below the path. Neither of these has a log.
     ///
     /// ```
     /// # use factum::{Kv, edn};
@@ -124,7 +124,7 @@ impl Kv {
     ///
     /// [`Error::Option`] for options that do not exist or do not take their value, and those of opening.
     pub fn open_value(path: Option<&Path>, options: &Value) -> Result<Self> {
-        let options = KvOptions::read(options)?;
+        let options = KvOptions::read(options, path.is_none())?;
         match path {
             None => Ok(Self::of_temporary(TempEnv::in_memory_with(&options.env)?)),
             Some(_) if options.in_memory => Ok(Self::of_temporary(TempEnv::in_memory_with(&options.env)?)),
@@ -157,7 +157,7 @@ impl Connection {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct WalOptions {
     on: bool,
-    relaxed: bool,
+    relaxed: Option<bool>,
 }
 
 impl WalOptions {
@@ -167,18 +167,34 @@ impl WalOptions {
     pub(crate) fn take(&mut self, name: &str, value: &Value) -> bool {
         match (name, value, value.as_keyword().map(|profile| profile.as_str())) {
             ("wal?", Value::Bool(on), _) => self.on = *on,
-            ("wal-durability-profile", _, Some("strict")) => self.relaxed = false,
-            ("wal-durability-profile", _, Some("relaxed")) => self.relaxed = true,
+            ("wal-durability-profile", _, Some("strict")) => self.relaxed = Some(false),
+            ("wal-durability-profile", _, Some("relaxed")) => self.relaxed = Some(true),
             _ => return false,
         }
         true
     }
 
-    pub(crate) fn on(self, env: EnvOptions) -> EnvOptions {
+    /// Why an option is not one of these, if it looks like one.
+    pub(crate) fn refusal(name: &str, value: &Value) -> Option<String> {
+        match name {
+            "wal-durability-profile" => Some(format!("takes :strict or :relaxed, not {value}")),
+            "wal?" => None,
+            name if name.starts_with("wal-") => {
+                Some("the log has no such option: it is synced as :wal-durability-profile says, and keeps itself small".into())
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn on(self, env: EnvOptions) -> Result<EnvOptions> {
         match (self.on, self.relaxed) {
-            (false, _) => env,
-            (true, false) => env.durability(Durability::Wal),
-            (true, true) => env.durability(Durability::WalLater),
+            (false, None) => Ok(env),
+            (false, Some(_)) => Err(Error::Option {
+                option: ":wal-durability-profile".to_owned(),
+                reason: "is about the write-ahead log, which needs :wal? true".to_owned(),
+            }),
+            (true, None | Some(false)) => Ok(env.durability(Durability::Wal)),
+            (true, Some(true)) => Ok(env.durability(Durability::WalLater)),
         }
     }
 }
@@ -207,8 +223,8 @@ const KNOWN: [&str; 11] = [
 ];
 
 impl KvOptions {
-    fn read(value: &Value) -> Result<Self> {
-        let mut options = Self::default();
+    fn read(value: &Value, in_memory: bool) -> Result<Self> {
+        let mut options = Self { in_memory, ..Self::default() };
         let bad = |option: &Value, reason: String| Err(Error::Option { option: option.to_string(), reason });
         let entries = match value {
             Value::Nil => return Ok(options),
@@ -231,7 +247,7 @@ impl KvOptions {
                     options.env
                 }
                 ("inmemory?", _, Value::Bool(in_memory)) => {
-                    options.in_memory = *in_memory;
+                    options.in_memory |= *in_memory;
                     options.env
                 }
                 ("spill-opts", ..) => {
@@ -241,6 +257,9 @@ impl KvOptions {
                     return bad(key, "there is no timer: commits are durable, or made so by sync".to_owned());
                 }
                 ("client-opts", ..) => return bad(key, "there are no remote stores".to_owned()),
+                _ if WalOptions::refusal(name, value).is_some() => {
+                    return bad(key, WalOptions::refusal(name, value).unwrap_or_default());
+                }
                 _ if KNOWN.contains(&name) => return bad(key, format!("does not take {value}")),
                 _ => {
                     let near = edn::nearest(name, KNOWN).map(did_you_mean);
@@ -248,7 +267,11 @@ impl KvOptions {
                 }
             };
         }
-        options.env = options.wal.on(options.env);
+        if options.wal.on && (options.in_memory || options.temporary) {
+            let reason = "is for stores that stay: one in memory or a temporary one has nothing to recover";
+            return Err(Error::Option { option: ":wal?".to_owned(), reason: reason.to_owned() });
+        }
+        options.env = options.wal.on(options.env)?;
         Ok(options)
     }
 }

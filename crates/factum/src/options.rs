@@ -243,6 +243,9 @@ impl Options {
                 (name, _, value) if wal.take(name, value) => options,
                 // Hints about caches and sampling that change no answer.
                 ("cache-limit", _, Value::Int(_)) | ("background-sampling?", Some(_), _) => options,
+                _ if WalOptions::refusal(name, value).is_some() => {
+                    return bad(key, WalOptions::refusal(name, value).unwrap_or_default());
+                }
                 _ if KNOWN.contains(&name) => return bad(key, format!("does not take {value}")),
                 _ => {
                     let near = edn::nearest(name, KNOWN).map(did_you_mean);
@@ -250,7 +253,7 @@ impl Options {
                 }
             };
         }
-        options.env = wal.on(options.env);
+        options.env = wal.on(options.env)?;
         Ok(options)
     }
 
@@ -264,7 +267,8 @@ impl Options {
                 (name, value) if wal.take(name, value) => self,
                 ("inmemory?" | "temp?", Value::Bool(false)) => self,
                 _ => {
-                    let reason = format!("{value} is not supported here");
+                    let reason = WalOptions::refusal(name, value);
+                    let reason = reason.unwrap_or_else(|| format!("{value} is not supported here"));
                     return Err(Error::Option { option: format!(":kv-opts {key}"), reason });
                 }
             };

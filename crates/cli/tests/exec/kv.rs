@@ -381,6 +381,43 @@ fn mistakes() {
         ("(open-kv \"s2\" {:mapsiz 1})", ":options/invalid", "did you mean :mapsize?"),
         ("(open-kv \"s2\" {:wal? 5})", ":options/invalid", ":wal?: does not take 5"),
         ("(open-kv \"s2\" {:wall? true})", ":options/invalid", "did you mean :wal?"),
+        (
+            "(open-kv \"s2\" {:wal? true :wal-durability-profile :extra})",
+            ":options/invalid",
+            "takes :strict or :relaxed",
+        ),
+        ("(open-kv \"s2\" {:wal-durability-profile :relaxed})", ":options/invalid", "needs :wal? true"),
+        (
+            "(open-kv \"s2\" {:wal? false :wal-durability-profile :strict})",
+            ":options/invalid",
+            "needs :wal? true",
+        ),
+        (
+            "(open-kv \"s2\" {:wal? true :wal-sync-mode :fdatasync})",
+            ":options/invalid",
+            "the log has no such option",
+        ),
+        (
+            "(open-kv \"s2\" {:wal? true :wal-segment-max-bytes 5})",
+            ":options/invalid",
+            "the log has no such option",
+        ),
+        ("(open-kv nil {:wal? true})", ":options/invalid", "nothing to recover"),
+        ("(open-kv \"s2\" {:wal? true :inmemory? true})", ":options/invalid", "nothing to recover"),
+        ("(open-kv \"s2\" {:wal? true :temp? true})", ":options/invalid", "nothing to recover"),
+        (
+            "(get-conn \"s3\" {} {:wal? true :wal-durability-profile :none})",
+            ":options/invalid",
+            "takes :strict or :relaxed",
+        ),
+        ("(get-conn \"s3\" {} {:wal-durability-profile :relaxed})", ":options/invalid", "needs :wal? true"),
+        ("(get-conn \"s3\" {} {:wal-group-commit 5})", ":options/invalid", "the log has no such option"),
+        ("(get-conn \"s3\" {} {:kv-opts {:wal? 1}})", ":options/invalid", ":wal?"),
+        (
+            "(get-conn \"s3\" {} {:kv-opts {:wal? true :wal-retention-ms 5}})",
+            ":options/invalid",
+            "the log has no such option",
+        ),
         ("(open-kv \"s2\" {:flags #{:nosink}})", ":options/invalid", "did you mean :nosync?"),
         ("(open-kv \"s2\" {:flags #{:nolock}})", ":kv/bad-option", "two writers"),
         ("(open-kv \"store\" {:mapsize 1 :max-readers 7})", ":kv/duplicate-open", "max_readers"),
@@ -404,6 +441,8 @@ fn mistakes() {
             "{:bytes 0, :checkpoint 0, :committed 0, :wal? true}",
         ),
         ("(flush-kv-indexer! (open-kv \"strict\" {:wal? true}))", "nil"),
+        ("(:wal? (kv-wal-watermarks (datalog-kv (get-conn \"facts\" {} {:wal? true}))))", "true"),
+        ("(:wal? (kv-wal-watermarks (datalog-kv (get-conn \"inner\" {} {:kv-opts {:wal? true}}))))", "true"),
         ("(put-buffer (put-buffer nil \"a\" :utf-8-bare) \"b\" :utf-8-bare)", "#bytes \"6162\""),
     ]);
 }
