@@ -524,3 +524,60 @@ fn mistakes_with_prepared_operations_are_named() {
         assert!(answer.contains(message), "{form}: {answer}");
     }
 }
+
+#[test]
+fn a_time_limit_that_runs_out_takes_everything_back() {
+    let numbers: Vec<String> = (0..500).map(|number| number.to_string()).collect();
+    let numbers = numbers.join(" ");
+    // A quarter of a million rows take more than a millisecond.
+    let slow = format!("(count (q '[:find ?a ?b :in [?a ...] [?b ...]] [{numbers}] [{numbers}]))");
+    let answers = crew(&format!(
+        "(with-transaction [tx conn {{:timeout-ms 1}}] {slow} (transact! tx [{{:name \"Late\" :fresh 1}}]) 7)
+         (with-transaction [tx conn {{:timeout-ms 1}}] {slow} (q '[:find ?e :where [?e :name]] tx))
+         (with-transaction [tx conn {{:timeout-ms 1}}] {slow})
+         (set-explicit-transaction-timeout! 1)
+         (with-transaction [tx conn] (transact! tx [{{:name \"Late\" :fresh 1}}]) {slow})
+         (with-transaction [tx conn {{:timeout-ms 60000}}] (transact! tx [{{:name \"Soon\"}}]) {slow})
+         (with-transaction [tx conn {{:timeout-ms 0}}] 1)
+         (with-transaction [tx conn {{:time-out 5}}] 1)
+         (q '[:find [?n ...] :where [_ :name ?n] :order-by [?n]] @conn)
+         (q '[:find ?e . :where [?e :fresh]] @conn)"
+    ));
+    for answer in [&answers[..3], &answers[4..5]].concat() {
+        assert!(answer.contains(":transaction/timeout") && answer.contains("1ms"), "{answer}");
+    }
+    assert_eq!(answers[5], "250000", "its own limit counts");
+    for answer in &answers[6..8] {
+        assert!(answer.contains(":exec/argument") && answer.contains("{:timeout-ms n}"), "{answer}");
+    }
+    assert_eq!(answers[8..], [r#"["Mira" "Oto" "Soon"]"#, "nil"]);
+}
+
+#[test]
+fn ids_that_no_entity_can_have_are_refused_with_their_place() {
+    let answers = crew(
+        "(transact! conn [{:name \"Pia\"} {:db/id 9223372036854775807 :name \"Max\"}])
+         (transact! conn [[:db/add 1 :age 1] [:db/add 9223372036854775808N :age 1]])
+         (init-db [[1 :n 1] [-5 :n 2]])
+         (init-db [[1 :n 1] [9223372036854775808N :n 2]])
+         (def full (db-with db1 [{:db/id 4611686018427387903 :name \"Max\"}]))
+         (max-eid full)
+         (with full [{:name \"One more\"}])
+         (db-with full [[:db/add \"tempid\" :name \"One more\"]])
+         (:name (entity (db-with full [[:db/add 1 :age 1]]) 4611686018427387903))
+         (max-eid db1)",
+    );
+    assert!(answers[0].contains(":future-tx-id") && answers[0].contains(":error/span"), "{}", answers[0]);
+    assert!(
+        answers[1].contains(":entity-id/syntax") && answers[1].contains("9223372036854775808"),
+        "{}",
+        answers[1]
+    );
+    assert!(answers[2].contains("the one at 1 is [-5 :n 2]"), "{}", answers[2]);
+    assert!(answers[3].contains("the one at 1 is [9223372036854775808"), "{}", answers[3]);
+    assert_eq!(answers[5], "4611686018427387903");
+    for answer in &answers[6..8] {
+        assert!(answer.contains(":transact/ids") && answer.contains("no entity ids are left"), "{answer}");
+    }
+    assert_eq!(answers[8..], ["\"Max\"", "2"]);
+}

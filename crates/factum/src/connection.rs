@@ -225,16 +225,15 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// That of `work`, or of beginning and committing.
+    /// That of `work`, or of beginning and committing; [`Error::TransactionTimeout`] if `work` set a time limit that is
+    /// over, even if it did not notice.
     pub fn with_transaction<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Transaction) -> Result<R, E>,
     ) -> Result<R, E> {
         let mut tx = self.begin()?;
         let result = work(&mut tx)?;
-        if !tx.is_ended() {
-            tx.commit()?;
-        }
+        tx.finish()?;
         Ok(result)
     }
 

@@ -47,6 +47,8 @@ pub struct Transaction {
     before: storage::Db,
     steps: Steps,
     deadline: Option<(Instant, Duration)>,
+    /// The time limit that ended it.
+    timed_out: Option<Duration>,
 }
 
 /// What the steps did together.
@@ -91,10 +93,19 @@ impl Transaction {
     pub(crate) fn begin(conn: Connection) -> Result<Self> {
         let writer = conn.store()?.write()?;
         let before = writer.db().clone();
-        Ok(Self { conn, writer: Some(writer), before, steps: Steps::default(), deadline: None })
+        Ok(Self {
+            conn,
+            writer: Some(writer),
+            before,
+            steps: Steps::default(),
+            deadline: None,
+            timed_out: None,
+        })
     }
 
     /// Ends the transaction, with [`Error::TransactionTimeout`] at its next step, if it takes longer than `limit`.
+    /// Nothing of it is kept then. A query that is being answered is not interrupted; it has a
+    /// [limit of its own](crate::Options::timeout).
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.set_timeout(limit);
@@ -112,22 +123,38 @@ impl Transaction {
     }
 
     fn writer(&mut self) -> Result<&mut Writer> {
-        if let Some((deadline, limit)) = self.deadline
-            && Instant::now() > deadline
-            && self.writer.take().is_some()
+        if self.writer.is_some()
+            && let Some(limit) = self.exceeded()
         {
-            return Err(Error::TransactionTimeout { limit });
+            (self.writer, self.timed_out) = (None, Some(limit));
         }
-        self.writer.as_mut().ok_or(Error::TransactionEnded)
+        let ended = self.ended();
+        self.writer.as_mut().ok_or(ended)
+    }
+
+    /// The time limit, if it is over.
+    fn exceeded(&self) -> Option<Duration> {
+        self.deadline.filter(|(deadline, _)| Instant::now() > *deadline).map(|(_, limit)| limit)
+    }
+
+    /// Why there is no writer.
+    fn ended(&self) -> Error {
+        match self.timed_out {
+            Some(limit) => Error::TransactionTimeout { limit },
+            None => Error::TransactionEnded,
+        }
     }
 
     /// The database with everything that was staged so far, as a value.
     ///
     /// # Errors
     ///
-    /// [`Error::TransactionEnded`] after an abort.
+    /// [`Error::TransactionEnded`] after an abort; [`Error::TransactionTimeout`].
     pub fn db(&self) -> Result<Db> {
-        let writer = self.writer.as_ref().ok_or(Error::TransactionEnded)?;
+        let writer = self.writer.as_ref().ok_or_else(|| self.ended())?;
+        if let Some(limit) = self.exceeded() {
+            return Err(Error::TransactionTimeout { limit });
+        }
         Ok(Db::new(writer.db().clone(), self.conn.runtime().clone()))
     }
 
@@ -219,6 +246,15 @@ impl Transaction {
         self.writer = None;
     }
 
+    /// Commits, unless it was aborted.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        match self.writer() {
+            Ok(_) => self.commit().map(drop),
+            Err(Error::TransactionEnded) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes everything staged visible at once and, unless the database was opened otherwise, durable; then tells the
     /// listeners.
     ///
@@ -226,10 +262,11 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// [`Error::TransactionEnded`] after an abort; those of the file, such as a full disk: nothing is kept then.
+    /// [`Error::TransactionEnded`] after an abort; [`Error::TransactionTimeout`]; those of the file, such as a full disk:
+    /// nothing is kept then.
     pub fn commit(mut self) -> Result<TxReport> {
         self.writer()?;
-        let writer = self.writer.take().ok_or(Error::TransactionEnded)?;
+        let writer = self.writer.take().ok_or_else(|| self.ended())?;
         let steps = std::mem::take(&mut self.steps);
         let basis = EntityId(storage::TX_BASE + writer.db().basis_tx());
         self.conn.publish(|| {

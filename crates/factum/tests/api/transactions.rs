@@ -112,6 +112,102 @@ fn what_is_aborted_dropped_or_failed_leaves_nothing() {
 }
 
 #[test]
+fn a_time_limit_that_is_over_is_told_by_every_step() {
+    on_both(|conn| {
+        let limit = Duration::from_millis(1);
+        let late = |tx: &mut Transaction| {
+            tx.transact(r#"[{:name "Late" :fresh/attribute 1}]"#).expect("staged in time");
+            tx.set_timeout(limit);
+            std::thread::sleep(limit * 5);
+        };
+        let is_late =
+            |error: Error| assert!(matches!(error, Error::TransactionTimeout { limit: l } if l == limit));
+        let mut tx = conn.begin().expect("the writer's turn");
+        late(&mut tx);
+        is_late(tx.query("[:find ?e :where [?e :name]]").expect_err("too late"));
+        is_late(tx.pull("[*]", 1).expect_err("too late"));
+        for _ in 0..2 {
+            is_late(tx.transact(r#"[{:name "Later"}]"#).expect_err("too late"));
+            assert!(tx.is_ended());
+            is_late(tx.db().expect_err("too late"));
+        }
+        // The turn is free already.
+        conn.transact(r#"[{:name "Next"}]"#).expect("the writer's turn");
+        is_late(tx.update_schema("{:other {:db/valueType :db.type/long}}").expect_err("too late"));
+        is_late(tx.commit().expect_err("too late"));
+
+        // Work that does not notice, or does not say, has not committed all the same.
+        let unnoticed: Result<i32, Error> = conn.with_transaction(|tx| {
+            late(tx);
+            Ok(7)
+        });
+        is_late(unnoticed.expect_err("nothing was committed"));
+        let unsaid: Result<i32, Error> = conn.with_transaction(|tx| {
+            late(tx);
+            tx.transact(r#"[{:name "Later"}]"#).ok();
+            Ok(7)
+        });
+        is_late(unsaid.expect_err("nothing was committed"));
+        let db = conn.db().expect("a database");
+        assert_eq!(names(&db), ["Next"]);
+        assert!(db.schema().attribute(&":fresh/attribute".into()).is_none());
+    });
+}
+
+#[test]
+fn explicit_transactions_of_many_threads_take_turns() {
+    const THREADS: i64 = 4;
+    const ROUNDS: i64 = 12;
+    on_both(|conn| {
+        conn.transact(r#"[{:name "counter" :n 0}]"#).expect("commits");
+        let (sender, receiver) = mpsc::channel();
+        conn.listen("all", move |report| sender.send(report.clone()).expect("the test listens"));
+        let counted =
+            || conn.db()?.query("[:find ?n . :where [?e :name \"counter\"] [?e :n ?n]]")?.scalar::<i64>();
+        let turn = |thread: i64, round: i64| -> Result<bool, Error> {
+            conn.with_transaction(|tx| {
+                let n: i64 = tx.query("[:find ?n . :where [?e :name \"counter\"] [?e :n ?n]]")?.scalar()?;
+                tx.transact(&format!(r#"[{{:name "counter" :n {}}}]"#, n + 1))?;
+                // One in the other would wait for itself.
+                let nested: Result<(), Error> = conn.with_transaction(|_| Ok(()));
+                let code = nested.expect_err("nested").code();
+                assert!(code.ends_with("deadlock"), "{code}");
+                let is_kept = (thread + round) % 3 != 0;
+                if !is_kept {
+                    tx.abort();
+                }
+                Ok(is_kept)
+            })
+        };
+        let work = |thread: i64| {
+            let (mut kept, mut pending) = (0, Vec::new());
+            for round in 0..ROUNDS {
+                let name = format!(r#"[{{:name "{thread} {round}"}}]"#);
+                pending.push(conn.transact_async(&name).expect("queued"));
+                kept += i64::from(turn(thread, round).expect("a turn"));
+            }
+            let waited = pending.into_iter().map(|pending| pending.wait().expect("commits").tx_id());
+            let ids: Vec<EntityId> = waited.collect();
+            assert!(ids.is_sorted(), "as they were submitted: {ids:?}");
+            kept
+        };
+        let kept: i64 = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+        });
+        assert_eq!(counted().expect("the counter"), kept, "none was lost, none that was aborted counts");
+        assert_eq!(names(&conn.db().expect("a database")).len() as i64, 1 + THREADS * ROUNDS);
+        conn.close().expect("everything is told");
+        let reports: Vec<TxReport> = receiver.try_iter().collect();
+        assert_eq!(reports.len() as i64, kept + THREADS * ROUNDS, "each commit once");
+        assert!(reports.is_sorted_by_key(|report| report.tx_id()));
+        let counts = reports.iter().flat_map(|report| report.tx_data()).filter(|datom| datom.added);
+        let counts: Vec<i64> = counts.filter_map(|datom| datom.v.as_int()).collect();
+        assert_eq!(counts, (1..=kept).collect::<Vec<_>>());
+    });
+}
+
+#[test]
 fn a_thread_does_not_wait_for_its_own_transaction() {
     on_both(|conn| {
         let tx = conn.begin().expect("the writer's turn");
