@@ -29,5 +29,5 @@ pub use map::fetch;
 pub use meta::MetaPage;
 pub use order::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes};
 pub use reader::{Living, LivingSnapshot, Reader};
-pub use snapshot::Snapshot;
+pub use snapshot::{Place, Snapshot};
 pub use table::{Table, TableFlags, TableStat};

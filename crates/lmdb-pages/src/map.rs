@@ -158,6 +158,19 @@ impl Pages {
         })
     }
 
+    /// How far from the first page bytes lie that were lent; nothing for other bytes.
+    pub fn offset_of(&self, bytes: &[u8]) -> Option<u64> {
+        let offset = bytes.as_ptr().addr().checked_sub(self.base.addr())? as u64;
+        (offset.checked_add(bytes.len() as u64)? <= self.end << self.shift).then_some(offset)
+    }
+
+    /// So many bytes, so far from the first page; nothing if they do not all belong to one page.
+    #[inline]
+    pub fn at_offset(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let start = offset as usize & (self.size - 1);
+        self.get(offset >> self.shift)?.get(start..start.checked_add(len)?)
+    }
+
     /// Bytes of a page.
     pub fn page_size(&self) -> usize {
         self.size

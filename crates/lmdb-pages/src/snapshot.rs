@@ -26,6 +26,28 @@ pub struct Snapshot {
     pub(crate) inner: Arc<SnapshotInner>,
 }
 
+/// Where a value lies in the file of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    offset: u64,
+    len: u16,
+}
+
+impl Place {
+    /// As one number, never zero; nothing for places beyond 2⁴⁷ bytes.
+    #[must_use]
+    pub fn to_bits(self) -> Option<u64> {
+        (self.offset < 1 << 47).then_some(self.offset << 16 | u64::from(self.len))
+    }
+
+    /// The place of these bits.
+    #[must_use]
+    #[inline]
+    pub fn from_bits(bits: u64) -> Self {
+        Self { offset: bits >> 16, len: bits as u16 }
+    }
+}
+
 pub(crate) struct SnapshotInner {
     pub(crate) txn_id: u64,
     reader: u64,
@@ -68,6 +90,23 @@ impl Snapshot {
     #[must_use]
     pub fn txn_id(&self) -> u64 {
         self.inner.txn_id
+    }
+
+    /// Where a value of this snapshot lies, for [`at`](Self::at); nothing if it is longer than a page.
+    #[must_use]
+    pub fn place_of(&self, value: &[u8]) -> Option<Place> {
+        let pages = &self.inner.pages;
+        let offset = pages.offset_of(value)?;
+        pages.at_offset(offset, value.len())?;
+        Some(Place { offset, len: u16::try_from(value.len()).ok()? })
+    }
+
+    /// The bytes at a place, without a search. Only a snapshot of the same state has the same value there: another one
+    /// may have anything, or nothing.
+    #[must_use]
+    #[inline]
+    pub fn at(&self, place: Place) -> Option<&[u8]> {
+        self.inner.pages.at_offset(place.offset, place.len.into())
     }
 
     /// Bytes of a page.

@@ -6,8 +6,8 @@ use common::{open, put, table};
 use std::ops::Bound;
 
 use lmdb_pages::{
-    Cursor, Error, Lexicographic, NativeInteger, Reader, ReverseBytes, Snapshot, TableFlags, count_range,
-    estimate_range,
+    Cursor, Error, Lexicographic, NativeInteger, Place, Reader, ReverseBytes, Snapshot, TableFlags,
+    count_range, estimate_range,
 };
 
 #[test]
@@ -145,6 +145,39 @@ fn snapshots_keep_their_state_and_are_shared() {
     assert_eq!(value(&after), b"2");
     let foreign = before.table("plain").unwrap().unwrap();
     assert!(matches!(Cursor::<Lexicographic>::new(&after, &foreign), Err(Error::ForeignTable { .. })));
+}
+
+#[test]
+fn a_value_is_found_again_by_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = open(dir.path());
+    let plain = table(&env, Some("plain"), TableFlags::empty());
+    let pairs: Vec<_> = (0..500u32).map(|n| (n.to_be_bytes(), vec![n as u8; n as usize * 3])).collect();
+    put(&env, plain, &pairs.iter().map(|(key, value)| (&key[..], &value[..])).collect::<Vec<_>>());
+    let reader = Reader::new(&env).unwrap();
+    let snapshot = reader.snapshot().unwrap();
+    let table = snapshot.table("plain").unwrap().unwrap();
+    let mut places = Vec::new();
+    for (key, value) in &pairs {
+        let found = lmdb_pages::get::<Lexicographic>(&snapshot, &table, key).unwrap().unwrap();
+        if value.len() <= 1000 {
+            let place = snapshot.place_of(found).unwrap();
+            assert_eq!(Place::from_bits(place.to_bits().unwrap()), place);
+            places.push((place, value));
+        }
+    }
+    drop(snapshot);
+    let again = reader.snapshot().unwrap();
+    for (place, value) in places {
+        assert_eq!(again.at(place), Some(&value[..]));
+    }
+    // What was not lent has no place, and what is no place has no bytes.
+    assert_eq!(again.place_of(&pairs[3].1), None);
+    assert_eq!(again.at(Place::from_bits(9)), None);
+    assert_eq!(again.at(Place::from_bits(u64::MAX)), None);
+    let page = again.page_size() as u64;
+    assert!(again.at(Place::from_bits((3 * page - 4) << 16 | 4)).is_some());
+    assert_eq!(again.at(Place::from_bits((3 * page - 4) << 16 | 5)), None, "beyond the page");
 }
 
 #[test]

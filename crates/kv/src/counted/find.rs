@@ -13,8 +13,8 @@ const DEPTH_MAX: usize = 16;
 
 /// Where a counted table and its tree of counts are read from.
 pub(crate) trait Counted<'r> {
-    /// The bytes of a node under its key.
-    fn node(&mut self, key: &[u8]) -> Result<Option<&'r [u8]>>;
+    /// The bytes of a node.
+    fn node(&mut self, tree: TreeId, id: u32) -> Result<Option<&'r [u8]>>;
 
     /// The bytes of the root, if they are at hand.
     fn root(&self) -> Option<&'r [u8]> {
@@ -79,13 +79,13 @@ impl<'r, C: Counted<'r>> Ranks<C> {
 
     /// The bytes of the root.
     pub(crate) fn root(&mut self) -> Result<Option<&'r [u8]>> {
-        self.source.node(&self.tree.key(ROOT))
+        self.source.node(self.tree, ROOT)
     }
 
     fn node(&mut self, id: u32) -> Result<Option<Node<'r>>> {
         let bytes = match self.source.root() {
             Some(root) if id == ROOT => Some(root),
-            _ => self.source.node(&self.tree.key(id))?,
+            _ => self.source.node(self.tree, id)?,
         };
         match bytes {
             None => Ok(None),

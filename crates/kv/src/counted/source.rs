@@ -1,11 +1,12 @@
 //! Where counts are read from: a snapshot, or a write transaction whose counts are settled.
 
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use lmdb_pages::{Bounds, Lexicographic, NativeInteger, OrderKind, ReverseBytes, Snapshot};
+use lmdb_pages::{Bounds, Lexicographic, NativeInteger, OrderKind, Place, ReverseBytes, Snapshot};
 
-use super::Tally;
 use super::find::{Block, Counted, Measure};
+use super::{Tally, TreeId};
 use crate::dbi::Dbi;
 use crate::error::Result;
 use crate::read::{Keys, Read, Span};
@@ -23,18 +24,37 @@ pub(crate) struct SnapshotSource<'r> {
     pub(crate) counts: Option<lmdb_pages::Table>,
     /// The root of the table's tree of counts, if it was learnt.
     pub(crate) root: Option<&'r [u8]>,
+    /// Where nodes of that tree lie, by their numbers, as far as they were found; zero for others.
+    pub(crate) places: &'r [AtomicU64],
+}
+
+impl<'r> SnapshotSource<'r> {
+    fn find(&self, tree: TreeId, id: u32) -> Result<Option<&'r [u8]>> {
+        match &self.counts {
+            Some(counts) => Ok(lmdb_pages::get::<Lexicographic>(self.snapshot, counts, &tree.key(id))?),
+            None => Ok(None),
+        }
+    }
 }
 
 impl<'r> Counted<'r> for SnapshotSource<'r> {
-    fn node(&mut self, key: &[u8]) -> Result<Option<&'r [u8]>> {
-        match &self.counts {
-            Some(counts) => {
-                let node = lmdb_pages::get::<Lexicographic>(self.snapshot, counts, key)?;
-                node.inspect(|node| lmdb_pages::fetch(node));
-                Ok(node)
+    fn node(&mut self, tree: TreeId, id: u32) -> Result<Option<&'r [u8]>> {
+        let known = self.places.get(id as usize);
+        let place = known.map_or(0, |place| place.load(Ordering::Relaxed));
+        let node = match place {
+            0 => self.find(tree, id)?,
+            bits => self.snapshot.at(Place::from_bits(bits)),
+        };
+        if let Some(node) = node {
+            lmdb_pages::fetch(node);
+            if place == 0
+                && let Some(known) = known
+                && let Some(bits) = self.snapshot.place_of(node).and_then(Place::to_bits)
+            {
+                known.store(bits, Ordering::Relaxed);
             }
-            None => Ok(None),
         }
+        Ok(node)
     }
 
     fn root(&self) -> Option<&'r [u8]> {
@@ -79,8 +99,8 @@ pub(crate) struct TxnSource<'r, 'e> {
 }
 
 impl<'r> Counted<'r> for TxnSource<'r, '_> {
-    fn node(&mut self, key: &[u8]) -> Result<Option<&'r [u8]>> {
-        self.txn.count_node(key)
+    fn node(&mut self, tree: TreeId, id: u32) -> Result<Option<&'r [u8]>> {
+        self.txn.count_node(&tree.key(id))
     }
 
     fn count(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Tally> {

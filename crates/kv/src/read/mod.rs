@@ -14,6 +14,7 @@ mod range_form;
 mod txn_cursor;
 
 use std::ops::Bound;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use lmdb_pages::{Count, Lexicographic, NativeInteger, OrderKind, ReverseBytes, Snapshot};
@@ -168,6 +169,9 @@ pub(crate) struct Learnt {
     counts: OnceLock<Option<lmdb_pages::Table>>,
 }
 
+/// Of so many nodes of trees of counts the places are kept: enough for a hundred million entries.
+const PLACES_MAX: u64 = 1 << 14;
+
 #[derive(Debug, Default)]
 struct LearntTable {
     root: OnceLock<Option<lmdb_pages::Table>>,
@@ -175,6 +179,8 @@ struct LearntTable {
     tree: OnceLock<Option<TreeId>>,
     /// A copy of the root of that, whose counts add up to the number of the table's pairs.
     counts_root: OnceLock<Box<[u8]>>,
+    /// Where the other nodes lie, from the second question on.
+    counts_places: OnceLock<Box<[AtomicU64]>>,
 }
 
 impl Env {
@@ -337,7 +343,14 @@ impl ReadTxn {
         let Some(tree) = tree else { return Ok(None) };
         let counts = learn(Some(&self.learnt.counts), || Ok(self.snapshot.table(COUNTS)?))?;
         let root = place.and_then(|place| place.counts_root.get()).map(|bytes| &**bytes);
-        let source = SnapshotSource { snapshot: &self.snapshot, table, counts, root };
+        let places: &[AtomicU64] = match (place, counts) {
+            (Some(place), Some(counts)) if root.is_some() => place.counts_places.get_or_init(|| {
+                let nodes = counts.entries().min(PLACES_MAX);
+                (0..nodes).map(|_| AtomicU64::new(0)).collect()
+            }),
+            _ => &[],
+        };
+        let source = SnapshotSource { snapshot: &self.snapshot, table, counts, root, places };
         let mut ranks = Ranks::new(source, tree, dbi.flags.key_order(), dbi.name);
         if root.is_none() {
             ranks.check(table.entries())?;
