@@ -20,6 +20,8 @@ use crate::order::prefix;
 
 /// So much is kept back at most.
 const BYTES_MAX: usize = 16 << 20;
+/// So much memory is kept for the next transaction at most.
+const SPARE_MAX: usize = 256 << 10;
 /// Values that are longer are not worth a copy.
 pub(super) const VALUE_MAX: usize = u16::MAX as usize;
 
@@ -50,6 +52,11 @@ impl Backlog {
 
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() + self.puts.len() * size_of::<Waiting>() >= BYTES_MAX
+    }
+
+    /// Whether its memory is worth being kept for the next transaction.
+    pub(super) fn is_small(&self) -> bool {
+        self.bytes.capacity() + self.puts.capacity() * size_of::<Waiting>() <= SPARE_MAX
     }
 
     /// Keeps a put back. No longer than the limits are its key and value.

@@ -27,9 +27,8 @@ use crate::sys::{Code, RawCursor, TxnHandle};
 pub use cursor::WriteCursor;
 pub use owned::OwnedWriteTxn;
 use slot::Slot;
-pub(crate) use slot::{KEY_MAX, Place};
+pub(crate) use slot::{KEY_MAX, KnownTable, Place};
 use tables::OwnTables;
-pub(crate) use tail::KnownTable;
 
 /// A write transaction: sees what it has written, and nobody else does until [`WriteTxn::commit`].
 ///
@@ -469,6 +468,7 @@ impl<'e> WriteTxn<'e> {
     }
 
     /// The table's place in this transaction, opened by name on first use: a handle never outlives its table.
+    #[inline(always)]
     fn slot_for_put(&mut self, dbi: &Dbi) -> Result<&mut Slot> {
         let index = dbi.index as usize;
         let ready = matches!(self.slots.get_mut().get(index), Some(Some(slot)) if slot.is_of(dbi));
@@ -515,7 +515,7 @@ impl<'e> WriteTxn<'e> {
             Some(known) => known,
             None => {
                 let tree = self.stored_options(dbi.name)?.counted;
-                Box::new(KnownTable { tree, ..KnownTable::default() })
+                Box::new(KnownTable::new(tree))
             }
         };
         slot(number, known)

@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use lmdb_pages::OrderKind;
 
 use super::backlog::{self, Backlog};
-use super::tail::{KnownTable, PairOrder};
+use super::tail::{Course, PairOrder, Tail};
 use crate::codec::Buffer;
 use crate::counted::{Change, Pending, TreeId};
 use crate::dbi::Dbi;
@@ -38,6 +38,8 @@ const VALUE_MAX: usize = 0x7FFF_FFFF;
 
 /// After so many puts of a transaction that jumped about, more are expected.
 const PATIENCE: u32 = 32;
+/// In a table that has more leaves for each put than this, two puts are rarely on one leaf.
+const LEAVES_A_PUT: u32 = 8;
 /// Where few puts come between other uses of the table, so many are waited for at most.
 const PATIENCE_MAX: u32 = 4096;
 
@@ -60,7 +62,7 @@ type SlotResult<T> = Result<T, SlotError>;
 /// Where LMDB keeps a table, and which sizes its integer comparators rely on.
 ///
 /// LMDB compares integers by the size of those that are stored, so one that is shorter must never reach it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
     pub(crate) number: u32,
     /// The size of all keys, where they must have one.
@@ -91,14 +93,28 @@ impl Place {
     }
 }
 
+/// A table in a transaction.
 #[derive(Debug)]
 pub(super) struct Slot {
+    cursor: RawCursor,
+    table: Box<KnownTable>,
+}
+
+/// What a slot is but for its cursor. It outlives the transaction: what was learnt of the table is handed on to the next
+/// one, and the memory with it.
+#[derive(Debug)]
+pub(crate) struct KnownTable {
+    /// LMDB's number, once a transaction has opened the table.
+    number: Option<u32>,
+    /// The tree of counts.
+    tree: Option<TreeId>,
+    tail: Tail,
+    course: Course,
+    /// Of the transaction that the slot is in: which table this is.
     name: &'static str,
     flags: DbiFlags,
     place: Place,
-    cursor: RawCursor,
     order: PairOrder,
-    known: Box<KnownTable>,
     /// Whether a pair was appended already, so that the cursor is at the end, or soon there again.
     appends: bool,
     /// Whether anything was surely written.
@@ -107,9 +123,41 @@ pub(super) struct Slot {
     counting: Option<Box<Counting>>,
     /// Puts that are not stored yet, as soon as puts are kept back.
     backlog: Option<Box<Backlog>>,
+    /// The memory of an earlier backlog.
+    spare: Option<Box<Backlog>>,
     /// So many puts have to jump about still before that, and so many the next time.
     patience: u32,
     patience_next: u32,
+    /// Whether the size of the table has been asked for how many.
+    asked_size: bool,
+}
+
+impl KnownTable {
+    /// Of a table that was not in any slot yet.
+    pub(super) fn new(tree: Option<TreeId>) -> Self {
+        Self {
+            number: None,
+            tree,
+            tail: Tail::default(),
+            course: Course::default(),
+            name: "",
+            flags: DbiFlags::empty(),
+            place: Place::default(),
+            order: PairOrder { keys: OrderKind::Lexicographic, values: None },
+            appends: false,
+            wrote: false,
+            counting: None,
+            backlog: None,
+            spare: None,
+            patience: PATIENCE,
+            patience_next: PATIENCE,
+            asked_size: false,
+        }
+    }
+
+    pub(super) fn number(&self) -> Option<u32> {
+        self.number
+    }
 }
 
 /// What a counted table's slot keeps besides.
@@ -127,43 +175,29 @@ impl Slot {
         txn: TxnHandle,
         number: u32,
         dbi: &Dbi,
-        mut known: Box<KnownTable>,
+        mut table: Box<KnownTable>,
         tape: Option<&Tape>,
     ) -> Result<Self, Code> {
-        known.number = Some(number);
         let cursor = RawCursor::unopened(txn, number, tape)?;
         let flags = dbi.flags;
-        let (mut key_size, mut item_size) = (None, None);
+        table.number = Some(number);
+        table.place = Place { number, key_size: None, item_size: None };
         if flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED)
             && let Some((key, value)) = cursor.go(Move::First)?
         {
-            key_size = flags.contains(DbiFlags::INTEGERKEY).then_some(key.len());
-            item_size = flags.contains(DbiFlags::DUPFIXED).then_some(value.len());
+            table.place.key_size = flags.contains(DbiFlags::INTEGERKEY).then_some(key.len());
+            table.place.item_size = flags.contains(DbiFlags::DUPFIXED).then_some(value.len());
         }
-        let counting = match known.tree {
-            Some(tree) => {
-                let entries = txn.stat(number)?.entries;
-                Some(Box::new(Counting { tree, pending: Pending::default(), txn, entries }))
-            }
-            None => None,
-        };
-        Ok(Self {
-            name: dbi.name,
-            flags,
-            place: Place { number, key_size, item_size },
-            cursor,
-            order: PairOrder {
-                keys: flags.key_order(),
-                values: flags.is_list().then(|| flags.value_order()),
-            },
-            known,
-            appends: false,
-            wrote: false,
-            counting,
-            backlog: None,
-            patience: PATIENCE,
-            patience_next: PATIENCE,
-        })
+        if let Some(tree) = table.tree {
+            let entries = txn.stat(number)?.entries;
+            table.counting = Some(Box::new(Counting { tree, pending: Pending::default(), txn, entries }));
+        }
+        (table.name, table.flags) = (dbi.name, flags);
+        table.order =
+            PairOrder { keys: flags.key_order(), values: flags.is_list().then(|| flags.value_order()) };
+        (table.appends, table.wrote, table.asked_size) = (false, false, false);
+        (table.patience, table.patience_next) = (PATIENCE, PATIENCE);
+        Ok(Self { cursor, table })
     }
 
     pub(super) fn close(self) {
@@ -171,21 +205,25 @@ impl Slot {
     }
 
     pub(super) fn wrote(&self) -> bool {
-        self.wrote
+        self.table.wrote
     }
 
     /// What is known of the table, for the next transaction.
-    pub(super) fn into_known(self) -> Box<KnownTable> {
-        self.known
+    pub(super) fn into_known(mut self) -> Box<KnownTable> {
+        if let Some(backlog) = self.table.backlog.take() {
+            self.table.spare = backlog.is_small().then_some(backlog);
+        }
+        self.table.counting = None;
+        self.table
     }
 
     #[inline]
     pub(super) fn is_of(&self, dbi: &Dbi) -> bool {
-        std::ptr::eq(self.name, dbi.name) && self.flags == dbi.flags
+        std::ptr::eq(self.table.name, dbi.name) && self.table.flags == dbi.flags
     }
 
     pub(super) fn place(&self) -> Place {
-        self.place
+        self.table.place
     }
 
     #[inline]
@@ -193,7 +231,7 @@ impl Slot {
         self.check_pair(key, value)?;
         match self.compare_to_tail(key, value)? {
             Ordering::Greater => self.append(key, value),
-            _ if self.backlog.is_some() => self.keep_back(key, value),
+            _ if self.table.backlog.is_some() => self.keep_back(key, value),
             _ => {
                 self.store(key, value, 0)?;
                 self.count_put(key)
@@ -204,7 +242,7 @@ impl Slot {
     /// Whether puts are kept back.
     #[inline]
     pub(super) fn keeps_back(&self) -> bool {
-        self.backlog.is_some()
+        self.table.backlog.is_some()
     }
 
     fn keep_back(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
@@ -213,8 +251,8 @@ impl Slot {
             self.store(key, value, 0)?;
             return self.count_put(key);
         }
-        let Some(backlog) = &mut self.backlog else { return Ok(()) };
-        backlog.push(key, value, self.order);
+        let Some(backlog) = &mut self.table.backlog else { return Ok(()) };
+        backlog.push(key, value, self.table.order);
         if backlog.is_full() { self.store_backlog() } else { Ok(()) }
     }
 
@@ -222,42 +260,42 @@ impl Slot {
     /// not be committed.
     #[inline]
     pub(super) fn bring_in(&mut self) -> SlotResult<()> {
-        if self.backlog.is_none() { Ok(()) } else { self.bring_in_now() }
+        if self.table.backlog.is_none() { Ok(()) } else { self.bring_in_now() }
     }
 
     #[cold]
     fn bring_in_now(&mut self) -> SlotResult<()> {
-        let waiting = self.backlog.as_ref().map_or(0, |backlog| backlog.len());
+        let waiting = self.table.backlog.as_ref().map_or(0, |backlog| backlog.len());
         if waiting == 0 {
             return Ok(());
         }
         self.store_backlog()?;
         // Between few puts of a kind, keeping back does not pay.
         if waiting < PATIENCE as usize {
-            self.backlog = None;
-            self.patience_next = (self.patience_next * 2).min(PATIENCE_MAX);
-            self.patience = self.patience_next;
+            self.table.backlog = None;
+            self.table.patience_next = (self.table.patience_next * 2).min(PATIENCE_MAX);
+            self.table.patience = self.table.patience_next;
         }
         Ok(())
     }
 
     /// Stores what was kept back; nothing is kept back any more if that fails.
     fn store_backlog(&mut self) -> SlotResult<()> {
-        let Some(mut backlog) = self.backlog.take() else { return Ok(()) };
+        let Some(mut backlog) = self.table.backlog.take() else { return Ok(()) };
         self.take_out_table(&mut backlog)?;
-        backlog.sort(self.order);
+        backlog.sort(self.table.order);
         for at in 0..backlog.len() {
-            let Some((key, value)) = backlog.pair(at, self.order) else { continue };
-            if self.known.tail.compare_with(key, value, self.order) == Ordering::Greater {
+            let Some((key, value)) = backlog.pair(at, self.table.order) else { continue };
+            if self.table.tail.compare_with(key, value, self.table.order) == Ordering::Greater {
                 self.append(key, value)?;
             } else {
                 self.cursor.put(key, value, 0, Search::Cursor)?;
                 self.count_put(key)?;
             }
         }
-        self.wrote = true;
+        self.table.wrote = true;
         backlog.clear();
-        self.backlog = Some(backlog);
+        self.table.backlog = Some(backlog);
         Ok(())
     }
 
@@ -272,20 +310,20 @@ impl Slot {
         let mut pair = self.cursor.go(Move::First)?;
         let mut before = Buffer::new();
         while let Some((key, value)) = pair {
-            backlog.push(key, value, self.order);
-            if let Some(counting) = &mut self.counting {
+            backlog.push(key, value, self.table.order);
+            if let Some(counting) = &mut self.table.counting {
                 counting.entries -= 1;
                 let keys = -i64::from(*before != *key);
-                counting.pending.change(key, self.order.keys, Change { keys, pairs: -1 });
+                counting.pending.change(key, self.table.order.keys, Change { keys, pairs: -1 });
                 before = Buffer::from_slice(key);
             }
             pair = self.cursor.go(Move::Next)?;
         }
-        if let Some(counting) = &mut self.counting {
+        if let Some(counting) = &mut self.table.counting {
             counting.pending.note_greatest_deleted();
         }
         self.cursor.clear_table()?;
-        self.known.tail.found(None, self.order);
+        self.table.tail.found(None, self.table.order);
         Ok(())
     }
 
@@ -293,19 +331,21 @@ impl Slot {
         self.check_pair(key, value)?;
         let beyond = self.compare_to_tail(key, value)? == Ordering::Greater;
         let appends = flags.intersects(PutFlags::APPEND | PutFlags::APPENDDUP);
-        if beyond && !flags.contains(PutFlags::APPENDDUP) && !self.known.tail.is_at(key) {
+        if beyond && !flags.contains(PutFlags::APPENDDUP) && !self.table.tail.is_at(key) {
             // New as a key, so no other flag can object.
             return self.append(key, value);
         }
         match self.store(key, value, flags.bits()) {
             Ok(()) => {
                 if beyond {
-                    self.known.tail.remember(key, value, self.order);
+                    self.table.tail.remember(key, value, self.table.order);
                 }
                 self.count_put(key)
             }
-            Err(Code::KEY_EXIST) if appends => self.refuse(Error::OutOfOrder { name: self.name.to_owned() }),
-            Err(Code::KEY_EXIST) => self.refuse(Error::KeyExists { name: self.name.to_owned() }),
+            Err(Code::KEY_EXIST) if appends => {
+                self.refuse(Error::OutOfOrder { name: self.table.name.to_owned() })
+            }
+            Err(Code::KEY_EXIST) => self.refuse(Error::KeyExists { name: self.table.name.to_owned() }),
             Err(code) => Err(code.into()),
         }
     }
@@ -319,7 +359,7 @@ impl Slot {
     ) -> SlotResult<()> {
         self.check_pair(key, &[])?;
         if len > VALUE_MAX {
-            let name = self.name.to_owned();
+            let name = self.table.name.to_owned();
             return self.refuse(Error::TooLong { name, what: "value", len, max: VALUE_MAX });
         }
         let beyond = self.compare_to_tail(key, &[])? == Ordering::Greater;
@@ -328,10 +368,10 @@ impl Slot {
         self.cursor.put_reserved(key, len, flags.bits(), |bytes| {
             panicked = catch_unwind(AssertUnwindSafe(|| fill(bytes))).err();
         })?;
-        self.wrote = true;
+        self.table.wrote = true;
         // The pair is there, even if its value is only half written, so it counts.
         if beyond {
-            self.known.tail.remember(key, &[], self.order);
+            self.table.tail.remember(key, &[], self.table.order);
         }
         self.count_put(key)?;
         panicked.map_or(Ok(()), |panic| resume_unwind(panic))
@@ -343,7 +383,7 @@ impl Slot {
         }
         let whole = item_size > 0 && items.len().is_multiple_of(item_size);
         let Some(last) = whole.then(|| &items[items.len() - item_size..]) else {
-            let name = self.name.to_owned();
+            let name = self.table.name.to_owned();
             return self.refuse(Error::WrongSize {
                 name,
                 what: "list item",
@@ -352,47 +392,48 @@ impl Slot {
             });
         };
         self.check_pair(key, last)?;
-        let is_new = self.counting.is_some() && self.cursor.seek_exact(key)?.is_none();
+        let is_new = self.table.counting.is_some() && self.cursor.seek_exact(key)?.is_none();
         self.cursor.put_packed(key, items, item_size)?;
-        self.wrote = true;
+        self.table.wrote = true;
         // The greatest pair may be among them, in any place.
-        self.known.tail.forget();
+        self.table.tail.forget();
         self.count_packed(key, is_new)
     }
 
     pub(super) fn delete(&mut self, key: &[u8]) -> SlotResult<bool> {
-        if !self.place.may_hold_key(key.len()) || self.cursor.seek_exact(key)?.is_none() {
+        if !self.table.place.may_hold_key(key.len()) || self.cursor.seek_exact(key)?.is_none() {
             return Ok(false);
         }
         self.forget_tail_at(key);
-        let pairs = match &self.counting {
-            Some(_) if self.flags.is_list() => self.cursor.dup_count()?,
+        let pairs = match &self.table.counting {
+            Some(_) if self.table.flags.is_list() => self.cursor.dup_count()?,
             _ => 1,
         };
-        self.cursor.delete(self.flags.is_list())?;
-        self.wrote = true;
+        self.cursor.delete(self.table.flags.is_list())?;
+        self.table.wrote = true;
         self.count_delete(key, true, pairs);
         Ok(true)
     }
 
     pub(super) fn delete_dup(&mut self, key: &[u8], value: &[u8]) -> SlotResult<bool> {
-        let possible = self.place.may_hold_key(key.len()) && self.place.may_hold_item(value.len());
+        let possible =
+            self.table.place.may_hold_key(key.len()) && self.table.place.may_hold_item(value.len());
         if !possible || self.cursor.seek_pair(key, value)?.is_none() {
             return Ok(false);
         }
         self.forget_tail_at(key);
-        let last_of_key = self.counting.is_some() && self.cursor.dup_count()? == 1;
+        let last_of_key = self.table.counting.is_some() && self.cursor.dup_count()? == 1;
         self.cursor.delete(false)?;
-        self.wrote = true;
+        self.table.wrote = true;
         self.count_delete(key, last_of_key, 1);
         Ok(true)
     }
 
     /// Before a key is deleted, or one of its values.
     fn forget_tail_at(&mut self, key: &[u8]) {
-        if self.known.tail.may_be_at(key) {
-            self.known.tail.forget();
-            if let Some(counting) = &mut self.counting {
+        if self.table.tail.may_be_at(key) {
+            self.table.tail.forget();
+            if let Some(counting) = &mut self.table.counting {
                 counting.pending.note_greatest_deleted();
             }
         }
@@ -401,36 +442,53 @@ impl Slot {
     /// Where the pair stands relative to the greatest one.
     #[inline]
     fn compare_to_tail(&mut self, key: &[u8], value: &[u8]) -> SlotResult<Ordering> {
-        if self.known.tail.is_unknown() {
+        if self.table.tail.is_unknown() {
             self.look_at_tail()?;
         }
-        Ok(self.known.tail.compare_with(key, value, self.order))
+        Ok(self.table.tail.compare_with(key, value, self.table.order))
     }
 
     #[cold]
     fn look_at_tail(&mut self) -> SlotResult<()> {
         let last = self.cursor.go(Move::Last)?;
-        self.known.tail.found(last, self.order);
+        self.table.tail.found(last, self.table.order);
+        Ok(())
+    }
+
+    /// After many puts that jumped about: keeps the next ones back, if so many are to be expected that some share a leaf.
+    #[cold]
+    fn lose_patience(&mut self) -> Result<(), Code> {
+        if self.table.backlog.is_some() {
+            return Ok(());
+        }
+        if !self.table.asked_size {
+            self.table.asked_size = true;
+            let leaves = u32::try_from(self.cursor.stat()?.leaf_pages).unwrap_or(u32::MAX);
+            self.table.patience = (leaves / LEAVES_A_PUT).saturating_sub(PATIENCE);
+        }
+        if self.table.patience == 0 {
+            self.table.backlog = Some(self.table.spare.take().unwrap_or_default());
+        }
         Ok(())
     }
 
     /// Stores a pair anywhere.
     #[inline]
     fn store(&mut self, key: &[u8], value: &[u8], flags: u32) -> Result<(), Code> {
-        let goes_on = self.known.course.goes_on(key, self.order.keys);
+        let goes_on = self.table.course.goes_on(key, self.table.order.keys);
         if !goes_on {
-            self.patience = self.patience.saturating_sub(1);
-            if self.patience == 0 && self.backlog.is_none() {
-                self.backlog = Some(Box::default());
+            self.table.patience = self.table.patience.saturating_sub(1);
+            if self.table.patience == 0 {
+                self.lose_patience()?;
             }
         }
         // Counting the values of a key asks the cursor.
-        let search = match self.counting.is_some() && self.flags.is_list() || goes_on {
+        let search = match self.table.counting.is_some() && self.table.flags.is_list() || goes_on {
             true => Search::Cursor,
             false => Search::Root,
         };
         self.cursor.put(key, value, flags, search)?;
-        self.wrote = true;
+        self.table.wrote = true;
         Ok(())
     }
 
@@ -438,88 +496,88 @@ impl Slot {
     #[inline]
     fn append(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
         // In a plain table, a greater pair has a greater key.
-        let new_key = self.order.values.is_none() || !self.known.tail.is_at(key);
+        let new_key = self.table.order.values.is_none() || !self.table.tail.is_at(key);
         let flags = if new_key { PutFlags::APPEND } else { PutFlags::APPENDDUP };
         // For a single pair, no cursor needs to be opened.
-        let search = if self.appends { Search::Cursor } else { Search::Root };
-        self.appends = true;
+        let search = if self.table.appends { Search::Cursor } else { Search::Root };
+        self.table.appends = true;
         self.cursor.put(key, value, flags.bits(), search)?;
-        self.wrote = true;
-        if let Some(counting) = &mut self.counting {
+        self.table.wrote = true;
+        if let Some(counting) = &mut self.table.counting {
             counting.entries += 1;
-            counting.pending.append(key, self.known.tail.key(), new_key, self.order.keys);
+            counting.pending.append(key, self.table.tail.key(), new_key, self.table.order.keys);
         }
-        self.known.tail.remember(key, value, self.order);
+        self.table.tail.remember(key, value, self.table.order);
         Ok(())
     }
 
     /// Counts what the put has changed where the cursor is now.
     #[inline]
     fn count_put(&mut self, key: &[u8]) -> SlotResult<()> {
-        let Some(counting) = &mut self.counting else { return Ok(()) };
-        let entries = counting.txn.stat(self.place.number)?.entries;
+        let Some(counting) = &mut self.table.counting else { return Ok(()) };
+        let entries = counting.txn.stat(self.table.place.number)?.entries;
         let pairs = entries.wrapping_sub(counting.entries) as i64;
         counting.entries = entries;
         if pairs != 0 {
-            let new_key = !self.flags.is_list() || self.cursor.dup_count()? == 1;
-            counting.pending.change(key, self.order.keys, Change { keys: i64::from(new_key), pairs });
+            let new_key = !self.table.flags.is_list() || self.cursor.dup_count()? == 1;
+            counting.pending.change(key, self.table.order.keys, Change { keys: i64::from(new_key), pairs });
         }
         Ok(())
     }
 
     fn count_packed(&mut self, key: &[u8], is_new: bool) -> SlotResult<()> {
-        let Some(counting) = &mut self.counting else { return Ok(()) };
-        let entries = counting.txn.stat(self.place.number)?.entries;
+        let Some(counting) = &mut self.table.counting else { return Ok(()) };
+        let entries = counting.txn.stat(self.table.place.number)?.entries;
         let pairs = entries.wrapping_sub(counting.entries) as i64;
         counting.entries = entries;
-        counting.pending.change(key, self.order.keys, Change { keys: i64::from(is_new), pairs });
+        counting.pending.change(key, self.table.order.keys, Change { keys: i64::from(is_new), pairs });
         Ok(())
     }
 
     fn count_delete(&mut self, key: &[u8], whole_key: bool, pairs: u64) {
-        if let Some(counting) = &mut self.counting {
+        if let Some(counting) = &mut self.table.counting {
             counting.entries -= pairs;
             let change = Change { keys: -i64::from(whole_key), pairs: -(pairs as i64) };
-            counting.pending.change(key, self.order.keys, change);
+            counting.pending.change(key, self.table.order.keys, change);
         }
     }
 
     #[inline]
     pub(super) fn counting(&mut self) -> Option<&mut Counting> {
-        self.counting.as_deref_mut()
+        self.table.counting.as_deref_mut()
     }
 
     pub(super) fn tree(&self) -> Option<TreeId> {
-        self.counting.as_ref().map(|counting| counting.tree)
+        self.table.counting.as_ref().map(|counting| counting.tree)
     }
 
     /// Whether the tree of counts does not know everything yet.
     pub(super) fn is_unsettled(&self) -> bool {
-        self.counting.as_ref().is_some_and(|counting| !counting.pending.is_empty())
+        self.table.counting.as_ref().is_some_and(|counting| !counting.pending.is_empty())
     }
 
     pub(super) fn is_list(&self) -> bool {
-        self.flags.is_list()
+        self.table.flags.is_list()
     }
 
     pub(super) fn key_order(&self) -> OrderKind {
-        self.order.keys
+        self.table.order.keys
     }
 
     #[inline]
     fn check_pair(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
-        let list = self.flags.is_list();
+        let list = self.table.flags.is_list();
         let plain = key.len().wrapping_sub(1) < KEY_MAX
             && if list { value.len().wrapping_sub(1) < KEY_MAX } else { value.len() <= VALUE_MAX };
-        if plain && !self.flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED) {
+        if plain && !self.table.flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED) {
             return Ok(());
         }
         self.check_pair_closely(key, value)
     }
 
     fn check_pair_closely(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
-        let list = self.flags.is_list();
-        let name = || self.name.to_owned();
+        let list = self.table.flags.is_list();
+        let name = || self.table.name.to_owned();
         if key.is_empty() {
             return self.refuse(Error::Empty { name: name(), what: "key" });
         }
@@ -533,20 +591,20 @@ impl Slot {
         if value.len() > max {
             return self.refuse(Error::TooLong { name: name(), what, len: value.len(), max });
         }
-        if self.flags.contains(DbiFlags::INTEGERKEY) {
-            let expected = self.place.key_size.unwrap_or(if key.len() == 4 { 4 } else { 8 });
+        if self.table.flags.contains(DbiFlags::INTEGERKEY) {
+            let expected = self.table.place.key_size.unwrap_or(if key.len() == 4 { 4 } else { 8 });
             if key.len() != expected {
                 return self.refuse(Error::WrongSize { name: name(), what: "key", len: key.len(), expected });
             }
-            self.place.key_size = Some(expected);
+            self.table.place.key_size = Some(expected);
         }
-        if self.flags.contains(DbiFlags::DUPFIXED) {
-            let default = match (self.flags.contains(DbiFlags::INTEGERDUP), value.len()) {
+        if self.table.flags.contains(DbiFlags::DUPFIXED) {
+            let default = match (self.table.flags.contains(DbiFlags::INTEGERDUP), value.len()) {
                 (false, len) => len,
                 (true, 4) => 4,
                 (true, _) => 8,
             };
-            let expected = self.place.item_size.unwrap_or(default);
+            let expected = self.table.place.item_size.unwrap_or(default);
             if value.len() != expected {
                 return self.refuse(Error::WrongSize {
                     name: name(),
@@ -555,7 +613,7 @@ impl Slot {
                     expected,
                 });
             }
-            self.place.item_size = Some(expected);
+            self.table.place.item_size = Some(expected);
         }
         Ok(())
     }

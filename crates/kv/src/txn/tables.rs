@@ -271,7 +271,7 @@ impl WriteTxn<'_> {
     /// table is lost as soon as that is dropped, in a transaction of this crate or of anybody else. heed's own API could
     /// drop it and take that back, which LMDB's number does not survive; and a log needs the name.
     pub(super) fn known_number(&self, dbi: &Dbi, known: &KnownTable) -> Option<u32> {
-        let number = known.number.filter(|_| self.tape.is_none() && !self.shared.is_heed_lent())?;
+        let number = known.number().filter(|_| self.tape.is_none() && !self.shared.is_heed_lent())?;
         let flags = self.handle.flags(number).map(DbiFlags::from_raw);
         (flags == Ok(dbi.flags)).then_some(number)
     }

@@ -6,21 +6,9 @@ use std::cmp::Ordering;
 use lmdb_pages::OrderKind;
 use smallvec::SmallVec;
 
-use crate::counted::TreeId;
 use crate::order::prefix;
 
 type Bytes = SmallVec<[u8; 48]>;
-
-/// What is known of a table.
-#[derive(Debug, Default)]
-pub(crate) struct KnownTable {
-    /// LMDB's number, once a transaction has opened it.
-    pub(super) number: Option<u32>,
-    /// Its tree of counts.
-    pub(super) tree: Option<TreeId>,
-    pub(super) tail: Tail,
-    pub(super) course: Course,
-}
 
 /// What is known of the greatest pair.
 #[derive(Debug, Default)]
