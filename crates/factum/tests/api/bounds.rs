@@ -26,7 +26,7 @@ fn new_entities_are_refused_when_ids_are_used_up() {
     on_both(NAMES, |conn| {
         conn.transact(r#"[{:db/id -1 :name "Ann"} {:db/id -7 :name "Bob" :friend -1}]"#).expect("tempids");
         assert_eq!(conn.db().expect("a database").max_eid(), EntityId(2));
-        conn.transact(&format!(r#"[{{:db/id {LARGEST} :name "Last"}}]"#)).expect("the largest id");
+        conn.transact(format!(r#"[{{:db/id {LARGEST} :name "Last"}}]"#)).expect("the largest id");
         let before = conn.db().expect("a database");
         assert_eq!(before.max_eid().as_int(), LARGEST);
         for data in [
@@ -165,16 +165,16 @@ fn check_tuples(db: &Db, len: usize, e: EntityId) {
 fn tuples_with_long_elements_are_found_by_value() {
     for len in [255, 256, 600] {
         on_both(TUPLES, |conn| {
-            let report = conn.transact(&Tx::new().entity(with_tuples(len))).expect("commits");
+            let report = conn.transact(Tx::new().entity(with_tuples(len))).expect("commits");
             let e = report.tx_data()[0].e;
             check_tuples(&conn.db().expect("a database"), len, e);
             // The same again is the same entity.
             for (name, tuple) in tuples(len, 'z').into_iter().skip(1) {
                 let again = EntityBuilder::new().set(name, tuple).set(":n", 1);
-                conn.transact(&Tx::new().entity(again)).expect("an upsert");
+                conn.transact(Tx::new().entity(again)).expect("an upsert");
             }
             let lookup = Value::Vector(vec![Value::keyword(":c/ab"), tuples(len, 'z')[0].1.clone()]);
-            conn.transact(&Tx::new().add(lookup, ":n", 2)).expect("a lookup ref");
+            conn.transact(Tx::new().add(lookup, ":n", 2)).expect("a lookup ref");
             let db = conn.db().expect("a database");
             assert_eq!(
                 (

@@ -167,7 +167,7 @@ fn explicit_transactions_of_many_threads_take_turns() {
         let turn = |thread: i64, round: i64| -> Result<bool, Error> {
             conn.with_transaction(|tx| {
                 let n: i64 = tx.query("[:find ?n . :where [?e :name \"counter\"] [?e :n ?n]]")?.scalar()?;
-                tx.transact(&format!(r#"[{{:name "counter" :n {}}}]"#, n + 1))?;
+                tx.transact(format!(r#"[{{:name "counter" :n {}}}]"#, n + 1))?;
                 // One in the other would wait for itself.
                 let nested: Result<(), Error> = conn.with_transaction(|_| Ok(()));
                 let code = nested.expect_err("nested").code();
