@@ -24,6 +24,7 @@ examples! {
     built_queries says "[:find";
     in_memory says "minutes of work";
     key_value says "visits of Ann: Some(1)";
+    ordered_types says "the shortest tag is sh";
     quick_start says "Ann";
     recursive_rules says "packages that need each other";
     speculative_with says "dependants of libc6";
