@@ -304,7 +304,8 @@ impl Encoder<'_> {
         }
         let Some(attribute) = self.db.schema().attribute(key) else {
             let (attribute, nearest) = (key.clone(), self.db.schema().nearest(key.as_str()));
-            return Err(SchemaError::MissingAttribute { attribute, nearest }.into());
+            let error = TransactError::from(SchemaError::MissingAttribute { attribute, nearest });
+            return Err(error.with_hint("a loader makes no attributes: declare it in the schema first"));
         };
         if let Some(sources) = attribute.composite() {
             let names = sources.iter().filter_map(|id| self.db.schema().by_id(*id));

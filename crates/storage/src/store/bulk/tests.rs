@@ -251,6 +251,17 @@ fn parts_of_tuples_of_entities_that_exist_are_refused() {
 }
 
 #[test]
+fn attributes_that_are_not_declared_are_named_with_a_hint() {
+    let patch = SchemaPatch::from_value(&edn::read(COMPOSITES).expect("EDN")).expect("a schema");
+    let store = StoreOptions::new().schema(patch).memory().expect("opens");
+    let mut loader = EntityLoader::new(store.db().expect("readable"));
+    let entities = [EntityBuilder::new().set(":a", 1), EntityBuilder::new().set(":nobody", 2)];
+    let error = loader.add(&entities).expect_err("it is not declared");
+    assert_eq!((error.code(), error.item()), (":schema/missing-attribute", Some(1)));
+    assert!(error.hint().is_some_and(|hint| hint.contains("declare it")), "{error:?}");
+}
+
+#[test]
 fn a_store_takes_over_the_content_of_another() {
     let dir = tempfile::tempdir().expect("a directory");
     let read = |text: &str| edn::read(text).expect("EDN");
