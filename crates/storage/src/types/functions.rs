@@ -22,7 +22,7 @@ pub type ValueInterpreter = Arc<dyn Fn(&Form) -> Result<ValueFunction, Interpret
 /// use factum_storage::{StoreOptions, types::TypeFunctions};
 ///
 /// let functions = TypeFunctions::new()
-///     .function("my/size", |value| Ok(value.as_str().ok_or("a text is expected")?.len().into()));
+///     .function("my/size", |value| Ok((value.as_str().ok_or("a text is expected")?.len() as i64).into()));
 /// let store = StoreOptions::new().type_functions(functions).memory()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
