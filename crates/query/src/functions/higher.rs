@@ -49,6 +49,9 @@ fn call_value(context: &CallContext<'_>, args: &Args<'_>, function: &Value, all:
 
 /// `(udf descriptor arg ..)`; the ident of a stored descriptor has been replaced by the descriptor.
 pub(super) fn udf(context: &CallContext<'_>, args: &Args<'_>) -> Result<Value> {
+    if storage::transact::other_kind(&args[0], &["query-fn", "predicate"]).is_some() {
+        return Err(args.unexpected(0, "a descriptor with :udf/kind :query-fn or :predicate"));
+    }
     let id = args[0].as_map().and_then(|descriptor| descriptor.get(&Value::keyword("udf/id")));
     let Some(id) = id.and_then(Value::as_keyword) else {
         return Err(args.unexpected(0, "a descriptor {:udf/id :name ..}, or the ident of one"));

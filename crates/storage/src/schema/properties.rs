@@ -9,6 +9,7 @@ use super::attribute::{Attribute, Cardinality, TupleSpec, Unique, ValueType};
 use super::error::SchemaError;
 use crate::ids::AttrId;
 use crate::schema::Schema;
+use crate::transact::other_kind;
 use crate::types::RegisteredType;
 
 /// The properties of one attribute as they are written.
@@ -293,6 +294,10 @@ impl Parse<'_> {
             if !is_callable {
                 let reason =
                     format!("needs qualified symbols such as my.ns/valid?, or function ids, got {pred}");
+                return Err(self.error("db.attr/preds", reason));
+            }
+            if let Some(found) = other_kind(pred, &["predicate"]) {
+                let reason = format!("needs a descriptor with :udf/kind :predicate, got {found}");
                 return Err(self.error("db.attr/preds", reason));
             }
         }

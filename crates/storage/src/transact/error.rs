@@ -102,6 +102,14 @@ pub enum TransactErrorKind {
         /// What would do.
         expected: &'static str,
     },
+    /// A descriptor of a function for something else.
+    #[error("a descriptor with :udf/kind {expected} is needed, got {found}")]
+    FunctionKind {
+        /// The kind of the descriptor.
+        found: Value,
+        /// The kind that is needed.
+        expected: &'static str,
+    },
     /// No function is registered under the name.
     #[error("no {role} is registered under the name {name}")]
     UnknownFunction {
@@ -386,6 +394,7 @@ impl TransactErrorKind {
             Self::Unsettled { .. } => ":transact/unsettled",
             Self::SchemaChange(error) => error.code(),
             Self::Storage(error) => error.code(),
+            Self::FunctionKind { .. } => ":udf/kind-mismatch",
             _ => ":transact/syntax",
         }
     }
@@ -403,6 +412,7 @@ impl TransactErrorKind {
             Self::CompositeWritten { .. } => "composite-written",
             Self::TooDeep { .. } => "nested-too-deeply",
             Self::NotCallable { .. } => "not-callable",
+            Self::FunctionKind { .. } => "function-kind",
             Self::UnknownFunction { .. } => "unknown-function",
             Self::FunctionFailed { .. } => "function-failed",
             Self::FunctionSyntax { .. } => "bad-function",

@@ -147,6 +147,12 @@ pub(crate) fn function_name(value: &Value) -> Option<Symbol> {
     }
 }
 
+/// The `:udf/kind` of a descriptor that is none of `expected`; nothing where no kind is said.
+pub fn other_kind<'d>(named: &'d Value, expected: &[&str]) -> Option<&'d Value> {
+    let kind = named.as_map()?.get(&Value::keyword("udf/kind"))?;
+    (!expected.iter().any(|expected| *kind == Value::keyword(expected))).then_some(kind)
+}
+
 /// The predicates of `clojure.core` that need nothing but the value.
 fn built_in(name: &Symbol) -> Option<ValuePredicate> {
     if name.namespace() != Some("clojure.core") {
@@ -255,5 +261,14 @@ mod tests {
             assert_eq!(function_name(&value), Some(Symbol::parse("my/f")));
         }
         assert_eq!(function_name(&Value::Int(5)), None);
+    }
+
+    #[test]
+    fn kinds_of_descriptors() {
+        let descriptor = edn::read("{:udf/id :my/f :udf/kind :tx-fn}").expect("EDN");
+        assert_eq!(other_kind(&descriptor, &["predicate", "tx-fn"]), None);
+        assert_eq!(other_kind(&descriptor, &["predicate"]), Some(&Value::keyword("tx-fn")));
+        assert_eq!(other_kind(&edn::read("{:udf/id :my/f}").expect("EDN"), &["predicate"]), None);
+        assert_eq!(other_kind(&Value::symbol("my/f"), &["predicate"]), None);
     }
 }

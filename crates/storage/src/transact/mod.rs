@@ -33,7 +33,7 @@ pub use builder::{EntityBuilder, Tx, TxValue, lookup};
 pub use error::{SchemaChangeError, TransactError, TransactErrorKind};
 pub use evolve::{index_attribute, update_schema, update_schema_if_revision};
 pub(crate) use functions::function_name;
-pub use functions::{Check, FunctionError, TxFunction, TxFunctions, ValuePredicate};
+pub use functions::{Check, FunctionError, TxFunction, TxFunctions, ValuePredicate, other_kind};
 pub(crate) use interpreter::is_written_function;
 pub use interpreter::{InterpretError, InterpretErrorKind, InterpretedFunction, Interpreter};
 pub use report::TxReport;

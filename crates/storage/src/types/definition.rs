@@ -141,6 +141,7 @@ fn function(name: &Keyword, given: Option<&Value>, kind: &'static str) -> Result
         return Ok(TypeFunction::Written(Value::List(items)));
     }
     if let Some(map) = given.as_map() {
+        // Here a descriptor must say it.
         let found = map.get(&Value::keyword("udf/kind")).cloned().unwrap_or_default();
         if found != Value::keyword(kind) {
             return Err(TypeError::FunctionKind { name: name.clone(), expected: kind, found });

@@ -10,7 +10,7 @@ use super::resolve::at;
 use super::{Ensure, EnsurePredicate, Pass};
 use crate::transact::builder::Tx;
 use crate::transact::error::{TransactError, TransactErrorKind as Kind};
-use crate::transact::functions::{Check, FunctionError, TxFunction, function_name};
+use crate::transact::functions::{Check, FunctionError, TxFunction, function_name, other_kind};
 use crate::transact::interpreter::{InterpretError, InterpretedFunction, is_written_function};
 use crate::transact::parse::{Name, Place, nil_value, parse_place};
 use crate::transact::source::{Items, Src};
@@ -261,6 +261,9 @@ impl Pass<'_> {
             let expected = "a function, or a symbol, an id or a descriptor of a registered one";
             return Err(Kind::NotCallable { found: named.clone(), expected }.into());
         };
+        if let Some(found) = other_kind(named, &["tx-fn"]) {
+            return Err(Kind::FunctionKind { found: found.clone(), expected: ":tx-fn" }.into());
+        }
         self.functions.find_function(&name).cloned().ok_or_else(|| {
             self.unknown_function(named, "transaction function", self.functions.function_names())
         })
@@ -313,6 +316,10 @@ impl Pass<'_> {
         };
         if !is_callable {
             return Err(TransactError::new(Kind::EnsurePredicate { found: named }).at(predicate.span()));
+        }
+        if let Some(found) = other_kind(&named, &["predicate"]) {
+            let kind = Kind::FunctionKind { found: found.clone(), expected: ":predicate" };
+            return Err(TransactError::new(kind).at(predicate.span()));
         }
         self.ensure(EnsurePredicate::Named(named), parts.values_from(2), span);
         Ok(())
