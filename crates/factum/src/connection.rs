@@ -120,6 +120,7 @@ impl Connection {
     /// A new database in memory, with [`Options`] or a schema.
     pub fn memory_with(options: impl Into<Options>) -> Result<Self> {
         let options = options.into();
+        options.check_memory()?;
         let store = options.store_options(None)?.memory()?;
         Ok(Self::new(store, None, options.runtime()))
     }

@@ -59,6 +59,7 @@ impl Db {
     /// A database without facts, in memory, with a schema or [`Options`].
     pub fn empty(options: impl Into<Options>) -> Result<Self> {
         let options = options.into();
+        options.check_memory()?;
         let schema = options.initial_schema()?;
         Ok(Self::new(storage::Db::empty(schema, options.db_options()), Arc::new(options.runtime())))
     }

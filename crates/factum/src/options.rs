@@ -191,8 +191,8 @@ impl Options {
     }
 
     /// Functions that the definitions of types can name; types that are written in Rust bring theirs.
-    pub fn type_functions(mut self, functions: TypeFunctions) -> Self {
-        self.type_functions = functions;
+    pub fn type_functions(self, functions: TypeFunctions) -> Self {
+        self.type_functions.merge(&functions);
         self
     }
 
@@ -283,6 +283,15 @@ impl Options {
         let interpreter = query::interpret::interpreter(runtime.query.clone());
         runtime.transactions = runtime.transactions.interpreter(interpreter);
         runtime
+    }
+
+    /// What a database in memory cannot have.
+    pub(crate) fn check_memory(&self) -> Result<()> {
+        if !self.env.keeps_log() {
+            return Ok(());
+        }
+        let reason = "is for databases that stay: one in memory has nothing to recover";
+        Err(Error::Option { option: "the write-ahead log (:wal?)".to_owned(), reason: reason.to_owned() })
     }
 
     pub(crate) fn initial_schema(&self) -> Result<Schema> {

@@ -74,6 +74,31 @@ fn a_rust_type_is_written_found_and_read() -> Result<(), Error> {
 }
 
 #[test]
+fn functions_of_types_add_up_in_any_order() -> Result<(), Error> {
+    let more = || TypeFunctions::new().function("my/id", |value| Ok(value.clone()));
+    for options in
+        [options().type_functions(more()), Options::new().type_functions(more()).ordered_type::<Version>()]
+    {
+        let conn = Connection::memory_with(options)?;
+        conn.register_type(":my/plain", "{:index {:type :long :order-fn my/id}}")?;
+        conn.update_schema("{:v {:db/valueType :my/version} :n {:db/valueType :my/plain}}")?;
+        conn.transact("[{:v {:major 1 :minor 10} :n 7}]")?;
+        assert_eq!(conn.db()?.count(None, None, None)?, 2);
+    }
+    Ok(())
+}
+
+#[test]
+fn databases_in_memory_have_no_log() {
+    let options = || Options::new().durability(factum::Durability::Wal);
+    let errors = [Connection::memory_with(options()).map(drop), Db::empty(options()).map(drop)];
+    for error in errors.map(|result| result.expect_err("nothing to recover")) {
+        assert_eq!(error.code(), ":options/invalid");
+        assert!(error.to_string().contains("nothing to recover"), "{error}");
+    }
+}
+
+#[test]
 fn other_programs_read_and_do_not_write() -> Result<(), Error> {
     let dir = tempfile::tempdir().expect("a folder");
     let conn = Connection::open_with(dir.path(), options())?;

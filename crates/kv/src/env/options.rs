@@ -160,6 +160,11 @@ impl EnvOptions {
         self.single_file
     }
 
+    /// Whether commits go to a write-ahead log first.
+    pub fn keeps_log(&self) -> bool {
+        matches!(self.durability, Some(Durability::Wal | Durability::WalLater))
+    }
+
     /// Write through the mapping instead of through the system's file calls. Faster for large transactions on
     /// files that fit memory. Dangers: a stray write anywhere in the process damages the file; a full disk kills
     /// the process; nested transactions are impossible; no other process may open the file without it.
@@ -257,7 +262,7 @@ impl EnvOptions {
         if self.other_flags.contains(EnvFlags::MAPASYNC) && !self.write_map {
             return bad("MAPASYNC", "without WRITEMAP");
         }
-        if matches!(self.durability, Some(Durability::Wal | Durability::WalLater)) {
+        if self.keeps_log() {
             if self.write_map {
                 return bad("write_map", "together with a write-ahead log");
             }

@@ -65,7 +65,7 @@ impl TypeFunctions {
     }
 
     /// Adds what another program part has; what is here already stays.
-    pub(crate) fn merge(&self, other: &Self) {
+    pub fn merge(&self, other: &Self) {
         if Arc::ptr_eq(&self.0, &other.0) {
             return;
         }
