@@ -7,8 +7,8 @@ use edn::{Keyword, Value};
 use proptest::prelude::*;
 
 use super::*;
-use crate::transact::TxFunctions;
-use crate::{Datom, Db, EntityId, Index, SchemaPatch, Store, StoreOptions};
+use crate::transact::{EntityBuilder, Tx, TxFunctions};
+use crate::{Datom, Db, EntityId, EntityLoader, Index, SchemaPatch, Store, StoreOptions};
 
 fn value(text: &str) -> Value {
     edn::read(text).expect("EDN")
@@ -295,7 +295,14 @@ proptest! {
         let schema = "{:s {:db/valueType :my/size :db/cardinality :db.cardinality/many} :t {:db/valueType :my/text :db/cardinality :db.cardinality/many}}";
         let dir = tempfile::tempdir().expect("a folder");
         let options = || StoreOptions::new().type_functions(functions()).schema(patch(&TYPES, schema));
-        let stores = [options().memory().expect("memory"), options().open(dir.path()).expect("a file")];
+        let logged = tempfile::tempdir().expect("a folder");
+        // With a log, small transactions are in it and in memory at first.
+        let wal = options().env(kv::EnvOptions::new().durability(kv::Durability::Wal));
+        let stores = [
+            options().memory().expect("memory"),
+            options().open(dir.path()).expect("a file"),
+            wal.clone().open(logged.path()).expect("a file with a log"),
+        ];
         let (mut sizes, mut texts) = (Model::new(), Model::new());
         for (at, step) in steps.iter().enumerate() {
             let (op, e, v) = match step {
@@ -330,7 +337,60 @@ proptest! {
                 }
             }
         }
+        let [memory, _, last] = stores;
+        drop(last);
+        let again = wal.open(logged.path()).expect("opens again").db().expect("a database");
+        let memory = memory.db().expect("a database");
+        for name in ["s", "t"] {
+            prop_assert_eq!(ave(&again, name), ave(&memory, name));
+        }
+        prop_assert!(again.check().expect("a check").is_sound());
     }
+}
+
+#[test]
+fn loaders_keep_the_order_and_the_payload() {
+    let schema = "{:s {:db/valueType :my/size :db/cardinality :db.cardinality/many}
+                   :p {:db/valueType :my/packed :db/unique :db.unique/identity}
+                   :t {:db/valueType :my/text}}";
+    let dir = tempfile::tempdir().expect("a folder");
+    let options = || StoreOptions::new().type_functions(functions()).schema(patch(&TYPES, schema));
+    let long = "x".repeat(2000);
+    let entities: Vec<EntityBuilder> = (0..50i64)
+        .map(|n| {
+            let packed = value(&format!("{{:major {} :minor {}}}", n % 7, -n));
+            let texts = [format!("{}", n * n), "y".repeat(n as usize % 5), format!("{long}{n}")];
+            EntityBuilder::new().set_all(":s", texts).set(":p", packed).set(":t", n % 9)
+        })
+        .collect();
+    let expected = {
+        let store = options().memory().expect("memory");
+        let tx: Tx = entities.iter().cloned().collect();
+        store.transact(&tx, Value::Nil, &TxFunctions::new()).expect("a transaction").db_after
+    };
+    let new = |db: Db| {
+        let mut loader = EntityLoader::new(db);
+        loader.add(&entities).expect("they fit");
+        loader
+    };
+    let (built, _) = new(options().memory().expect("memory").db().expect("empty"))
+        .build(options(), dir.path())
+        .expect("a file");
+    let loaded = options().open(dir.path().join("open")).expect("a file");
+    new(loaded.db().expect("empty")).load(&loaded).expect("loads");
+    for store in [&built, &loaded] {
+        let db = store.db().expect("a database");
+        for name in ["s", "p", "t"] {
+            assert_eq!(ave(&db, name), ave(&expected, name));
+        }
+        assert!(db.check().expect("a check").is_sound());
+        // What was loaded is found by its value.
+        let again = transact(store, "[{:p {:major 3 :minor -3} :found true}]").expect("an upsert");
+        assert_eq!(again.max_eid(), db.max_eid());
+    }
+    let mut loader = EntityLoader::new(built.db().expect("a database"));
+    let error = loader.add(&[EntityBuilder::new().set(":s", 5)]).expect_err("no text");
+    assert_eq!((error.code(), error.item()), (":custom-type/function", Some(0)));
 }
 
 #[test]

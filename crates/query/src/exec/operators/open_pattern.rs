@@ -47,6 +47,8 @@ struct Facts<'s> {
     attr: Option<AttrId>,
     within: Ranges,
     terms: [OpenTerm; 3],
+    /// The cells of those terms that are constants.
+    constants: [Option<Cell<'s>>; 3],
     /// Indexed by attribute id: the keyword.
     idents: Vec<Option<Cell<'s>>>,
     shape: Shape,
@@ -79,8 +81,13 @@ impl<'s> OpenScan<'s> {
             let ident = storage::encode(&edn::Value::Keyword(attribute.ident.clone()));
             idents[at] = Some(store_cell(&ident, context.arena));
         }
-        let (attr, within, terms) = (plan.attr, plan.within.clone(), plan.terms.clone());
-        let facts = Facts { db, arena: context.arena, attr, within, terms, idents, shape };
+        let (arena, attr, within) = (context.arena, plan.attr, plan.within.clone());
+        let constants = [0, 1, 2].map(|at| match &plan.terms[at] {
+            OpenTerm::Const(value) => Some(store_cell(value, arena)),
+            _ => None,
+        });
+        let terms = plan.terms.clone();
+        let facts = Facts { db, arena, attr, within, terms, constants, idents, shape };
         Ok(Self { facts, cursors: Cursors { eav: db.eav(), ave: db.ave() }, pending: None })
     }
 }
@@ -89,7 +96,7 @@ impl<'s> Facts<'s> {
     fn known(&self, position: usize, batch: &Batch<'s>, row: usize) -> Option<Cell<'s>> {
         match &self.terms[position] {
             OpenTerm::Bound(var) => Some(batch.columns[self.shape.slot(*var)].cell(row)),
-            OpenTerm::Const(value) => Some(store_cell(value, self.arena)),
+            OpenTerm::Const(_) => self.constants[position],
             OpenTerm::New(_) | OpenTerm::Blank => None,
         }
     }
