@@ -172,6 +172,28 @@ fn a_dump_loads_into_the_same_database() {
 }
 
 #[test]
+fn a_dump_carries_registered_types() {
+    let case = Case::new();
+    case.exec(
+        "(def conn (get-conn \"db\"))
+         (register-type conn :my/size {:index {:type :long :order-fn (fn [t] (count t))}})
+         (update-schema conn {:t {:db/valueType :my/size}})
+         (transact! conn [{:t \"ccc\"} {:t \"dd\"} {:t \"a\"}])",
+    );
+    let dump = case.ok("dump db");
+    case.file("dump.edn", &dump);
+    case.ok("load copy dump.edn");
+    assert_eq!(case.ok("dump copy"), dump);
+    let sorted = "query copy '[:find [?t ...] :where [_ :t ?t] [(< ?t \"xxx\")]]'";
+    assert_eq!(case.ok(sorted), case.ok(&sorted.replace("copy", "db")));
+    assert_eq!(case.ok("query copy '[:find (max ?t) . :where [_ :t ?t]]'"), "\"ccc\"\n");
+    case.file("bad.edn", dump.replace("(fn [t] (count t))", "7"));
+    let error = case.fails("load fresh bad.edn");
+    assert!(error.contains("the order-fn of type :my/size must be written out"), "{error}");
+    assert!(!case.path("fresh").exists());
+}
+
+#[test]
 fn one_file_is_a_database_for_every_command() {
     let case = crew();
     let dump = case.ok("dump db");
