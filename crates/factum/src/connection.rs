@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use edn::{Keyword, Value};
 use serde::de::DeserializeOwned;
 use storage::{Datom, EntityId, Index, Schema, SchemaPatch, Store};
+use tempfile::TempDir;
 
 use crate::db::Runtime;
 use crate::inputs::IntoInputs;
@@ -45,6 +46,8 @@ struct Inner {
     path: Option<PathBuf>,
     /// Nothing once the connection is closed.
     store: RwLock<Option<Store>>,
+    /// The directory of a temporary database, removed after the store is closed: fields are dropped in their order.
+    _temporary: Option<TempDir>,
     runtime: Arc<Runtime>,
     listeners: Mutex<BTreeMap<String, Listener>>,
     news: News,
@@ -58,6 +61,13 @@ impl Drop for Inner {
             queue.close();
         }
     }
+}
+
+/// A fresh directory, removed when the guard is dropped.
+fn temporary_below(parent: &Path) -> Result<TempDir> {
+    std::fs::create_dir_all(parent)
+        .and_then(|()| tempfile::Builder::new().prefix("factum-").tempdir_in(parent))
+        .map_err(|source| kv::Error::NotWritable { path: parent.to_owned(), source }.into())
 }
 
 type Listener = Arc<dyn Fn(&TxReport) + Send + Sync>;
@@ -107,9 +117,15 @@ impl Connection {
     /// Opens a database with [`Options`]; a schema alone will do, too.
     pub fn open_with(path: impl AsRef<Path>, options: impl Into<Options>) -> Result<Self> {
         let (path, options) = (path.as_ref(), options.into());
+        if options.in_memory {
+            return Self::memory_with(options);
+        }
         options.check_new(path)?;
-        let store = options.store_options(Some(path))?.open(path)?;
-        Ok(Self::new(store, Some(path.to_owned()), options.runtime()))
+        let temporary = options.temporary.then(|| temporary_below(path)).transpose()?;
+        // In a directory of its own even a database in one file needs no other name.
+        let path = temporary.as_ref().map_or_else(|| path.to_owned(), |dir| dir.path().join("database"));
+        let store = options.store_options(Some(&path))?.open(&path)?;
+        Ok(Self::new(store, Some(path), temporary, options.runtime()))
     }
 
     /// A new database in memory.
@@ -122,18 +138,19 @@ impl Connection {
         let options = options.into();
         options.check_memory()?;
         let store = options.store_options(None)?.memory()?;
-        Ok(Self::new(store, None, options.runtime()))
+        Ok(Self::new(store, None, None, options.runtime()))
     }
 
     /// A connection in memory that goes on from a database value.
     pub fn from_db(db: &Db) -> Self {
-        Self::new(Store::from_db(db.inner().clone()), None, db.runtime().as_ref().clone())
+        Self::new(Store::from_db(db.inner().clone()), None, None, db.runtime().as_ref().clone())
     }
 
-    fn new(store: Store, path: Option<PathBuf>, runtime: Runtime) -> Self {
+    fn new(store: Store, path: Option<PathBuf>, temporary: Option<TempDir>, runtime: Runtime) -> Self {
         let inner = Inner {
             path,
             store: RwLock::new(Some(store)),
+            _temporary: temporary,
             runtime: Arc::new(runtime),
             listeners: Mutex::default(),
             news: News::default(),

@@ -124,16 +124,18 @@ impl Kv {
     ///
     /// [`Error::Option`] for options that do not exist or do not take their value, and those of opening.
     pub fn open_value(path: Option<&Path>, options: &Value) -> Result<Self> {
-        let options = KvOptions::read(options, path.is_none())?;
+        let mut read = KvOptions { in_memory: path.is_none(), ..KvOptions::default() };
+        read.take(options, "")?;
+        let env = read.environment()?;
         match path {
-            None => Ok(Self::of_temporary(TempEnv::in_memory_with(&options.env)?)),
-            Some(_) if options.in_memory => Ok(Self::of_temporary(TempEnv::in_memory_with(&options.env)?)),
-            Some(parent) if options.temporary => {
+            None => Ok(Self::of_temporary(TempEnv::in_memory_with(&env)?)),
+            Some(_) if read.in_memory => Ok(Self::of_temporary(TempEnv::in_memory_with(&env)?)),
+            Some(parent) if read.temporary => {
                 std::fs::create_dir_all(parent)
                     .map_err(|source| kv::Error::NotWritable { path: parent.to_owned(), source })?;
-                Ok(Self::of_temporary(TempEnv::open(&options.env, Some(parent))?))
+                Ok(Self::of_temporary(TempEnv::open(&env, Some(parent))?))
             }
-            Some(path) => Self::open_with(path, &options.env),
+            Some(path) => Self::open_with(path, &env),
         }
     }
 }
@@ -199,13 +201,13 @@ impl WalOptions {
     }
 }
 
-/// The options of `open-kv`.
+/// The options of `open-kv`, which are also those of `:kv-opts` of a database.
 #[derive(Default)]
-struct KvOptions {
-    env: EnvOptions,
-    temporary: bool,
-    in_memory: bool,
-    wal: WalOptions,
+pub(crate) struct KvOptions {
+    pub(crate) env: EnvOptions,
+    pub(crate) temporary: bool,
+    pub(crate) in_memory: bool,
+    pub(crate) wal: WalOptions,
 }
 
 const KNOWN: [&str; 11] = [
@@ -223,61 +225,67 @@ const KNOWN: [&str; 11] = [
 ];
 
 impl KvOptions {
-    fn read(value: &Value, in_memory: bool) -> Result<Self> {
-        let mut options = Self { in_memory, ..Self::default() };
-        let bad = |option: &Value, reason: String| Err(Error::Option { option: option.to_string(), reason });
+    /// Takes a map of options, or none; `within` is what the map is the value of, for errors.
+    pub(crate) fn take(&mut self, value: &Value, within: &str) -> Result<()> {
         let entries = match value {
-            Value::Nil => return Ok(options),
-            value => match value.as_map() {
-                Some(entries) => entries,
-                None => return bad(value, "options are a map".to_owned()),
-            },
+            Value::Nil => return Ok(()),
+            value => value.as_map().ok_or_else(|| Error::Option {
+                option: format!("{within}{value}"),
+                reason: "options are a map".to_owned(),
+            })?,
         };
         for (key, value) in entries {
+            let option = || format!("{within}{key}");
+            let bad = |reason: String| Err(Error::Option { option: option(), reason });
             let name = key.as_keyword().map(|name| name.as_str()).unwrap_or_default();
             let count = value.as_int().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
-            options.env = match (name, count, value) {
-                ("mapsize", Some(mib), _) => options.env.map_size(u64::from(mib) << 20),
-                ("max-readers", Some(readers), _) => options.env.max_readers(readers),
-                ("max-dbs", Some(dbis), _) => options.env.max_dbis(dbis),
-                ("flags", _, flags) => options.env.flags(env_flags(key, flags)?),
-                (name, _, value) if options.wal.take(name, value) => options.env,
+            let env = std::mem::take(&mut self.env);
+            self.env = match (name, count, value) {
+                ("mapsize", Some(mib), _) => env.map_size(u64::from(mib) << 20),
+                ("max-readers", Some(readers), _) => env.max_readers(readers),
+                ("max-dbs", Some(dbis), _) => env.max_dbis(dbis),
+                ("flags", _, flags) => env.flags(env_flags(&option(), flags)?),
+                (name, _, value) if self.wal.take(name, value) => env,
                 ("temp?", _, Value::Bool(temporary)) => {
-                    options.temporary = *temporary;
-                    options.env
+                    self.temporary = *temporary;
+                    env
                 }
                 ("inmemory?", _, Value::Bool(in_memory)) => {
-                    options.in_memory |= *in_memory;
-                    options.env
+                    self.in_memory |= *in_memory;
+                    env
                 }
                 ("spill-opts", ..) => {
-                    return bad(key, "results spill where they are collected: Entries::spill".to_owned());
+                    return bad("results spill where they are collected: Entries::spill".to_owned());
                 }
                 ("lmdb-sync-interval", ..) => {
-                    return bad(key, "there is no timer: commits are durable, or made so by sync".to_owned());
+                    return bad("there is no timer: commits are durable, or made so by sync".to_owned());
                 }
-                ("client-opts", ..) => return bad(key, "there are no remote stores".to_owned()),
+                ("client-opts", ..) => return bad("there are no remote stores".to_owned()),
                 _ if WalOptions::refusal(name, value).is_some() => {
-                    return bad(key, WalOptions::refusal(name, value).unwrap_or_default());
+                    return bad(WalOptions::refusal(name, value).unwrap_or_default());
                 }
-                _ if KNOWN.contains(&name) => return bad(key, format!("does not take {value}")),
+                _ if KNOWN.contains(&name) => return bad(format!("does not take {value}")),
                 _ => {
                     let near = edn::nearest(name, KNOWN).map(did_you_mean);
-                    return bad(key, format!("there is no such option{}", near.unwrap_or_default()));
+                    return bad(format!("there is no such option{}", near.unwrap_or_default()));
                 }
             };
         }
-        if options.wal.on && (options.in_memory || options.temporary) {
+        Ok(())
+    }
+
+    /// The options of the environment, with the log that was asked for.
+    pub(crate) fn environment(&self) -> Result<EnvOptions> {
+        if self.wal.on && (self.in_memory || self.temporary) {
             let reason = "is for stores that stay: one in memory or a temporary one has nothing to recover";
             return Err(Error::Option { option: ":wal?".to_owned(), reason: reason.to_owned() });
         }
-        options.env = options.wal.on(options.env)?;
-        Ok(options)
+        self.wal.on(self.env.clone())
     }
 }
 
-fn env_flags(option: &Value, value: &Value) -> Result<EnvFlags> {
-    let bad = |reason: String| Error::Option { option: option.to_string(), reason };
+fn env_flags(option: &str, value: &Value) -> Result<EnvFlags> {
+    let bad = |reason: String| Error::Option { option: option.to_owned(), reason };
     let names: Vec<&Value> = match value {
         Value::Set(names) => names.iter().collect(),
         value => value.as_sequence().ok_or_else(|| bad(format!("does not take {value}")))?.iter().collect(),

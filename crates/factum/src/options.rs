@@ -12,7 +12,7 @@ use storage::types::{TypeDefinition, TypeFunctions};
 use storage::{DbOptions, Schema, SchemaPatch, StoreOptions};
 
 use crate::db::Runtime;
-use crate::key_value::WalOptions;
+use crate::key_value::{KvOptions, WalOptions};
 use crate::ordered_type::{self, OrderedType};
 use crate::text::SchemaInput;
 use crate::{Error, Result};
@@ -41,6 +41,8 @@ pub struct Options {
     auto_entity_time: Option<bool>,
     adopt: bool,
     create_new: bool,
+    pub(crate) temporary: bool,
+    pub(crate) in_memory: bool,
     plan_cache: Option<usize>,
     types: Vec<(Keyword, TypeDefinition)>,
     type_functions: TypeFunctions,
@@ -94,6 +96,31 @@ impl Options {
     /// ```
     pub fn single_file(mut self, single_file: bool) -> Self {
         self.env = self.env.single_file(single_file);
+        self
+    }
+
+    /// Keep the database in a fresh directory below the path, which is gone when the last handle of the connection is. For
+    /// what is too large for memory and need not stay: commits wait for no disk, unless a durability is asked for
+    /// afterwards.
+    ///
+    /// ```
+    /// use factum::{Connection, Options};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("scratch");
+    /// let conn = Connection::open_with(&path, Options::new().temporary(true))?;
+    /// conn.transact("[{:name \"Ann\"}]")?;
+    /// let place = conn.path().expect("on disk").to_owned();
+    /// assert!(place.starts_with(&path) && place.exists());
+    /// drop(conn);
+    /// assert!(!place.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn temporary(mut self, temporary: bool) -> Self {
+        self.temporary = temporary;
+        if temporary {
+            self.env = self.env.durability(Durability::None);
+        }
         self
     }
 
@@ -215,7 +242,8 @@ impl Options {
     }
 
     /// Options as Datalevin writes them: `{:closed-schema? true :validate-data? true :auto-entity-time? true}`; `:wal? true`
-    /// is [`Durability::Wal`], with `:wal-durability-profile :relaxed` [`Durability::WalLater`].
+    /// is [`Durability::Wal`], with `:wal-durability-profile :relaxed` [`Durability::WalLater`]. `:kv-opts` takes what
+    /// [`Kv::open_value`](crate::Kv::open_value) does: `{:kv-opts {:mapsize 2048 :flags #{:nosync} :temp? true}}`.
     ///
     /// # Errors
     ///
@@ -226,7 +254,7 @@ impl Options {
         let Some(entries) = value.as_map() else {
             return bad(value, "options are a map".to_owned());
         };
-        let mut wal = WalOptions::default();
+        let mut kv = KvOptions::default();
         for (key, value) in entries {
             let name = key.as_keyword().map(|name| name.as_str()).unwrap_or_default();
             let flag = match value {
@@ -239,8 +267,11 @@ impl Options {
                 ("auto-entity-time?", Some(flag), _) => options.auto_entity_time(flag),
                 ("strict?", Some(flag), _) => options.strict(flag),
                 ("read-only?", Some(flag), _) => options.read_only(flag),
-                ("kv-opts", _, Value::Map(_)) => options.kv_options(value, &mut wal)?,
-                (name, _, value) if wal.take(name, value) => options,
+                ("kv-opts", _, value) => {
+                    kv.take(value, ":kv-opts ")?;
+                    options
+                }
+                (name, _, value) if kv.wal.take(name, value) => options,
                 // Hints about caches and sampling that change no answer.
                 ("cache-limit", _, Value::Int(_)) | ("background-sampling?", Some(_), _) => options,
                 _ if WalOptions::refusal(name, value).is_some() => {
@@ -253,27 +284,10 @@ impl Options {
                 }
             };
         }
-        options.env = wal.on(options.env)?;
-        Ok(options)
-    }
-
-    /// `{:mapsize MiB :max-readers n :wal? true}`
-    fn kv_options(mut self, value: &Value, wal: &mut WalOptions) -> Result<Self> {
-        for (key, value) in value.as_map().into_iter().flatten() {
-            let name = key.as_keyword().map(|name| name.as_str()).unwrap_or_default();
-            self = match (name, value) {
-                ("mapsize", Value::Int(size @ 1..)) => self.map_size((*size as u64) << 20),
-                ("max-readers", Value::Int(readers @ 1..)) => self.max_readers(*readers as u32),
-                (name, value) if wal.take(name, value) => self,
-                ("inmemory?" | "temp?", Value::Bool(false)) => self,
-                _ => {
-                    let reason = WalOptions::refusal(name, value);
-                    let reason = reason.unwrap_or_else(|| format!("{value} is not supported here"));
-                    return Err(Error::Option { option: format!(":kv-opts {key}"), reason });
-                }
-            };
-        }
-        Ok(self)
+        let env = kv.environment()?;
+        options.env = if options.env.is_read_only() { env.read_only(true) } else { env };
+        options.in_memory = kv.in_memory;
+        Ok(if kv.temporary { options.temporary(true) } else { options })
     }
 
     pub(crate) fn runtime(&self) -> Runtime {

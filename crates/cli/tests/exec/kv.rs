@@ -443,6 +443,16 @@ fn mistakes() {
         ("(flush-kv-indexer! (open-kv \"strict\" {:wal? true}))", "nil"),
         ("(:wal? (kv-wal-watermarks (datalog-kv (get-conn \"facts\" {} {:wal? true}))))", "true"),
         ("(:wal? (kv-wal-watermarks (datalog-kv (get-conn \"inner\" {} {:kv-opts {:wal? true}}))))", "true"),
+        // A database's own file takes the flags and places of a store.
+        (
+            "(contains? (get-env-flags (datalog-kv (get-conn \"lazy\" {} {:kv-opts {:flags #{:nosync}}}))) :nosync)",
+            "true",
+        ),
+        ("(count (:tx-data (transact! (get-conn \"scratch\" {} {:kv-opts {:temp? true}}) [{:n 1}])))", "1"),
+        (
+            "(count (:tx-data (transact! (get-conn \"nowhere\" {} {:kv-opts {:inmemory? true}}) [{:n 1}])))",
+            "1",
+        ),
         ("(put-buffer (put-buffer nil \"a\" :utf-8-bare) \"b\" :utf-8-bare)", "#bytes \"6162\""),
     ]);
 }

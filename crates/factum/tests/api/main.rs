@@ -303,7 +303,11 @@ fn options_of_every_kind() {
         ("{:closed-schema? 1}", "does not take 1"),
         ("{:search-opts {}}", "no such option"),
         ("{:validate-dat? true}", "did you mean :validate-data?"),
-        ("{:kv-opts {:flags []}}", "not supported"),
+        ("{:kv-opts {:flags #{:nosink}}}", "there is no flag :nosink, did you mean :nosync?"),
+        ("{:kv-opts {:mapsize 0}}", "does not take 0"),
+        ("{:kv-opts {:map-size 1}}", "did you mean :mapsize?"),
+        ("{:kv-opts 7}", "options are a map"),
+        ("{:kv-opts {:temp? true :wal? true}}", "nothing to recover"),
         ("7", "options are a map"),
     ] {
         let error = Options::from_value(&edn::read(options).expect("valid EDN")).unwrap_err();
