@@ -240,3 +240,9 @@ mod guide {
 mod transaction_guide {
     #![doc = include_str!("../../../docs/transactions.md")]
 }
+
+/// The key-value guide's recipes, run as doctests.
+#[cfg(doctest)]
+mod key_value_guide {
+    #![doc = include_str!("../../../docs/key-value.md")]
+}
