@@ -206,6 +206,7 @@ fn reader_slot(line: &str) -> Option<ReaderSlot> {
 /// LMDB's size and shape of one table, in the middle of a transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RawStat {
+    pub(crate) page_size: usize,
     pub(crate) depth: u32,
     pub(crate) branch_pages: u64,
     pub(crate) leaf_pages: u64,
@@ -307,6 +308,7 @@ impl TxnHandle {
         // SAFETY: the transaction is active; LMDB checks the table number.
         check(unsafe { ffi::mdb_stat(self.0.as_ptr(), dbi, &mut stat) })?;
         Ok(RawStat {
+            page_size: stat.ms_psize as usize,
             depth: stat.ms_depth,
             branch_pages: stat.ms_branch_pages as u64,
             leaf_pages: stat.ms_leaf_pages as u64,

@@ -89,17 +89,11 @@ fn siblings<'s, K: Order, const N: usize>(
     let mut parents: [Option<Parent<'s>>; N] = [None; N];
     for (parent, keys) in parents.iter_mut().zip(keys) {
         if let Some((from, to)) = keys {
-            *parent = Parent::of::<K>(&snapshot.inner.pages, record.root, record.depth, from, to)?;
+            let found = Parent::of::<K>(&snapshot.inner.pages, record.root, record.depth, from)?;
+            *parent = found.reaches::<K>(to).then_some(found);
         }
     }
-    for parent in parents.iter_mut().flatten() {
-        parent.ask_for_parts()?;
-    }
-    for (parent, keys) in parents.iter_mut().zip(keys) {
-        if let (Some(parent), Some((from, _))) = (parent, keys) {
-            parent.narrow::<K>(from)?;
-        }
-    }
+    narrow::<K, N>(&mut parents, keys.map(|keys| keys.map_or(&[][..], |(from, _)| from)))?;
     for ((near, parent), keys) in near.iter_mut().zip(parents).zip(keys) {
         if let (Some(parent), Some((from, to))) = (parent, keys) {
             let children = parent.children::<K>(from, to)?;
@@ -111,6 +105,136 @@ fn siblings<'s, K: Order, const N: usize>(
         siblings.ask_for_pivots()?;
     }
     Ok(near)
+}
+
+/// Looks for the leaves of keys, as far as each page can be searched without waiting for the others.
+fn narrow<K: Order, const N: usize>(parents: &mut [Option<Parent<'_>>; N], keys: [&[u8]; N]) -> Result<()> {
+    for parent in parents.iter_mut().flatten() {
+        parent.ask_for_parts()?;
+    }
+    for (parent, key) in parents.iter_mut().zip(keys) {
+        if let Some(parent) = parent {
+            parent.narrow::<K>(key)?;
+        }
+    }
+    Ok(())
+}
+
+/// A run of neighbouring keys of a table whose number is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'b> {
+    /// None of its keys is less than this; nothing, if it begins with the table.
+    pub low: Option<&'b [u8]>,
+    /// All of its keys are less than this; nothing, if it ends with the table.
+    pub high: Option<&'b [u8]>,
+    /// How many keys it has.
+    pub keys: u64,
+}
+
+/// How many keys of each run come before a bound that lies between its ends.
+///
+/// ```text
+/// branch      low        |        |     bound     |    high
+/// leaves      [ .. .. .. ][ .. .. ][ .. .. | .. .. ][ ..
+///              <------- heads ----> search          ^ the nearer end: nothing else to be read
+/// ```
+///
+/// The leaf of the bound is searched, and of the leaves from there to the nearer end of the run the headers are read. A leaf in
+/// which the run ends is searched, too, unless the end is a separator of the branch page: then the run ends where a leaf
+/// does. What is needed for one run is fetched while others are looked at.
+///
+/// # Errors
+///
+/// As [`count_range`].
+pub fn count_in_runs<K: Order, const N: usize>(
+    snapshot: &Snapshot,
+    table: &Table,
+    ends: [(Run<'_>, Bound<&[u8]>); N],
+) -> Result<[u64; N]> {
+    snapshot.check_table(table)?;
+    let (record, flags) = (&table.record, table.flags());
+    if !K::suits_keys(flags) {
+        return Err(Error::WrongOrder { order: K::NAME, part: "keys", flags });
+    }
+    let keys = ends.map(|(_, bound)| key_of(bound).unwrap_or_default());
+    let mut parents: [Option<Parent<'_>>; N] = [None; N];
+    for (parent, (_, bound)) in parents.iter_mut().zip(ends) {
+        if let Some(key) = key_of(bound)
+            && record.depth >= 2
+        {
+            *parent = Some(Parent::of::<K>(&snapshot.inner.pages, record.root, record.depth, key)?);
+        }
+    }
+    narrow::<K, N>(&mut parents, keys)?;
+    let mut sides: [Option<Side<'_>>; N] = [None; N];
+    for (((side, parent), (run, _)), key) in sides.iter_mut().zip(parents).zip(ends).zip(keys) {
+        if let Some(parent) = parent {
+            *side = Side::of::<K>(&parent, run, key)?;
+        }
+    }
+    for side in sides.iter().flatten() {
+        side.leaves.ask_for_pivots()?;
+    }
+    let mut counts = [0; N];
+    for ((count, side), (run, bound)) in counts.iter_mut().zip(sides).zip(ends) {
+        *count = match side {
+            Some(side) => side.count::<K>(run, bound)?,
+            None => {
+                count_range::<K>(snapshot, table, run.low.map_or(Bound::Unbounded, Bound::Included), bound)?
+                    .keys
+            }
+        };
+    }
+    Ok(counts)
+}
+
+fn key_of(bound: Bound<&[u8]>) -> Option<&[u8]> {
+    match bound {
+        Bound::Included(key) | Bound::Excluded(key) => Some(key),
+        Bound::Unbounded => None,
+    }
+}
+
+/// The nearer side of a bound inside a run.
+#[derive(Clone, Copy, Debug)]
+struct Side<'s> {
+    leaves: Siblings<'s>,
+    /// Whether it is the one before the bound.
+    before: bool,
+    /// Whether the run ends where a leaf does.
+    whole: bool,
+}
+
+impl<'s> Side<'s> {
+    /// Asks for the heads of its leaves; nothing, if neither side is under the page.
+    fn of<K: Order>(parent: &Parent<'s>, run: Run<'_>, key: &[u8]) -> Result<Option<Side<'s>>> {
+        let leaf = parent.leaf_of::<K>(key)?;
+        let (start, end) = (parent.start_of::<K>(leaf, run.low)?, parent.end_of::<K>(leaf, run.high)?);
+        let (before, outer) = match (start, end) {
+            (Some(start), Some(end)) if end.cost(leaf) < start.cost(leaf) => (false, end),
+            (Some(start), _) => (true, start),
+            (None, Some(end)) => (false, end),
+            (None, None) => return Ok(None),
+        };
+        let leaves = parent.leaves_to(leaf, outer);
+        leaves.ask_for_heads();
+        Ok(Some(Side { leaves, before, whole: outer.whole }))
+    }
+
+    fn count<K: Order>(&self, run: Run<'_>, bound: Bound<&[u8]>) -> Result<u64> {
+        let at_bound = |leaf: &Leaf<'_>| end::<K>(leaf, bound);
+        let outer = if self.before { run.low } else { run.high };
+        let at_outer = |leaf: &Leaf<'_>| match outer {
+            Some(key) if !self.whole => Ok(leaf.search_by_pivots::<K>(key)?.0),
+            _ if self.before => Ok(0),
+            _ => Ok(leaf.count),
+        };
+        if self.before {
+            self.leaves.entries(at_outer, at_bound)
+        } else {
+            Ok(run.keys.saturating_sub(self.leaves.entries(at_bound, at_outer)?))
+        }
+    }
 }
 
 /// The first entry of a leaf that is not before a range.

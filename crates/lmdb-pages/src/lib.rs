@@ -20,7 +20,7 @@ mod snapshot;
 mod table;
 mod walk;
 
-pub use count::{Bounds, Count, count_range, count_ranges, estimate_range};
+pub use count::{Bounds, Count, Run, count_in_runs, count_range, count_ranges, estimate_range};
 pub use cursor::{Cursor, DupChunks, Pair};
 pub use error::{Error, Result};
 pub use get::get;

@@ -13,7 +13,8 @@ use common::shape::{SHAPES, Shape};
 use common::{cases, open, table, with_orders};
 use lmdb_pages::build::{BuildOptions, Builder};
 use lmdb_pages::{
-    Cursor, Error, Lexicographic, Order, OrderKind, Reader, Result, Snapshot, count_range, estimate_range,
+    Cursor, Error, Lexicographic, Order, OrderKind, Reader, Result, Run, Snapshot, count_in_runs,
+    count_range, estimate_range,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -121,6 +122,10 @@ fn exercise<K: Order, D: Order>(snapshot: &Snapshot, name: &str, steps: &mut u64
             chunks.map_while(Result::ok).for_each(&mut touch);
         }
         let _ = count_range::<K>(snapshot, &table, Bound::Included(&key), Bound::Unbounded);
+        let run = Run { low: Some(&key), high: None, keys: 7 };
+        let _ = count_in_runs::<K, 1>(snapshot, &table, [(run, Bound::Included(&key))]);
+        let run = Run { low: None, high: Some(&key), keys: u64::MAX };
+        let _ = count_in_runs::<K, 1>(snapshot, &table, [(run, Bound::Excluded(&key))]);
         let _ = estimate_range::<K>(snapshot, &table, Bound::Included(&key), Bound::Unbounded);
     }
     count_range::<K>(snapshot, &table, Bound::Unbounded, Bound::Unbounded)?;

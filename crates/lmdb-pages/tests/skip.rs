@@ -1,10 +1,12 @@
-//! Skipping many entries at once arrives where single steps arrive.
+//! Skipping many entries at once arrives where single steps arrive, and counting in runs gives what they give.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::ops::Bound;
+
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, DatabaseFlags, Env, EnvOpenOptions, WithoutTls};
-use lmdb_pages::{Cursor, Lexicographic, Reader};
+use lmdb_pages::{Cursor, Lexicographic, Reader, Run, count_in_runs};
 
 fn env() -> (tempfile::TempDir, Env<WithoutTls>) {
     let dir = tempfile::tempdir().unwrap();
@@ -91,4 +93,52 @@ fn skipping_in_tables_with_duplicates() {
     };
     compare(DatabaseFlags::DUP_SORT, pairs());
     compare(DatabaseFlags::DUP_SORT | DatabaseFlags::DUP_FIXED, pairs());
+}
+
+/// Counts in runs that begin and end where leaves do, or anywhere, under one branch page or several.
+#[test]
+fn counting_in_runs_of_known_length() {
+    // Only odd keys are there, in full leaves and in halves of leaves.
+    let all: Vec<u32> = (0..100_000u32).map(|n| 2 * n + 1).collect();
+    for flags in [DatabaseFlags::empty(), DatabaseFlags::DUP_SORT] {
+        let (_dir, env) = env();
+        let (early, late): (Vec<u32>, Vec<u32>) = all.iter().partition(|key| *key % 14 < 10);
+        fill(&env, flags, early.iter().chain(&late).map(|key| (*key, *key)));
+        if flags.contains(DatabaseFlags::DUP_SORT) {
+            fill(&env, flags, (0..5_000).map(|n| (all[n / 5 * 3], 100_000 + n as u32)));
+        }
+        let snapshot = Reader::new(&env).unwrap().snapshot().unwrap();
+        let table = snapshot.table("t").unwrap().unwrap();
+        assert!(table.stat().depth >= 3, "{:?}", table.stat());
+        let before = |key: u32| u64::from(key / 2).min(all.len() as u64);
+        let mut runs: Vec<(u32, u32)> = Vec::new();
+        for low in 0..2_000 {
+            for len in [2, 3, 60, 256, 700] {
+                runs.push((low * 100, low * 100 + len));
+            }
+        }
+        runs.extend((0..200).map(|n| (n * 849, n * 849 + 30_000)));
+        for (number, &(low, high)) in runs.iter().enumerate() {
+            let (first, last) = (low.to_be_bytes(), high.to_be_bytes());
+            // Every third run begins with the table, and another third ends with it, if that is near.
+            let begins = number % 3 == 0 && low < 600;
+            let ends = number % 3 == 1 && high > 199_000;
+            let start = if begins { 0 } else { before(low) };
+            let end = if ends { all.len() as u64 } else { before(high) };
+            let run = Run {
+                low: (!begins).then_some(&first[..]),
+                high: (!ends).then_some(&last[..]),
+                keys: end.saturating_sub(start),
+            };
+            let at = [low + (high - low) / 5, high - 1].map(|key| key.max(low));
+            let keys = at.map(u32::to_be_bytes);
+            let counts = count_in_runs::<Lexicographic, 2>(
+                &snapshot,
+                &table,
+                [(run, Bound::Excluded(&keys[0][..])), (run, Bound::Included(&keys[1][..]))],
+            );
+            let expected = [before(at[0]) - start, before(at[1] + 1) - start];
+            assert_eq!(counts.unwrap(), expected, "{low}..{high} at {at:?}, {flags:?}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use lmdb_pages::OrderKind;
 
 use super::node::{Child, NODE_MAX, Node, Shape, divide, encode, set_tally};
-use super::pending::{LastBlock, Pending, separator};
+use super::pending::{LastBlock, LeafStarts, Pending, separator};
 use super::{Change, ROOT, Tally, TreeId};
 use crate::error::{Error, Result};
 use crate::read::KeyBytes;
@@ -11,8 +11,10 @@ use crate::sys::{Code, Move, RawCursor, Search};
 
 /// A block with more keys is divided.
 const BLOCK_MAX: u64 = 256;
-/// Into blocks of so many.
-const BLOCK_HALF: u64 = 128;
+/// Into blocks of so many at least, to the beginning of the next leaf,
+const PIECE_MIN: u64 = 112;
+/// and of so many at most.
+const PIECE_MAX: u64 = 192;
 /// A block with fewer keys joins its neighbour, if both together have at most [`JOINED_MAX`].
 const BLOCK_MIN: u64 = 32;
 const JOINED_MAX: u64 = 192;
@@ -305,13 +307,15 @@ impl Settler {
     /// Walks over a block's keys and cuts it into pieces.
     fn divide_block(&self, mut block: Child, low: &[u8], pieces: &mut Vec<Child>) -> Result<()> {
         let mut place = if low.is_empty() { self.table.go(Move::First) } else { self.table.seek(low) };
+        let mut leaves = LeafStarts::new(self.table.stat().map_err(failed)?.page_size);
         let mut piece = Tally::default();
         let mut before = KeyBytes::new();
         while let Some((key, _)) = place.map_err(failed)? {
-            if piece.keys == BLOCK_HALF {
+            let starts_leaf = leaves.is_start(key);
+            if piece.keys >= PIECE_MIN && starts_leaf || piece.keys >= PIECE_MAX {
                 block.tally = difference_of(block.tally, piece)?;
                 pieces.push(Child { tally: std::mem::take(&mut piece), ..block.clone() });
-                block.separator = separator(&before, key, self.order);
+                block.separator = separator(&before, key, starts_leaf, self.order);
                 if block.tally.keys <= BLOCK_MAX {
                     break;
                 }

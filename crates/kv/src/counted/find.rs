@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use lmdb_pages::{Bounds, OrderKind};
+use lmdb_pages::OrderKind;
 
 use super::node::Node;
 use super::{ROOT, Tally, TreeId};
@@ -24,9 +24,16 @@ pub(crate) trait Counted<'r> {
     /// Counts keys and pairs of the table itself, between bounds that lie near each other.
     fn count(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<Tally>;
 
-    /// As `count`, of two ranges.
-    fn count_both(&mut self, [one, other]: [Bounds<'_>; 2]) -> Result<[Tally; 2]> {
-        Ok([self.count(one.0, one.1)?, self.count(other.0, other.1)?])
+    /// How much of each block lies before a bound inside it.
+    fn count_in_blocks<const N: usize>(
+        &mut self,
+        ends: [(Block<'_>, Bound<&[u8]>); N],
+    ) -> Result<[Tally; N]> {
+        let mut tallies = [Tally::default(); N];
+        for (tally, (block, end)) in tallies.iter_mut().zip(ends) {
+            *tally = self.count(block.start(), end)?;
+        }
+        Ok(tallies)
     }
 }
 
@@ -40,16 +47,37 @@ pub(crate) enum Measure {
 /// A block of a table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Block<'r> {
-    /// Where it begins; unbounded for the first.
-    pub(crate) low: Bound<&'r [u8]>,
+    /// Where it begins; nothing for the first.
+    pub(crate) low: Option<&'r [u8]>,
+    /// Where the next one begins; nothing for the last.
+    pub(crate) high: Option<&'r [u8]>,
+    /// What it holds; nothing is known of the whole table as a block.
+    pub(crate) tally: Tally,
     /// What lies before it.
     before: Tally,
 }
 
-impl Block<'_> {
+impl<'r> Block<'r> {
     /// The whole table, as a block.
     pub(crate) fn whole() -> Self {
-        Self { low: Bound::Unbounded, before: Tally::default() }
+        Self { low: None, high: None, tally: Tally::default(), before: Tally::default() }
+    }
+
+    /// Where it begins.
+    pub(crate) fn start(&self) -> Bound<&'r [u8]> {
+        self.low.map_or(Bound::Unbounded, Bound::Included)
+    }
+
+    /// Goes down to a child of a node that the block lies in.
+    fn narrow(&mut self, node: &Node<'r>, index: usize) {
+        if index > 0 {
+            self.low = Some(node.separator(index));
+        }
+        if index + 1 < node.len() {
+            self.high = Some(node.separator(index + 1));
+        }
+        self.before = self.before + node.before(index);
+        self.tally = node.tally(index);
     }
 }
 
@@ -126,14 +154,21 @@ impl<'r, C: Counted<'r>> Ranks<C> {
             Bound::Excluded(key) => Bound::Included(key),
             Bound::Unbounded => Bound::Unbounded,
         };
+        let none = Tally::default();
         let (before, behind) = match (low_block, high_block) {
             (Some(first), Some(last)) => {
-                let [inside, to_end] = self.source.count_both([(first.low, end), (last.low, high)])?;
+                let [inside, to_end] = self.source.count_in_blocks([(first, end), (last, high)])?;
                 (first.before + inside, last.before + to_end)
             }
-            (Some(first), None) => (first.before + self.source.count(first.low, end)?, self.total()?),
-            (None, Some(last)) => (Tally::default(), last.before + self.source.count(last.low, high)?),
-            (None, None) => (Tally::default(), self.total()?),
+            (Some(first), None) => {
+                let [inside] = self.source.count_in_blocks([(first, end)])?;
+                (first.before + inside, self.total()?)
+            }
+            (None, Some(last)) => {
+                let [to_end] = self.source.count_in_blocks([(last, high)])?;
+                (none, last.before + to_end)
+            }
+            (None, None) => (none, self.total()?),
         };
         match (behind.keys.checked_sub(before.keys), behind.pairs.checked_sub(before.pairs)) {
             (Some(keys), Some(pairs)) => Ok(Tally { keys, pairs }),
@@ -178,11 +213,7 @@ impl<'r, C: Counted<'r>> Ranks<C> {
             };
             for (place, (node, key)) in [(first, low), (second, high)].into_iter().enumerate() {
                 let index = node.find(key, self.order).ok_or_else(|| self.damaged())?;
-                let block = &mut blocks[place];
-                if index > 0 {
-                    block.low = Bound::Included(node.separator(index));
-                }
-                block.before = block.before + node.before(index);
+                blocks[place].narrow(&node, index);
                 ids[place] = node.child(index);
             }
             if first.shape().level == 0 {
@@ -214,10 +245,7 @@ impl<'r, C: Counted<'r>> Ranks<C> {
                 return if depth == 0 { Ok(None) } else { Err(self.damaged()) };
             };
             let Some((index, rest)) = choose(&node) else { return Ok(None) };
-            if index > 0 {
-                block.low = Bound::Included(node.separator(index));
-            }
-            block.before = block.before + node.before(index);
+            block.narrow(&node, index);
             if node.shape().level == 0 {
                 return Ok(Some((block, rest)));
             }

@@ -14,8 +14,9 @@
 //!   rank("cow") = what stands left of the path in each node + the keys of the block before "cow"
 //! ```
 //!
-//! Keys inside a block are counted by the headers of the table's own leaves, so a rank costs a search in each level
-//! of the tree and two in the table, whatever the distance. Writing gathers what changed ([`pending`]) and brings it
+//! Keys inside a block are counted by the headers of the table's own leaves, from the key to the nearer end of the block,
+//! so a rank costs a search in each level of both trees, whatever the distance. Blocks begin where leaves begin, as
+//! far as possible, so that their ends need not be looked for: the branch page above knows them. Writing gathers what changed ([`pending`]) and brings it
 //! into the tree once, in the order of the keys, when the transaction commits or nests ([`apply`]). The tree is
 //! written in the same transaction as the table, so both always belong together; a program that changes a counted
 //! table without this crate is found out by the sum of the counts.
@@ -31,7 +32,7 @@ use std::ops::{Add, AddAssign};
 
 pub(crate) use apply::{Settler, remove_tree};
 pub(crate) use find::{Block, Measure, Ranks};
-pub(crate) use pending::Pending;
+pub(crate) use pending::{LeafStarts, Pending};
 pub(crate) use source::{SnapshotSource, TxnSource, count_keys, count_leaves, pair_in_block};
 
 /// The table that holds the trees of counts of all counted tables.

@@ -12,8 +12,10 @@ use crate::read::KeyBytes;
 
 /// So many changes are brought in at once at most, to bound memory.
 const CHANGES_MAX: usize = 1 << 16;
-/// Where an appended block ends: with room for keys that come between later.
-const APPENDED_KEYS: u64 = 192;
+/// Where an appended block ends, with room for keys that come between later: with the first leaf after so many keys,
+const APPENDED_MIN: u64 = 160;
+/// and after so many at the latest.
+const APPENDED_MAX: u64 = 224;
 
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
@@ -90,15 +92,23 @@ impl Pending {
         self.changes.push(Entry { prefix: prefix(key, order), start, len: key.len() as u16, change });
     }
 
-    /// Remembers a new pair behind all others; `before` is the key that was the greatest until now.
+    /// Whether a block may end soon, so that it is worth while to watch where leaves begin.
     #[inline]
-    pub(crate) fn append(&mut self, key: &[u8], before: &[u8], new_key: bool, order: OrderKind) {
-        self.append_many(key, before, u64::from(new_key), 1, order);
+    pub(crate) fn wants_leaf_starts(&self) -> bool {
+        self.last_block.as_ref().is_some_and(|last| last.keys + 1 >= APPENDED_MIN)
     }
 
-    /// As [`Pending::append`], for several values of a key at once.
+    /// Remembers new pairs of a key behind all others; `before` is the key that was the greatest until now. `keys` is 0 if that is
+    /// this one. `starts_leaf` says whether the key is the first of a leaf, as far as it is known.
     #[inline]
-    pub(crate) fn append_many(&mut self, key: &[u8], before: &[u8], keys: u64, pairs: u64, order: OrderKind) {
+    pub(crate) fn append(
+        &mut self,
+        key: &[u8],
+        before: &[u8],
+        Tally { keys, pairs }: Tally,
+        starts_leaf: bool,
+        order: OrderKind,
+    ) {
         let change = Change { keys: keys as i64, pairs: pairs as i64 };
         let Some(last) = self.last_block.as_mut() else {
             return self.change(key, order, change);
@@ -107,8 +117,8 @@ impl Pending {
         {
             return self.change(key, order, change);
         }
-        if keys > 0 && last.keys >= APPENDED_KEYS {
-            last.separator = separator(before, key, order);
+        if keys > 0 && (last.keys >= APPENDED_MIN && starts_leaf || last.keys >= APPENDED_MAX) {
+            last.separator = separator(before, key, starts_leaf, order);
             last.keys = 1;
             let tally = Tally { keys: 1, pairs };
             return self.appended.push(Child { separator: last.separator.clone(), node: 0, tally });
@@ -167,11 +177,42 @@ fn key_of<'b>(bytes: &'b [u8], entry: &Entry) -> &'b [u8] {
     &bytes[entry.start as usize..entry.start as usize + usize::from(entry.len)]
 }
 
+/// The longest key that is kept whole as a separator.
+const WHOLE_MAX: usize = 32;
+
 /// Bytes above `before` and not above `key`, as few as the order allows.
-pub(super) fn separator(before: &[u8], key: &[u8], order: OrderKind) -> KeyBytes {
-    if order != OrderKind::Lexicographic {
+///
+/// A key that begins a leaf is kept whole, unless it is long: LMDB has it in the branch page above, too, so that whoever looks
+/// for the beginning of the block need not look into the leaf.
+pub(super) fn separator(before: &[u8], key: &[u8], starts_leaf: bool, order: OrderKind) -> KeyBytes {
+    if order != OrderKind::Lexicographic || starts_leaf && key.len() <= WHOLE_MAX {
         return KeyBytes::from_slice(key);
     }
     let shared = before.iter().zip(key).take_while(|(a, b)| a == b).count();
     KeyBytes::from_slice(&key[..(shared + 1).min(key.len())])
+}
+
+/// Notices where a walk over a table's keys comes to another leaf, by where LMDB has them in memory: those of one leaf lie
+/// within a page. What it says is good for choosing where blocks begin, and nothing depends on it.
+#[derive(Debug)]
+pub(crate) struct LeafStarts {
+    page_size: usize,
+    /// From where to where the keys of the present leaf lie.
+    from: usize,
+    to: usize,
+}
+
+impl LeafStarts {
+    pub(crate) fn new(page_size: usize) -> Self {
+        Self { page_size, from: usize::MAX, to: 0 }
+    }
+
+    /// Whether the next key is the first of its leaf.
+    pub(crate) fn is_start(&mut self, key: &[u8]) -> bool {
+        let place = key.as_ptr().addr();
+        let (from, to) = (self.from.min(place), self.to.max(place + key.len()));
+        let starts = to - from > self.page_size;
+        (self.from, self.to) = if starts { (place, place + key.len()) } else { (from, to) };
+        starts
+    }
 }

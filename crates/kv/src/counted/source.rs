@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lmdb_pages::{Bounds, Lexicographic, NativeInteger, OrderKind, Place, ReverseBytes, Snapshot};
+use lmdb_pages::{Lexicographic, NativeInteger, OrderKind, Place, ReverseBytes, Run, Snapshot, TableFlags};
 
 use super::find::{Block, Counted, Measure};
 use super::{Tally, TreeId};
@@ -66,14 +66,26 @@ impl<'r> Counted<'r> for SnapshotSource<'r> {
         Ok(Tally { keys: count.keys, pairs: count.pairs })
     }
 
-    fn count_both(&mut self, ranges: [Bounds<'_>; 2]) -> Result<[Tally; 2]> {
+    fn count_in_blocks<const N: usize>(
+        &mut self,
+        ends: [(Block<'_>, Bound<&[u8]>); N],
+    ) -> Result<[Tally; N]> {
         let (snapshot, table) = (self.snapshot, &self.table);
+        if table.flags().contains(TableFlags::DUP_SORT) {
+            let mut tallies = [Tally::default(); N];
+            for (tally, (block, end)) in tallies.iter_mut().zip(ends) {
+                *tally = self.count(block.start(), end)?;
+            }
+            return Ok(tallies);
+        }
+        let ends =
+            ends.map(|(block, end)| (Run { low: block.low, high: block.high, keys: block.tally.keys }, end));
         let counts = match OrderKind::of_keys(table.flags()) {
-            OrderKind::Lexicographic => lmdb_pages::count_ranges::<Lexicographic, 2>(snapshot, table, ranges),
-            OrderKind::NativeInteger => lmdb_pages::count_ranges::<NativeInteger, 2>(snapshot, table, ranges),
-            OrderKind::ReverseBytes => lmdb_pages::count_ranges::<ReverseBytes, 2>(snapshot, table, ranges),
+            OrderKind::Lexicographic => lmdb_pages::count_in_runs::<Lexicographic, N>(snapshot, table, ends),
+            OrderKind::NativeInteger => lmdb_pages::count_in_runs::<NativeInteger, N>(snapshot, table, ends),
+            OrderKind::ReverseBytes => lmdb_pages::count_in_runs::<ReverseBytes, N>(snapshot, table, ends),
         }?;
-        Ok(counts.map(|count| Tally { keys: count.keys, pairs: count.pairs }))
+        Ok(counts.map(|keys| Tally { keys, pairs: keys }))
     }
 }
 
@@ -134,8 +146,8 @@ pub(crate) fn pair_in_block<'r>(
 ) -> Result<Option<Pair<'r>>> {
     let mut cursor = read.cursor(dbi)?;
     let first = match block.low {
-        Bound::Included(low) | Bound::Excluded(low) => cursor.seek(low)?,
-        Bound::Unbounded => cursor.first()?,
+        Some(low) => cursor.seek(low)?,
+        None => cursor.first()?,
     };
     if first.is_none() {
         return Ok(None);

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::WriteTxn;
-use crate::counted::{COUNTS, COUNTS_C, Pending, Settler, TreeId};
+use crate::counted::{COUNTS, COUNTS_C, LeafStarts, Pending, Settler, Tally, TreeId};
 use crate::dbi::Dbi;
 use crate::error::{Error, Result};
 use crate::read::{Keys, Read, Span};
@@ -48,14 +48,18 @@ impl WriteTxn<'_> {
     fn build_tree(&mut self, dbi: &Dbi, number: u32, tree: TreeId) -> Result<()> {
         let (order, list) = (dbi.flags.key_order(), dbi.is_list());
         let mut pending = Pending::default();
+        let stat = self.handle.stat(number).map_err(|code| self.fail(code, "counting"))?;
+        let page_size = stat.page_size;
         let mut settler = self.settler(number, tree, order, list)?;
         let result = (|| {
             pending.set_last_block(settler.last_block()?);
             let mut keys = Keys::new(self.cursor(dbi)?, Span::all(), dbi);
             let mut before: &[u8] = &[];
+            let mut leaves = LeafStarts::new(page_size);
             while let Some(key) = keys.next() {
                 let key = key?;
-                pending.append_many(key, before, 1, keys.dup_count()?, order);
+                let added = Tally { keys: 1, pairs: keys.dup_count()? };
+                pending.append(key, before, added, leaves.is_start(key), order);
                 before = key;
             }
             Ok(())

@@ -24,7 +24,7 @@ use lmdb_pages::OrderKind;
 use super::backlog::{self, Backlog};
 use super::tail::{Course, PairOrder, Tail};
 use crate::codec::Buffer;
-use crate::counted::{Change, Pending, TreeId};
+use crate::counted::{Change, Pending, Tally, TreeId};
 use crate::dbi::Dbi;
 use crate::error::Error;
 use crate::flags::{DbiFlags, PutFlags};
@@ -168,6 +168,8 @@ pub(super) struct Counting {
     txn: TxnHandle,
     /// How many pairs the table has.
     entries: u64,
+    /// How many leaves it had when that mattered last; zero, if it never did.
+    leaves: u64,
 }
 
 impl Slot {
@@ -190,7 +192,8 @@ impl Slot {
         }
         if let Some(tree) = table.tree {
             let entries = txn.stat(number)?.entries;
-            table.counting = Some(Box::new(Counting { tree, pending: Pending::default(), txn, entries }));
+            table.counting =
+                Some(Box::new(Counting { tree, pending: Pending::default(), txn, entries, leaves: 0 }));
         }
         (table.name, table.flags) = (dbi.name, flags);
         table.order =
@@ -505,7 +508,14 @@ impl Slot {
         self.table.wrote = true;
         if let Some(counting) = &mut self.table.counting {
             counting.entries += 1;
-            counting.pending.append(key, self.table.tail.key(), new_key, self.table.order.keys);
+            let mut starts_leaf = false;
+            if new_key && counting.pending.wants_leaf_starts() {
+                let leaves = counting.txn.stat(self.table.place.number)?.leaf_pages;
+                let before = std::mem::replace(&mut counting.leaves, leaves);
+                starts_leaf = before != 0 && before != leaves;
+            }
+            let added = Tally { keys: u64::from(new_key), pairs: 1 };
+            counting.pending.append(key, self.table.tail.key(), added, starts_leaf, self.table.order.keys);
         }
         self.table.tail.remember(key, value, self.table.order);
         Ok(())
