@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use edn::{Keyword, Value};
 use serde::de::DeserializeOwned;
@@ -40,6 +40,16 @@ use crate::{Db, Error, Options, Prepared, Result, TxReport};
 #[derive(Clone)]
 pub struct Connection {
     inner: Arc<Inner>,
+}
+
+/// A [`Connection`] that does not keep it open.
+#[derive(Clone)]
+pub(crate) struct WeakConnection(Weak<Inner>);
+
+impl WeakConnection {
+    pub(crate) fn upgrade(&self) -> Option<Connection> {
+        self.0.upgrade().map(|inner| Connection { inner })
+    }
 }
 
 struct Inner {
@@ -157,6 +167,11 @@ impl Connection {
             queue: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The connection, without keeping it open.
+    pub(crate) fn downgrade(&self) -> WeakConnection {
+        WeakConnection(Arc::downgrade(&self.inner))
     }
 
     /// Where the database lies; `None` in memory.

@@ -1,14 +1,18 @@
 //! [`Kv`]: key-value tables, in a file of their own or beside a database's facts.
 
+use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
-use edn::Value;
-use kv::{Durability, Env, EnvFlags, EnvOptions, TempEnv};
+use edn::{Keyword, Value};
+use kv::{Durability, Env, EnvFlags, EnvOptions, TempEnv, WriteTxn};
+use storage::types::{TypeFunctions, register_for_tables, types_of_tables};
 
+use crate::connection::WeakConnection;
 use crate::options::did_you_mean;
-use crate::{Connection, Error, Result};
+use crate::ordered_type::{self, OrderedType};
+use crate::{Connection, Error, Options, Result, TypeInput};
 
 /// An open key-value store; clones are the same one.
 ///
@@ -32,7 +36,7 @@ use crate::{Connection, Error, Result};
 ///
 /// [`Connection::kv`] gives the store of a database's own file. One transaction can touch both; see
 /// [`Transaction::kv`](crate::Transaction::kv).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Kv {
     // Declared first, so that it is closed before its directory goes.
     env: Env,
@@ -40,6 +44,16 @@ pub struct Kv {
     temporary: Option<Arc<TempEnv>>,
     /// Whether the file holds a database, too.
     beside_facts: bool,
+    /// The connection to that, if the store came from one.
+    facts: Option<WeakConnection>,
+    /// What registered types can use; shared by all who have the file open.
+    functions: TypeFunctions,
+}
+
+impl fmt::Debug for Kv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kv").field(&self.env.path()).finish()
+    }
 }
 
 impl Deref for Kv {
@@ -72,7 +86,8 @@ impl Kv {
 
     fn of_env(env: Env) -> Result<Self> {
         let beside_facts = storage::reserve_tables(&env)?;
-        Ok(Self { env, temporary: None, beside_facts })
+        let functions = types_of_tables(&env, &Options::new().functions_of_types());
+        Ok(Self { env, temporary: None, beside_facts, facts: None, functions })
     }
 
     /// A store whose files are gone when its last handle is; see [`TempEnv`].
@@ -85,7 +100,77 @@ impl Kv {
     }
 
     fn of_temporary(temporary: TempEnv) -> Self {
-        Self { env: temporary.clone(), temporary: Some(Arc::new(temporary)), beside_facts: false }
+        let env: Env = temporary.clone();
+        let functions = types_of_tables(&env, &Options::new().functions_of_types());
+        Self { env, temporary: Some(Arc::new(temporary)), beside_facts: false, facts: None, functions }
+    }
+
+    /// Registers a value type: tables can then be made with `name` as the type of their keys, or of the values of their lists.
+    /// The definition is kept in the file; to register the same one again changes nothing. Beside a database, it is registered for
+    /// its attributes, too; see [`Connection::register_type`].
+    ///
+    /// ```
+    /// # use factum::{Kv, Value, kv::{DbiOptions, KeyRange, Table, codec::KeyType}};
+    /// let kv = Kv::temporary()?;
+    /// kv.register_type(":my/length", "{:index {:type :long :order-fn (fn [s] (count s))}}")?;
+    /// let (length, long) = (KeyType::from_value(&Value::keyword("my/length"))?, KeyType::from_name("long")?);
+    /// let dbi = kv.open_dbi("words", DbiOptions::new().types(length, long))?;
+    ///
+    /// let words = Table::of_stored(&kv.read()?, dbi)?;
+    /// kv.with_transaction(|txn| {
+    ///     words.put(txn, &"pear".into(), &1.into())?;
+    ///     words.put(txn, &"fig".into(), &2.into())
+    /// })?;
+    /// let read = kv.read()?;
+    /// let (word, _) = words.first(&read, KeyRange::all())?.expect("a word");
+    /// assert_eq!(word, "fig".into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the name or the definition does not hold, or the name is that of another type; if the file holds a database and this store
+    /// did not come from an open connection to it.
+    #[doc(alias = "register-type")]
+    pub fn register_type(&self, name: impl Into<Keyword>, definition: impl Into<TypeInput>) -> Result<()> {
+        let name = name.into();
+        if let Some(facts) = &self.facts {
+            let facts = facts.upgrade().ok_or(Error::Closed { path: Some(self.env.path().to_owned()) })?;
+            return facts.register_type(name, definition).map(drop);
+        }
+        let mut txn = self.env.write().map_err(storage::Error::from)?;
+        self.register_type_in(&mut txn, name, definition)?;
+        Ok(txn.commit().map_err(storage::Error::from)?)
+    }
+
+    /// [`register_type`](Self::register_type) in a transaction, which may be taken back.
+    ///
+    /// # Errors
+    ///
+    /// As there; beside a database always, whose types are registered by its own transactions.
+    pub fn register_type_in(
+        &self,
+        txn: &mut WriteTxn<'_>,
+        name: impl Into<Keyword>,
+        definition: impl Into<TypeInput>,
+    ) -> Result<()> {
+        let name = name.into();
+        let definition = definition.into().definition(&name)?;
+        let state = self.env.snapshot().map_err(storage::Error::from)?;
+        Ok(register_for_tables(txn, &state, &self.functions, (&name, &definition))?)
+    }
+
+    /// Registers a Rust type; see [`OrderedType`] and, for tables whose keys are known to be of this type, [`InOrder`](crate::InOrder).
+    ///
+    /// # Errors
+    ///
+    /// As [`register_type`](Self::register_type).
+    pub fn register<T: OrderedType>(&self) -> Result<()> {
+        let (name, definition) = ordered_type::definition::<T>();
+        self.register_type(name, definition)?;
+        // Those who have the file open share the functions.
+        drop(ordered_type::add_function::<T>(self.functions.clone()));
+        Ok(())
     }
 
     /// The names of all tables of the user's, sorted.
@@ -150,7 +235,8 @@ impl Connection {
     /// [`Error::InMemory`] without a file, [`Error::Closed`].
     #[doc(alias = "datalog-kv")]
     pub fn kv(&self) -> Result<Kv> {
-        Kv::of_env(self.store()?.env().ok_or(Error::InMemory)?.clone())
+        let kv = Kv::of_env(self.store()?.env().ok_or(Error::InMemory)?.clone())?;
+        Ok(Kv { facts: Some(self.downgrade()), ..kv })
     }
 }
 

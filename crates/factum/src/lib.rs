@@ -191,7 +191,7 @@ pub use error::{Error, Result};
 pub use inputs::{Input, IntoInputs, ToValue};
 pub use key_value::Kv;
 pub use options::Options;
-pub use ordered_type::{OrderKey, OrderKeyPart, OrderedType};
+pub use ordered_type::{InOrder, OrderKey, OrderKeyPart, OrderedType};
 pub use prepared::Prepared;
 pub use queue::PendingTx;
 pub use report::TxReport;

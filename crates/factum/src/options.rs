@@ -321,7 +321,7 @@ impl Options {
     }
 
     /// What registered types can use: the program's functions, and those that are written out.
-    fn functions_of_types(&self) -> TypeFunctions {
+    pub(crate) fn functions_of_types(&self) -> TypeFunctions {
         let interpreter = query::interpret::value_interpreter(self.runtime.query.clone());
         self.type_functions.clone().interpreter(interpreter)
     }

@@ -5,10 +5,16 @@
 //!                          --order_key--> (1, 10)              what the index is sorted by
 //! ```
 
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Bound;
+use std::sync::Arc;
+
 use edn::{Keyword, Symbol, Value};
+use kv::codec::{Buffer, Codec, CodecError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use storage::types::{Backing, KeyType, TypeDefinition, TypeFunctions};
+use storage::types::{Backing, KeyType, RegisteredType, TypeDefinition, TypeFunctions};
 
 use crate::Result;
 
@@ -149,6 +155,122 @@ tuples! {
     (A B C D);
     (A B C D E);
     (A B C D E F);
+}
+
+/// The codec of an [`OrderedType`]: the type of keys, or of the values of lists, in tables that are in its order.
+///
+/// ```
+/// use factum::kv::codec::Str;
+/// use factum::kv::{DbiOptions, Table};
+/// use factum::{InOrder, Kv, OrderedType};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// struct Version {
+///     major: i64,
+///     minor: i64,
+/// }
+///
+/// impl OrderedType for Version {
+///     const NAME: &'static str = ":my/version";
+///     type Key = (i64, i64);
+///
+///     fn order_key(&self) -> (i64, i64) {
+///         (self.major, self.minor)
+///     }
+/// }
+///
+/// let kv = Kv::temporary()?;
+/// let keys = InOrder::<Version>::default();
+/// let options = DbiOptions::new().key_type_of(keys.key_type());
+/// let releases: Table<InOrder<Version>, Str> = kv.open_table_with("releases", options, keys, Str)?;
+///
+/// let (old, new) = (Version { major: 1, minor: 9 }, Version { major: 1, minor: 10 });
+/// kv.with_transaction(|txn| {
+///     releases.put(txn, &new, "October")?;
+///     releases.put(txn, &old, "March")
+/// })?;
+/// let read = kv.read()?;
+/// assert_eq!(releases.range(&read, ..)?.next().transpose()?, Some((old, "March")));
+/// # Ok::<(), factum::Error>(())
+/// ```
+pub struct InOrder<T> {
+    registered: kv::codec::RegisteredType,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for InOrder<T> {
+    fn clone(&self) -> Self {
+        Self { registered: self.registered.clone(), of: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for InOrder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InOrder({:?})", self.registered)
+    }
+}
+
+impl<T: OrderedType> Default for InOrder<T> {
+    fn default() -> Self {
+        let (name, definition) = definition::<T>();
+        let stored = definition.to_value();
+        let codec = RegisteredType::new(name.clone(), definition, add_function::<T>(TypeFunctions::new()));
+        Self { registered: kv::codec::RegisteredType::new(name, stored, Arc::new(codec)), of: PhantomData }
+    }
+}
+
+impl<T: OrderedType> InOrder<T> {
+    /// The type by which a table is to be made.
+    pub fn key_type(&self) -> kv::codec::KeyType {
+        kv::codec::KeyType::Registered(self.registered.clone())
+    }
+}
+
+fn unwritten(error: &edn::Error) -> CodecError {
+    CodecError::Serde(error.to_string())
+}
+
+impl<T: OrderedType + 'static> Codec for InOrder<T> {
+    type In<'a> = &'a T;
+    type Out<'a> = T;
+
+    fn encode<'i: 'b, 'b>(&self, item: &'i T, buffer: &'b mut Buffer) -> Result<&'b [u8], CodecError> {
+        buffer.clear();
+        self.registered.put(&edn::to_value(item).map_err(|error| unwritten(&error))?, buffer)?;
+        Ok(buffer)
+    }
+
+    fn lower_bound<'i: 'b, 'b>(
+        &self,
+        bound: Bound<&'i T>,
+        buffer: &'b mut Buffer,
+    ) -> Result<Bound<&'b [u8]>, CodecError> {
+        self.registered.lower_bound(value_of(bound)?.as_ref(), buffer)
+    }
+
+    fn upper_bound<'i: 'b, 'b>(
+        &self,
+        bound: Bound<&'i T>,
+        buffer: &'b mut Buffer,
+    ) -> Result<Bound<&'b [u8]>, CodecError> {
+        self.registered.upper_bound(value_of(bound)?.as_ref(), buffer)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<T, CodecError> {
+        edn::from_value(self.registered.take(bytes)?).map_err(|error| unwritten(&error))
+    }
+}
+
+impl<T: OrderedType + 'static> kv::codec::Ordered for InOrder<T> {}
+
+fn value_of<T: OrderedType>(bound: Bound<&T>) -> Result<Bound<Value>, CodecError> {
+    let value = |item| edn::to_value(item).map_err(|error| unwritten(&error));
+    Ok(match bound {
+        Bound::Unbounded => Bound::Unbounded,
+        Bound::Included(item) => Bound::Included(value(item)?),
+        Bound::Excluded(item) => Bound::Excluded(value(item)?),
+    })
 }
 
 /// The name, and what the database keeps of the type.

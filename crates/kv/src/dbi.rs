@@ -5,7 +5,8 @@ use std::ffi::CString;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use crate::codec::KeyType;
+use crate::codec::{CodecError, KeyType};
+use crate::env::types::check_definitions;
 use crate::env::{Env, Shared};
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
@@ -85,6 +86,20 @@ impl DbiOptions {
         self
     }
 
+    /// As [`types`](Self::types), for the keys alone.
+    #[must_use]
+    pub fn key_type_of(mut self, key_type: KeyType) -> Self {
+        self.key_type = Some(key_type);
+        self
+    }
+
+    /// As [`types`](Self::types), for the values alone.
+    #[must_use]
+    pub fn value_type_of(mut self, value_type: KeyType) -> Self {
+        self.value_type = Some(value_type);
+        self
+    }
+
     /// The flags.
     pub fn dbi_flags(&self) -> DbiFlags {
         self.flags
@@ -103,6 +118,25 @@ impl DbiOptions {
     /// The stored type of the values.
     pub fn value_type(&self) -> Option<&KeyType> {
         self.value_type.as_ref()
+    }
+
+    /// The type of keys that a call works with: what it gives, or else what the table was made with, or else `:data`.
+    ///
+    /// # Errors
+    ///
+    /// A registered type belongs to its table: [`CodecError::NotDeclared`] if the table was not made with the one that is given,
+    /// [`CodecError::DeclaredOtherwise`] if something else is given than the one that it was made with.
+    pub fn key_type_for(&self, given: Option<KeyType>) -> std::result::Result<KeyType, CodecError> {
+        KeyType::of_call(given, self.key_type())
+    }
+
+    /// The same for values.
+    ///
+    /// # Errors
+    ///
+    /// As [`DbiOptions::key_type_for`].
+    pub fn value_type_for(&self, given: Option<KeyType>) -> std::result::Result<KeyType, CodecError> {
+        KeyType::of_call(given, self.value_type())
     }
 
     pub(crate) fn of_stored(flags: DbiFlags, stored: StoredOptions) -> Self {
@@ -322,7 +356,9 @@ impl Env {
         check_name(name)?;
         if let Some(table) = self.snapshot()?.table(name)? {
             let stored = DbiFlags::from_raw(u32::from(table.flags().bits()));
-            agree(name, stored, &self.read()?.stored_options(name)?, &options)?;
+            let read = self.read()?;
+            agree(name, stored, &read.stored_options(name)?, &options)?;
+            check_definitions(name, &options, |name| read.stored_type(name))?;
             return self.shared.register(name, stored);
         }
         let mut txn = self.write()?;

@@ -526,6 +526,14 @@ impl Error {
         }
     }
 
+    /// What may help, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Unencodable { source, .. } | Self::Undecodable { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+
     /// The part of the system the error belongs to.
     pub fn class(&self) -> &'static str {
         "kv"

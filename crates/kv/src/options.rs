@@ -3,6 +3,7 @@
 //! ```text
 //! "factum/kv"   "\0format"     -> format version, 4 bytes little-endian
 //!               "\0trees"      -> how many tables have ever been counted, likewise
+//!               "\0type :my/t" -> the definition of a registered type, as :data
 //!               name of table  -> {:counted 3, :key-type :long, :value-type [:string :long]}  as :data
 //! ```
 //!
@@ -25,6 +26,11 @@ pub(crate) const FORMAT: &[u8] = b"\0format";
 pub(crate) const FORMAT_VERSION: u32 = 1;
 /// Where the number of trees of counts stands.
 pub(crate) const TREES: &[u8] = b"\0trees";
+
+/// Where the definition of a registered type stands.
+pub(crate) fn type_row(name: &Keyword) -> Vec<u8> {
+    format!("\0type {name}").into_bytes()
+}
 
 /// The stored options of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +75,10 @@ impl StoredOptions {
         let types = |name, stored: &Option<KeyType>, asked: &Option<KeyType>| match (stored, asked) {
             (Some(stored), Some(asked)) if stored != asked => {
                 Some((name, stored.to_string(), asked.to_string()))
+            }
+            // What is in the table has no order keys.
+            (None, Some(asked @ KeyType::Registered(_))) => {
+                Some((name, "none".to_owned(), asked.to_string()))
             }
             _ => None,
         };

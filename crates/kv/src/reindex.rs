@@ -97,7 +97,7 @@ impl WriteTxn<'_> {
     fn rebuild(&mut self, name: &str, options: &DbiOptions, spill: &SpillOptions) -> Result<()> {
         let old = self.existing_dbi(name)?;
         let stored = self.dbi_options(&old)?;
-        let mut options = options.clone();
+        let mut options = self.with_types(name, options.clone())?;
         let keys = Translation::new(stored.key_type(), &mut options.key_type);
         let values = Translation::new(stored.value_type(), &mut options.value_type);
         let mut kept = Spill::new(spill);

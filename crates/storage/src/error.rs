@@ -276,6 +276,7 @@ impl Error {
         match self {
             Error::Type(error) => error.hint(),
             Error::Schema(SchemaError::Type(error)) => error.hint(),
+            Error::Kv(error) => error.hint(),
             _ => None,
         }
     }

@@ -40,12 +40,14 @@ impl EvalError {
 
     /// An error of the key-value layer.
     pub fn from_kv(error: &factum::kv::Error, span: Span) -> Self {
-        Self::new(error.code(), error.to_string(), span)
+        let hint = error.hint().map(str::to_owned);
+        Self { hint, ..Self::new(error.code(), error.to_string(), span) }
     }
 
     /// An error of a type of keys or values.
     pub fn from_codec(error: &factum::kv::codec::CodecError, span: Span) -> Self {
-        Self::new(error.code(), error.to_string(), span)
+        let hint = error.hint().map(str::to_owned);
+        Self { hint, ..Self::new(error.code(), error.to_string(), span) }
     }
 
     /// An error of a function that is written out; `span` is the place of the call.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use edn::{Span, Value};
 use factum::Kv;
 use factum::kv::codec::KeyType;
-use factum::kv::{Dbi, DynTable, OwnedWriteTxn, Read, Table, Ticket, WriteTxn};
+use factum::kv::{Dbi, DynTable, OwnedWriteTxn, Read, Ticket, WriteTxn};
 
 use super::error::EvalError;
 use super::item::OpenTransaction;
@@ -53,6 +53,7 @@ impl KvHandle {
 pub struct KvTxn(Rc<RefCell<TxnState>>);
 
 struct TxnState {
+    store: Kv,
     /// Nothing once it has ended.
     txn: Option<OwnedWriteTxn>,
     aborted: bool,
@@ -63,7 +64,12 @@ impl KvTxn {
     pub fn begin(kv: &KvHandle, span: Span) -> Result<Self, EvalError> {
         let store = kv.store(span)?;
         let txn = store.write_owned().map_err(|error| EvalError::from_kv(&error, span))?;
-        Ok(Self(Rc::new(RefCell::new(TxnState { txn: Some(txn), aborted: false }))))
+        Ok(Self(Rc::new(RefCell::new(TxnState { store, txn: Some(txn), aborted: false }))))
+    }
+
+    /// The store that it writes to.
+    pub fn store(&self) -> Kv {
+        self.0.borrow().store.clone()
     }
 
     pub fn has_ended(&self) -> bool {
@@ -179,17 +185,7 @@ pub fn typed(
     key_type: Option<KeyType>,
     value_type: Option<KeyType>,
 ) -> factum::kv::Result<DynTable> {
-    let (keys, values) = match (key_type, value_type) {
-        (Some(keys), Some(values)) => (keys, values),
-        (keys, values) => {
-            let stored = read.dbi_options(&dbi)?;
-            let or_stored = |given: Option<KeyType>, stored: Option<&KeyType>| {
-                given.or_else(|| stored.cloned()).unwrap_or_default()
-            };
-            (or_stored(keys, stored.key_type()), or_stored(values, stored.value_type()))
-        }
-    };
-    Ok(Table::new(dbi, keys, values))
+    DynTable::of_call(read, dbi, key_type, value_type)
 }
 
 /// An asynchronous transaction, to be waited for by `deref`.

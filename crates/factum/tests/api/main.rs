@@ -5,6 +5,7 @@ mod bounds;
 mod limits;
 mod model;
 mod streams;
+mod table_types;
 mod transactions;
 mod types;
 

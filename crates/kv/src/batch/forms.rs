@@ -143,17 +143,28 @@ impl Reader<'_> {
             (_, [key, values]) => self.batch.delete_list(&table, key, items_of(form, values)?).map(drop),
             _ => return Err(bad(form, "something is missing at the end")),
         };
-        result.map_err(|error| Error::BadForm { form: form.to_string(), reason: error.to_string() })
+        result.map_err(|error| refused(form, error))
     }
 }
 
 /// A table with the types that a form gives, or else those stored with it.
 fn typed(form: &Value, (dbi, stored): (Dbi, DbiOptions), types: &[Value]) -> Result<DynTable> {
-    let type_at = |index: usize, stored: Option<&KeyType>| match types.get(index) {
-        Some(Value::Nil) | None => Ok(stored.cloned().unwrap_or_default()),
-        Some(value) => KeyType::from_value(value).map_err(|error| wrong_type(form, &error)),
+    let given = |index: usize| match types.get(index) {
+        Some(Value::Nil) | None => Ok(None),
+        Some(value) => KeyType::from_value(value).map(Some).map_err(|error| wrong_type(form, &error)),
     };
-    Ok(Table::new(dbi, type_at(0, stored.key_type())?, type_at(1, stored.value_type())?))
+    let wrong = |source| refused(form, Error::Unencodable { name: dbi.name().to_owned(), source });
+    let keys = stored.key_type_for(given(0)?).map_err(wrong)?;
+    let values = stored.value_type_for(given(1)?).map_err(wrong)?;
+    Ok(Table::new(dbi, keys, values))
+}
+
+/// Why a form cannot be stored; errors about registered types keep their names.
+fn refused(form: &Value, error: Error) -> Error {
+    match error {
+        Error::Unencodable { ref source, .. } if source.is_of_registered() => error,
+        error => Error::BadForm { form: form.to_string(), reason: error.to_string() },
+    }
 }
 
 fn items_of<'v>(form: &Value, values: &'v Value) -> Result<Vec<&'v Value>> {

@@ -1,9 +1,11 @@
 //! [`KeyType`]: types chosen at run time, over EDN values and the same bytes as the static codecs.
 
 use std::fmt;
+use std::ops::Bound;
 
 use edn::Value;
 
+use super::registered::RegisteredType;
 use super::scalar::{BigEndianU64, NativeU64, Utf8, Utf8Z};
 use super::{Buffer, Codec, CodecError, data, number, tuple, wire};
 
@@ -104,6 +106,8 @@ pub enum KeyType {
     Tuple(Vec<ScalarType>),
     /// `[:t]`: a tuple of any number of elements of one type.
     Many(ScalarType),
+    /// `:my/type`: a registered type, by a keyword with a namespace.
+    Registered(RegisteredType),
 }
 
 impl KeyType {
@@ -115,6 +119,9 @@ impl KeyType {
     pub fn from_value(value: &Value) -> Result<Self> {
         match value {
             Value::Nil => Ok(Self::Data),
+            Value::Keyword(keyword) if keyword.namespace().is_some_and(|space| space != "db.type") => {
+                Ok(Self::Registered(RegisteredType::named(keyword.clone())))
+            }
             Value::Keyword(keyword) => Self::from_name(keyword.as_str()),
             Value::Vector(items) => match items.as_slice() {
                 [] => Err(CodecError::EmptyTuple),
@@ -165,6 +172,35 @@ impl KeyType {
             Self::Scalar(scalar) => keyword(scalar),
             Self::Tuple(scalars) => Value::Vector(scalars.iter().map(keyword).collect()),
             Self::Many(scalar) => Value::Vector(vec![keyword(scalar)]),
+            Self::Registered(registered) => Value::Keyword(registered.name().clone()),
+        }
+    }
+
+    /// The registered type, if it is one.
+    pub fn as_registered(&self) -> Option<&RegisteredType> {
+        match self {
+            Self::Registered(registered) => Some(registered),
+            _ => None,
+        }
+    }
+
+    /// The type of keys or values that a call works with: what it gives, or else what the table was made with.
+    ///
+    /// A registered type belongs to its table: the call gives the same, or none.
+    pub(crate) fn of_call(given: Option<Self>, stored: Option<&Self>) -> Result<Self> {
+        match (given, stored) {
+            (None | Some(Self::Data), Some(stored @ Self::Registered(_))) => Ok(stored.clone()),
+            (Some(given), Some(stored @ Self::Registered(declared))) => match given {
+                // Not read at all.
+                Self::Ignore => Ok(given),
+                given if given == *stored => Ok(stored.clone()),
+                given => {
+                    let declared = declared.name().clone();
+                    Err(CodecError::DeclaredOtherwise { declared, given: given.to_string() })
+                }
+            },
+            (Some(Self::Registered(given)), _) => Err(CodecError::NotDeclared { name: given.name().clone() }),
+            (given, stored) => Ok(given.or_else(|| stored.cloned()).unwrap_or_default()),
         }
     }
 
@@ -211,6 +247,7 @@ impl KeyType {
             }
             (Self::Utf8Z, Value::Str(text)) => Utf8Z.encode(text, buffer).map(drop),
             (Self::Ignore, _) => Ok(()),
+            (Self::Registered(registered), value) => registered.put(value, buffer),
             (Self::Scalar(scalar), value) => scalar.put(value, buffer, false),
             (Self::Tuple(scalars), value) => {
                 let items = value.as_sequence().ok_or_else(|| self.wrong(value))?;
@@ -232,12 +269,22 @@ impl KeyType {
         }
     }
 
+    /// A bound of a type in whose order only equal values have one place.
+    fn bound<'b>(&self, bound: Bound<&Value>, buffer: &'b mut Buffer) -> Result<Bound<&'b [u8]>> {
+        buffer.clear();
+        if let Bound::Included(value) | Bound::Excluded(value) = bound {
+            self.put(value, buffer, true)?;
+        }
+        Ok(bound.map(|_| buffer.as_slice()))
+    }
+
     fn take(&self, mut bytes: &[u8]) -> Result<Value> {
         let input = &mut bytes;
         let value = match self {
             Self::Data => return data::get(bytes),
             Self::Raw => return Ok(Value::Bytes(bytes.into())),
             Self::Ignore => return Ok(Value::Nil),
+            Self::Registered(registered) => return registered.take(bytes),
             Self::UInt64 => return NativeU64.decode(bytes).map(integer),
             Self::UInt64Be => return BigEndianU64.decode(bytes).map(integer),
             Self::Utf8 => return Utf8.decode(bytes).map(Value::str),
@@ -430,6 +477,28 @@ impl Codec for KeyType {
         buffer.clear();
         self.put(item, buffer, true)?;
         Ok(buffer)
+    }
+
+    fn lower_bound<'i: 'b, 'b>(
+        &self,
+        bound: Bound<&'i Value>,
+        buffer: &'b mut Buffer,
+    ) -> Result<Bound<&'b [u8]>> {
+        match self {
+            Self::Registered(registered) => registered.lower_bound(bound, buffer),
+            _ => self.bound(bound, buffer),
+        }
+    }
+
+    fn upper_bound<'i: 'b, 'b>(
+        &self,
+        bound: Bound<&'i Value>,
+        buffer: &'b mut Buffer,
+    ) -> Result<Bound<&'b [u8]>> {
+        match self {
+            Self::Registered(registered) => registered.upper_bound(bound, buffer),
+            _ => self.bound(bound, buffer),
+        }
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Value> {

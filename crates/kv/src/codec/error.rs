@@ -1,5 +1,7 @@
 //! Why an item has no bytes, or bytes no item.
 
+use edn::{Keyword, Value};
+
 /// Why an item could not be encoded or decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -85,6 +87,54 @@ pub enum CodecError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// The type is not registered here, or nothing here knows what its definition means.
+    #[error("type {name} is not known to this store")]
+    NotRegistered {
+        /// The type.
+        name: Keyword,
+    },
+    /// A registered type was given for a table that was not made with it.
+    #[error("the table was not made with type {name}")]
+    NotDeclared {
+        /// The type.
+        name: Keyword,
+    },
+    /// Another type was given than the registered one that the table was made with.
+    #[error("the table was made with type {declared}, not {given}")]
+    DeclaredOtherwise {
+        /// The table's.
+        declared: Keyword,
+        /// What was given.
+        given: String,
+    },
+    /// A registered type cannot stand there.
+    #[error("type {name} cannot be used for {place}")]
+    NoPlace {
+        /// The type.
+        name: Keyword,
+        /// Where it was used.
+        place: &'static str,
+    },
+    /// The name of a registered type has another definition.
+    #[error("type {name} is registered already with another definition: {stored}, not {given}")]
+    OtherDefinition {
+        /// The type.
+        name: Keyword,
+        /// What it was registered as.
+        stored: Box<Value>,
+        /// What it was to be.
+        given: Box<Value>,
+    },
+    /// The definition of a registered type, or one of its functions, failed.
+    #[error("{message}")]
+    Registered {
+        /// A stable name of what failed, such as `:custom-type/order-key`.
+        code: &'static str,
+        /// What is wrong.
+        message: String,
+        /// What may help.
+        hint: Option<&'static str>,
+    },
     /// serde refused the item.
     #[error("{0}")]
     Serde(String),
@@ -106,8 +156,40 @@ impl CodecError {
             Self::TypeNotAllowed { .. } => ":kv/type-not-allowed",
             Self::Bytes { .. } => ":kv/undecodable",
             Self::Handler { .. } => ":kv/type-handler",
+            Self::NotRegistered { .. } => ":custom-type/not-found",
+            Self::NotDeclared { .. } => ":custom-type/undeclared",
+            Self::DeclaredOtherwise { .. } => ":custom-type/type-mismatch",
+            Self::NoPlace { .. } => ":custom-type/dbi",
+            Self::OtherDefinition { .. } => ":custom-type/conflict",
+            Self::Registered { code, .. } => code,
             Self::Serde(_) => ":kv/serde",
         }
+    }
+
+    /// What may help.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotRegistered { .. } => {
+                Some("register the type, under a keyword with a namespace, before a table is made with it")
+            }
+            Self::NotDeclared { .. } => {
+                Some("make a table with the type as its :key-type or, if it is a list table, :value-type")
+            }
+            Self::DeclaredOtherwise { .. } => Some("leave the type out: the table knows it"),
+            Self::NoPlace { .. } => {
+                Some("it can be the type of keys, and of the values of list tables, in byte order")
+            }
+            Self::OtherDefinition { .. } => Some(
+                "register the new definition under another name, and move the pairs to a table of that type",
+            ),
+            Self::Registered { hint, .. } => *hint,
+            _ => None,
+        }
+    }
+
+    /// Whether it is about a registered type, whose errors have names of their own.
+    pub(crate) fn is_of_registered(&self) -> bool {
+        self.code().starts_with(":custom-type/") || matches!(self, Self::Registered { .. })
     }
 
     pub(super) fn bytes(type_name: &'static str, reason: &'static str) -> Self {

@@ -27,6 +27,7 @@
 //! | `:utf-8` | [`Utf8Z`] | UTF-8, `00`, no header | by code point, a prefix first |
 //! | `:utf-8-bare` | [`Utf8`] | UTF-8, no header | by code point, a prefix first |
 //! | `:data` | [`Data`] | binary EDN, see [`data`] | none |
+//! | `:my/type` | [`RegisteredType`] | an order key, then the value | that of the order keys, then of the values |
 //!
 //! Numbers are big-endian. An element of a tuple is written as by itself, header included, and where its
 //! length does not follow from its type, its zero bytes become `00 FF` and `00 00` ends it; so tuples compare
@@ -43,9 +44,12 @@ mod dynamic;
 mod error;
 mod handlers;
 mod number;
+mod registered;
 mod scalar;
 mod tuple;
 mod wire;
+
+use std::ops::Bound;
 
 use smallvec::SmallVec;
 
@@ -54,6 +58,7 @@ pub use data::Data;
 pub use dynamic::{KeyType, ScalarType};
 pub use error::CodecError;
 pub use handlers::{DataWith, Decoder, Encoder, TypeHandler, TypeHandlers};
+pub use registered::{RegisteredType, TypeCodec, TypeSource};
 pub use scalar::{
     BigEndianU32, BigEndianU64, BigInteger, Blob, Boolean, Decimal, Double, Float, Id, Instant, Keyword,
     Long, NativeU32, NativeU64, Raw, Str, Symbol, Unit, Utf8, Utf8Z, Uuid,
@@ -91,6 +96,36 @@ pub trait Codec {
         buffer: &'b mut Buffer,
     ) -> Result<&'b [u8], CodecError> {
         self.encode(item, buffer)
+    }
+
+    /// The lower bound of a range. Where different items have the same place in the order, it holds for all of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Codec::encode`].
+    fn lower_bound<'i: 'b, 'b>(
+        &self,
+        bound: Bound<Self::In<'i>>,
+        buffer: &'b mut Buffer,
+    ) -> Result<Bound<&'b [u8]>, CodecError> {
+        Ok(match bound {
+            Bound::Unbounded => Bound::Unbounded,
+            Bound::Included(item) => Bound::Included(self.encode_bound(item, buffer)?),
+            Bound::Excluded(item) => Bound::Excluded(self.encode_bound(item, buffer)?),
+        })
+    }
+
+    /// The upper bound of a range, likewise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Codec::encode`].
+    fn upper_bound<'i: 'b, 'b>(
+        &self,
+        bound: Bound<Self::In<'i>>,
+        buffer: &'b mut Buffer,
+    ) -> Result<Bound<&'b [u8]>, CodecError> {
+        self.lower_bound(bound, buffer)
     }
 
     /// The item of these bytes.

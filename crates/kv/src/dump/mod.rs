@@ -15,6 +15,8 @@
 //! {:factum/end 1}
 //! ```
 //!
+//! Tables with registered types have their definitions in the head, too: `:types {:my/version {..}}`.
+//!
 //! The numbers of pairs and, at the end, of tables show whether a dump is whole. A dump is of one state; loading one is
 //! a single transaction, so that a dump is loaded whole or not at all.
 
@@ -109,6 +111,7 @@ impl ReadTxn {
             match format {
                 DumpFormat::Factum => {
                     let options = DbiOptions::of_stored(flags, self.stored_options(name)?);
+                    let options = self.shared().resolved(name, options, |name| self.stored_type(name))?;
                     own::write_table_head(name, &options, table.entries(), &mut out)
                 }
                 _ => lmdb::write_table_head(&env, name, flags, format, &mut out)?,

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use edn::{Keyword, Value};
 
 use super::{FLAGS, put_hex, take_hex};
-use crate::codec::KeyType;
+use crate::codec::{KeyType, RegisteredType};
 use crate::dbi::DbiOptions;
 use crate::flags::DbiFlags;
 
@@ -42,6 +42,14 @@ pub(super) fn write_table_head(
         if let Some(key_type) = key_type {
             line.push_str(&format!(", :{name} {}", key_type.to_value()));
         }
+    }
+    let types: BTreeMap<Value, Value> = [options.key_type(), options.value_type()]
+        .into_iter()
+        .filter_map(|key_type| key_type?.as_registered())
+        .filter_map(|known| Some((Value::Keyword(known.name().clone()), known.definition()?.clone())))
+        .collect();
+    if !types.is_empty() {
+        line.push_str(&format!(", :types {}", Value::Map(types)));
     }
     writeln!(out, "{line}, :pairs {pairs}}}")
 }
@@ -129,7 +137,17 @@ fn read_options(map: &BTreeMap<Value, Value>, flags: Option<&Value>) -> Result<D
         Some(_) => return Err(":counted must be true or false".to_owned()),
     }
     let of_type = |name: &str| {
-        get(name).map(|value| KeyType::from_value(value).map_err(|error| error.to_string())).transpose()
+        let key_type = get(name).map(|value| KeyType::from_value(value).map_err(|error| error.to_string()));
+        Ok::<_, String>(match key_type.transpose()? {
+            Some(KeyType::Registered(known)) => {
+                let definition =
+                    get("types").and_then(|types| types.as_map()?.get(&Value::Keyword(known.name().clone())));
+                let definition =
+                    definition.ok_or_else(|| format!(":types must say what {} is", known.name()))?;
+                Some(KeyType::Registered(RegisteredType::defined(known.name().clone(), definition.clone())))
+            }
+            other => other,
+        })
     };
     options.key_type = of_type("key-type")?;
     options.value_type = of_type("value-type")?;

@@ -10,6 +10,7 @@ mod registry;
 mod settings;
 mod temp;
 mod turn;
+pub(crate) mod types;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -99,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) queue: OnceLock<Arc<Queue>>,
     /// What was learnt about the tables of the state that was read last.
     pub(crate) learnt: Mutex<Option<Arc<Learnt>>>,
+    /// Types that users have registered.
+    pub(crate) types: types::KnownTypes,
 }
 
 /// The tables that handles exist for, by the number in the handle.
@@ -161,6 +164,7 @@ impl Shared {
             dbis: RwLock::default(),
             queue: OnceLock::new(),
             learnt: Mutex::default(),
+            types: types::KnownTypes::default(),
         })
     }
 

@@ -37,7 +37,7 @@ use crate::dbi::{Dbi, DbiOptions};
 use crate::env::{Env, Shared};
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
-use crate::options::{OPTIONS, StoredOptions};
+use crate::options::{OPTIONS, StoredOptions, type_row};
 use crate::txn::WriteTxn;
 
 /// What can be read from: a [`ReadTxn`] or a [`WriteTxn`], which sees its own writes.
@@ -319,7 +319,8 @@ impl Read for ReadTxn {
 
     fn dbi_options(&self, dbi: &Dbi) -> Result<DbiOptions> {
         self.table(dbi)?;
-        Ok(DbiOptions::of_stored(dbi.flags, self.stored_options(dbi.name)?))
+        let options = DbiOptions::of_stored(dbi.flags, self.stored_options(dbi.name)?);
+        self.shared().resolved(dbi.name, options, |name| self.stored_type(name))
     }
 }
 
@@ -370,15 +371,22 @@ impl ReadTxn {
     }
 
     pub(crate) fn stored_options(&self, name: &str) -> Result<StoredOptions> {
+        let decoded = self.stored_row(name.as_bytes(), StoredOptions::decode)?;
+        decoded
+            .unwrap_or(Ok(StoredOptions::default()))
+            .map_err(|error| Error::Corrupted { reason: format!("the options of table {name:?}: {error}") })
+    }
+
+    /// The stored definition of a registered type.
+    pub(crate) fn stored_type(&self, name: &edn::Keyword) -> Result<Option<Vec<u8>>> {
+        self.stored_row(&type_row(name), <[u8]>::to_vec)
+    }
+
+    fn stored_row<T>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
         let snapshot = &self.snapshot;
-        let Some(table) = snapshot.table(OPTIONS)? else { return Ok(StoredOptions::default()) };
+        let Some(table) = snapshot.table(OPTIONS)? else { return Ok(None) };
         let mut cursor: lmdb_pages::Cursor<'_> = lmdb_pages::Cursor::new(snapshot, &table)?;
-        match cursor.get(name.as_bytes())? {
-            Some(bytes) => StoredOptions::decode(bytes).map_err(|error| Error::Corrupted {
-                reason: format!("the options of table {name:?}: {error}"),
-            }),
-            None => Ok(StoredOptions::default()),
-        }
+        Ok(cursor.get(key)?.map(read))
     }
 }
 

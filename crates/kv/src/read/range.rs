@@ -206,19 +206,9 @@ impl Span {
     }
 
     pub(crate) fn encode<C: Codec>(codec: &C, range: KeyRange<C::In<'_>>) -> Result<Self, CodecError> {
-        let mut buffer = Buffer::new();
-        let mut bound = |bound: Bound<C::In<'_>>| {
-            Ok(match bound {
-                Bound::Unbounded => Bound::Unbounded,
-                Bound::Included(item) => {
-                    Bound::Included(KeyBytes::from_slice(codec.encode_bound(item, &mut buffer)?))
-                }
-                Bound::Excluded(item) => {
-                    Bound::Excluded(KeyBytes::from_slice(codec.encode_bound(item, &mut buffer)?))
-                }
-            })
-        };
-        Ok(Self { low: bound(range.low)?, high: bound(range.high)?, back: range.back })
+        let (mut low, mut high) = (Buffer::new(), Buffer::new());
+        let bounds = (codec.lower_bound(range.low, &mut low)?, codec.upper_bound(range.high, &mut high)?);
+        Ok(Self { back: range.back, ..Self::of_bounds(bounds.0, bounds.1) })
     }
 
     pub(crate) fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {

@@ -1,6 +1,6 @@
 //! Reading list tables: the values of one key, and key ranges crossed with value ranges.
 
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 
 use super::Table;
 use super::range::Entries;
@@ -77,7 +77,11 @@ impl<K: Codec, V: Codec> Table<K, V> {
         self.require_list("looking for a value in a key's list")?;
         let (mut key_buffer, mut value_buffer) = (Buffer::new(), Buffer::new());
         let key = self.key(key, &mut key_buffer)?;
-        let value = self.value(value, &mut value_buffer)?;
+        let from = self.values.lower_bound(Bound::Included(value), &mut value_buffer);
+        let value = match from.map_err(|source| self.unencodable(source))? {
+            Bound::Included(bytes) | Bound::Excluded(bytes) => bytes,
+            Bound::Unbounded => &[],
+        };
         let found = read.cursor(&self.dbi)?.seek_dup(key, value)?;
         found.map(|(_, value)| self.decoded_value(value)).transpose()
     }

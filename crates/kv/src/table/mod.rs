@@ -15,7 +15,7 @@ use crate::dbi::{Dbi, DbiOptions};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
-use crate::read::Pairs;
+use crate::read::{Pairs, Read};
 use crate::txn::WriteTxn;
 
 pub use list::{Items, ListKey, SharedItems};
@@ -156,6 +156,35 @@ impl<K: Codec, V: Codec> Table<K, V> {
         } else {
             Err(Error::NotAList { name: self.dbi.name.to_owned(), operation })
         }
+    }
+}
+
+impl DynTable {
+    /// A table with the types that it was made with; `:data` where there are none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Read::dbi_options`].
+    pub fn of_stored(read: &(impl Read + ?Sized), dbi: Dbi) -> Result<Self> {
+        Self::of_call(read, dbi, None, None)
+    }
+
+    /// A table with the types that a call gives, or else those that it was made with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Read::dbi_options`]; [`Error::Unencodable`] if a registered type is given for another table than was made with it, or
+    /// something else for one that was.
+    pub fn of_call(
+        read: &(impl Read + ?Sized),
+        dbi: Dbi,
+        keys: Option<KeyType>,
+        values: Option<KeyType>,
+    ) -> Result<Self> {
+        let stored = read.dbi_options(&dbi)?;
+        let refused = |source| Error::Unencodable { name: dbi.name.to_owned(), source };
+        let keys = stored.key_type_for(keys).map_err(refused)?;
+        Ok(Self::new(dbi, keys, stored.value_type_for(values).map_err(refused)?))
     }
 }
 

@@ -6,15 +6,18 @@ use std::rc::Rc;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
+use edn::{Keyword, Value};
+
 use super::slot::Slot;
 use super::{KnownTable, WriteTxn};
-use crate::codec::Buffer;
+use crate::codec::{Buffer, CodecError, KeyType, RegisteredType};
 use crate::counted::{COUNTS_C, TreeId, remove_tree};
 use crate::dbi::{Dbi, DbiEntry, DbiOptions, agree, check_name};
 use crate::env::state_after;
+use crate::env::types::{check_definitions, check_places, encoded_definition, same_definition};
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
-use crate::options::{self, OPTIONS_C, StoredOptions};
+use crate::options::{self, OPTIONS_C, StoredOptions, type_row};
 use crate::sys::{Code, RawCursor, Search};
 
 /// LMDB's numbers of this crate's own tables, looked up on first use.
@@ -81,8 +84,10 @@ impl WriteTxn<'_> {
         if let Some(number) = self.open_number(&entry.c_name, None).map_err(fail)? {
             let stored = self.stored_flags(number)?;
             agree(name, stored, &self.stored_options(name)?, &options)?;
+            check_definitions(name, &options, |name| self.stored_type(name))?;
             return Ok(Dbi { flags: stored, ..dbi });
         }
+        let options = self.with_types(name, options)?;
         let created = self.open_number(&entry.c_name, Some(options.flags.raw())).map_err(fail)?;
         created.ok_or_else(|| self.shared.no_such_dbi(name))?;
         let mut stored = StoredOptions {
@@ -189,7 +194,66 @@ impl WriteTxn<'_> {
     #[doc(alias = "dbi-opts")]
     pub fn dbi_options(&self, dbi: &Dbi) -> Result<DbiOptions> {
         self.number(dbi)?;
-        Ok(DbiOptions::of_stored(dbi.flags, self.stored_options(dbi.name)?))
+        let options = DbiOptions::of_stored(dbi.flags, self.stored_options(dbi.name)?);
+        self.shared.resolved(dbi.name, options, |name| self.stored_type(name))
+    }
+
+    /// Keeps the definition of a registered type, so that tables can be made with it; the same one again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// In [`Error::Unencodable`]: [`CodecError::OtherDefinition`] if the name is taken, and what the environment's
+    /// [`TypeSource`](crate::codec::TypeSource) has against the definition.
+    pub fn register_type(&mut self, name: &Keyword, definition: &Value) -> Result<()> {
+        let given = self.shared.understood(&name.to_string(), name, definition.clone())?;
+        self.adopt(&name.to_string(), &given).map(drop)
+    }
+
+    /// The options of a table to be made, where its registered types are stored and known.
+    pub(crate) fn with_types(&self, table: &str, mut options: DbiOptions) -> Result<DbiOptions> {
+        check_places(table, &options)?;
+        for slot in [&mut options.key_type, &mut options.value_type] {
+            if let Some(KeyType::Registered(given)) = slot {
+                *slot = Some(KeyType::Registered(self.adopt(table, given)?));
+            }
+        }
+        Ok(options)
+    }
+
+    /// A type as its stored definition has it, which is stored now if it was not yet.
+    fn adopt(&self, table: &str, given: &RegisteredType) -> Result<RegisteredType> {
+        let name = given.name();
+        if let Some(bytes) = self.stored_type(name)? {
+            let stored = self.shared.type_of_row(table, name, &bytes)?;
+            if let (Some(stored), Some(given)) = (stored.definition(), given.definition()) {
+                same_definition(table, name, stored, given)?;
+            }
+            return Ok(stored);
+        }
+        let beside = self.shared.definition_beside(table, name)?;
+        let definition = match (beside, given.definition()) {
+            (Some(beside), Some(given)) => {
+                same_definition(table, name, &beside, given)?;
+                beside
+            }
+            (Some(definition), None) => definition,
+            (None, Some(definition)) => definition.clone(),
+            (None, None) => {
+                let source = CodecError::NotRegistered { name: name.clone() };
+                return Err(Error::Unencodable { name: table.to_owned(), source });
+            }
+        };
+        let bytes = encoded_definition(name, &definition)?;
+        let adopted = self.shared.understood(table, name, definition)?;
+        let number = self.options_table()?;
+        self.put_own(number, &type_row(name), &bytes)?;
+        Ok(adopted)
+    }
+
+    /// The stored definition of a registered type.
+    fn stored_type(&self, name: &Keyword) -> Result<Option<Vec<u8>>> {
+        let Some(number) = self.own_table(OPTIONS_C, false)? else { return Ok(None) };
+        Ok(self.own_value(number, &type_row(name))?.map(<[u8]>::to_vec))
     }
 
     /// Closes a table's slot and deletes its tree of counts.

@@ -19,7 +19,7 @@ use crate::encode::decode;
 use crate::error::{Error, Result};
 use crate::ids::AttrId;
 use crate::schema::Schema;
-use crate::types::TypeFunctions;
+use crate::types::{TypeFunctions, types_of_tables};
 
 pub(super) struct FileStore {
     env: Env,
@@ -73,8 +73,10 @@ impl FileStore {
             Meta::read(&env.snapshot()?)?;
             Some(Tables::existing(&env)?)
         };
-        let functions = TypeFunctions::new();
-        functions.merge(&options.functions);
+        let own = TypeFunctions::new();
+        own.merge(&options.functions);
+        // Tables beside the facts have the same types.
+        let functions = types_of_tables(&env, &own);
         let store = Self { env, tables, functions, cache: Arc::default() };
         store.db()?;
         let mut open = lock(&OPEN);

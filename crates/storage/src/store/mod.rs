@@ -24,6 +24,7 @@ mod writer;
 
 pub use bulk::{BulkBatch, BulkLoader, BulkReport, BulkStage, EntityLoader};
 pub use options::StoreOptions;
+pub(crate) use tables::{has_database, stored_types};
 pub use tables::{is_own_table, reserve_tables};
 pub use writer::Writer;
 

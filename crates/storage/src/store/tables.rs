@@ -227,6 +227,19 @@ pub(crate) fn decode_types(bytes: &[u8], functions: &TypeFunctions) -> Result<Ty
     Ok(Types::from_value(&decode(bytes)?, functions.clone())?)
 }
 
+/// Whether a state holds a database.
+pub(crate) fn has_database(state: &Snapshot) -> Result<bool> {
+    Meta::exists(state)
+}
+
+/// The registered types of the database in a state, if there is one.
+pub(crate) fn stored_types(state: &Snapshot, functions: &TypeFunctions) -> Result<Option<Types>> {
+    if !Meta::exists(state)? {
+        return Ok(None);
+    }
+    decode_types(&Meta::read(state)?.types, functions).map(Some)
+}
+
 /// Options as the EDN map that users write.
 pub(crate) fn encode_options(options: &DbOptions) -> Vec<u8> {
     encode(&options.to_value()).to_vec()

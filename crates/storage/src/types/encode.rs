@@ -21,10 +21,15 @@ use crate::error::Result;
 impl RegisteredType {
     /// What the indexes hold for a value.
     pub fn encode(&self, value: &Value) -> Result<EncodedValue, TypeError> {
+        Ok(EncodedValue::from_bytes(&self.bytes(value)?))
+    }
+
+    /// The same, however long.
+    pub(super) fn bytes(&self, value: &Value) -> Result<Vec<u8>, TypeError> {
         let payload = self.payload(value)?;
         let mut bytes = self.beginning(value)?;
         encode_into(payload.as_ref().unwrap_or(value), &mut bytes);
-        Ok(EncodedValue::from_bytes(&bytes))
+        Ok(bytes)
     }
 
     /// The value behind [`encode`](Self::encode).
@@ -65,7 +70,8 @@ impl RegisteredType {
         Ok(ValueRange { lo: self.lower(value, true)?, hi: self.upper(value, true)? })
     }
 
-    fn beginning(&self, value: &Value) -> Result<Vec<u8>, TypeError> {
+    /// What all values with the key of `value` begin with, and no others.
+    pub(super) fn beginning(&self, value: &Value) -> Result<Vec<u8>, TypeError> {
         let key = self.order_key(value)?;
         // The elements of a vector say where they end; its tag gives way to ours.
         let mut bytes = Vec::with_capacity(64);

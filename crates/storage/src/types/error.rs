@@ -168,6 +168,12 @@ pub enum TypeError {
         /// The limit.
         max: usize,
     },
+    /// A type of a database, registered elsewhere than on its connection.
+    #[error("the file holds a database, so type {name} is to be registered on its connection")]
+    BesideFacts {
+        /// The type.
+        name: Keyword,
+    },
     /// A value that does not survive being stored.
     #[error(
         "type {name} cannot store {value}: the serializer made {payload} of it, from which the deserializer made {back}"
@@ -206,6 +212,7 @@ impl TypeError {
             Self::Conflict { .. } => ":custom-type/conflict",
             Self::OrderKey { .. } | Self::OrderKeyTooLong { .. } => ":custom-type/order-key",
             Self::PayloadIncomplete { .. } | Self::Payload { .. } => ":custom-type/payload",
+            Self::BesideFacts { .. } => ":custom-type/beside-facts",
         }
     }
 
@@ -226,6 +233,7 @@ impl TypeError {
             Self::Conflict { .. } => "type-conflict",
             Self::OrderKey { .. } | Self::OrderKeyTooLong { .. } => "type-order-key",
             Self::PayloadIncomplete { .. } | Self::Payload { .. } => "type-payload",
+            Self::BesideFacts { .. } => "type-beside-facts",
         }
     }
 
@@ -254,6 +262,9 @@ impl TypeError {
             }
             Self::OrderKeyTooLong { .. } => {
                 Some("order by a part of the value; values with equal keys are kept apart anyway")
+            }
+            Self::BesideFacts { .. } => {
+                Some("register it with (register-type conn ..): tables and attributes share types")
             }
             Self::Payload { .. } => Some("the deserializer must give back exactly what the serializer took"),
             _ => None,

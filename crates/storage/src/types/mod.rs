@@ -26,6 +26,7 @@ mod definition;
 mod encode;
 mod error;
 mod functions;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use backing::{Backing, KeyType};
 pub use definition::{TypeDefinition, TypeFunction};
 pub use error::TypeError;
 pub use functions::{TypeFunctions, ValueFunction, ValueInterpreter};
+pub use tables::{register_for_tables, types_of_tables};
 
 /// The longest order key, in bytes of its encoding.
 pub const ORDER_KEY_MAX: usize = 64 << 10;
@@ -53,6 +55,11 @@ struct Compiled {
 }
 
 impl RegisteredType {
+    /// A type with the functions that its definition may name.
+    pub fn new(name: Keyword, definition: TypeDefinition, functions: TypeFunctions) -> Self {
+        Self { name, definition, functions, compiled: OnceLock::new() }
+    }
+
     /// The type's name, which stands as `:db/valueType`.
     pub fn name(&self) -> &Keyword {
         &self.name
@@ -185,8 +192,7 @@ impl Types {
 
     fn insert(&mut self, name: Keyword, definition: TypeDefinition) {
         let functions = self.functions.clone();
-        let registered =
-            RegisteredType { name: name.clone(), definition, functions, compiled: OnceLock::new() };
+        let registered = RegisteredType::new(name.clone(), definition, functions);
         self.by_name.insert(name, Arc::new(registered));
     }
 

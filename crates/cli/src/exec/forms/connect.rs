@@ -1,11 +1,13 @@
 //! Opening, closing, schema.
 
 use edn::{Keyword, Symbol, Value};
+use factum::kv::WriteTxn;
 use factum::{Connection, Db, EntityId, Options, SchemaPatch};
 
 use super::super::args::{Args, Target};
 use super::super::error::EvalError;
 use super::super::item::{Item, map};
+use super::super::kv::KvTarget;
 use super::super::session::Session;
 
 /// Options out of the arguments for schema and options.
@@ -180,27 +182,23 @@ pub(super) fn update_schema(_: &mut Session, mut args: Args) -> Result<Item, Eva
 }
 
 pub(super) fn register_type(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
-    let span = args.span_of(0);
-    let target = match args.item(0) {
-        Item::Conn(conn) => Target::Conn(conn),
-        Item::Transaction(tx) => Target::Transaction(tx),
-        other @ (Item::Kv(_) | Item::KvTxn(_)) => {
-            let message = format!("types are registered on a connection, not on a {}", other.type_name());
-            let mut error = EvalError::new(":exec/unsupported", message, span);
-            error.hint =
-                Some("keys of key-value tables are ordered by built-in types and tuples of them".to_owned());
-            return Err(error);
-        }
-        other => return Err(args.unfit(0, "a connection", &other)),
-    };
+    let span = args.span;
+    let view = args.item(0);
     let name = args.keyword(1)?;
     let definition = args.value(2)?;
-    let registered = match target {
-        Target::Conn(conn) => conn.register_type(name.clone(), definition),
-        Target::Transaction(tx) => match &mut *tx.borrow_mut() {
-            Some(tx) => tx.register_type(name.clone(), definition),
+    let registered = match view {
+        Item::Conn(conn) => conn.register_type(name.clone(), definition).map(drop),
+        Item::Transaction(tx) => match &mut *tx.borrow_mut() {
+            Some(tx) => tx.register_type(name.clone(), definition).map(drop),
             None => Err(factum::Error::TransactionEnded),
         },
+        Item::Kv(kv) => kv.store(span)?.register_type(name.clone(), definition),
+        Item::KvTxn(txn) => {
+            let store = txn.store();
+            let write = |txn: &mut WriteTxn<'_>| Ok(store.register_type_in(txn, name.clone(), definition));
+            KvTarget::Txn(txn).write(span, write)?
+        }
+        other => return Err(args.unfit(0, "a connection or a key-value store", &other)),
     };
     registered.map_err(|error| args.fail(&error))?;
     Ok(Item::Value(Value::Keyword(name)))

@@ -194,7 +194,18 @@ fn dbi_options(
     }
     let mut options = DbiOptions::from(flags).counted(counted);
     if key_type.is_some() || value_type.is_some() {
-        options = options.types(key_type.unwrap_or_default(), value_type.unwrap_or_default());
+        let is_registered =
+            |given: &Option<KeyType>| given.as_ref().is_some_and(|given| given.as_registered().is_some());
+        options = match (key_type, value_type) {
+            // Of the other one, nothing is asked.
+            (key_type, None) if is_registered(&key_type) => options.key_type_of(key_type.unwrap_or_default()),
+            (None, value_type) if is_registered(&value_type) => {
+                options.value_type_of(value_type.unwrap_or_default())
+            }
+            (key_type, value_type) => {
+                options.types(key_type.unwrap_or_default(), value_type.unwrap_or_default())
+            }
+        };
     }
     if !create {
         return Err(bad(

@@ -2,14 +2,14 @@
 
 use edn::Value;
 use factum::kv::codec::KeyType;
-use factum::kv::{DynTable, KeyRange, Read};
+use factum::kv::{DynTable, Error, KeyRange, Read};
 
 use super::super::super::args::Args;
 use super::super::super::error::EvalError;
 use super::super::super::item::Item;
 use super::super::super::kv::{KvTarget, typed};
 use super::super::super::session::Session;
-use super::{Source, dbi, is_terminate};
+use super::{Source, dbi, encoded, is_terminate};
 
 type Answer = Result<Item, EvalError>;
 
@@ -65,14 +65,21 @@ pub(in super::super) fn visit_list(_: &mut Session, mut args: Args) -> Answer {
     let list = List::new(&mut args, 4, Some(5))?;
     list.read(&args, |read, table| {
         let source = Source { table, span: args.span };
-        let only = Value::Vector(vec![Value::keyword("closed"), key.clone(), key.clone()]);
-        let all = Value::keyword("all");
-        let mut pairs = source.pairs(&read, &only, Some(&all))?;
-        while let Some(pair) = pairs.step().map_err(|error| args.kv_error(&error))? {
-            let seen = if raw { super::raw_pair(pair) } else { source.value(pair.1)? };
+        let fail = |error: Error| args.kv_error(&error);
+        if !source.table.dbi().is_list() {
+            let name = source.table.name().to_owned();
+            return Err(fail(Error::NotAList { name, operation: "visiting a key's list" }));
+        }
+        // This key, and none that has only its place in the order.
+        let bytes = encoded(&key, source.table.key_codec(), args.span)?;
+        let mut cursor = read.cursor(source.table.dbi()).map_err(fail)?;
+        let mut value = cursor.get(&bytes).map_err(fail)?;
+        while let Some(found) = value {
+            let seen = if raw { super::raw_pair((&bytes, found)) } else { source.value(found)? };
             if is_terminate(&visitor.call(&[seen])?) {
                 break;
             }
+            value = cursor.next_dup().map_err(fail)?;
         }
         Ok(Item::NIL)
     })
