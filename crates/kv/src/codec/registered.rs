@@ -14,6 +14,7 @@ use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Bound;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use edn::{Keyword, Value};
@@ -69,11 +70,18 @@ pub trait TypeSource: Any + fmt::Debug + Send + Sync {
 /// A registered type: its name, and as much as is known of it.
 ///
 /// Two are equal if their names are: what a name means is the same throughout an environment.
-#[derive(Clone)]
 pub struct RegisteredType {
     name: Keyword,
     definition: Option<Value>,
-    codec: Option<Arc<dyn TypeCodec>>,
+    /// A codec that panicked has changed nothing: it works on shared references.
+    codec: Option<AssertUnwindSafe<Arc<dyn TypeCodec>>>,
+}
+
+impl Clone for RegisteredType {
+    fn clone(&self) -> Self {
+        let codec = self.codec.as_ref().map(|codec| AssertUnwindSafe(Arc::clone(&codec.0)));
+        Self { name: self.name.clone(), definition: self.definition.clone(), codec }
+    }
 }
 
 impl PartialEq for RegisteredType {
@@ -104,7 +112,7 @@ impl RegisteredType {
 
     /// A type with its definition, which is stored with the first table that is made with it, and what it means.
     pub fn new(name: Keyword, definition: Value, codec: Arc<dyn TypeCodec>) -> Self {
-        Self { name, definition: Some(definition), codec: Some(codec) }
+        Self { name, definition: Some(definition), codec: Some(AssertUnwindSafe(codec)) }
     }
 
     /// A type with its definition, for whoever finds out what that means.
@@ -193,6 +201,9 @@ impl RegisteredType {
     }
 
     fn codec(&self) -> Result<&dyn TypeCodec, CodecError> {
-        self.codec.as_deref().ok_or_else(|| CodecError::NotRegistered { name: self.name.clone() })
+        self.codec
+            .as_ref()
+            .map(|codec| &*codec.0)
+            .ok_or_else(|| CodecError::NotRegistered { name: self.name.clone() })
     }
 }

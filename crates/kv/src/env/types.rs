@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use edn::{Keyword, Value};
@@ -15,7 +16,8 @@ use crate::flags::DbiFlags;
 /// What this process knows of an environment's types.
 #[derive(Debug, Default)]
 pub(crate) struct KnownTypes {
-    source: OnceLock<Arc<dyn TypeSource>>,
+    /// A source that panicked has changed nothing here.
+    source: OnceLock<AssertUnwindSafe<Arc<dyn TypeSource>>>,
     /// What stored definitions mean, each with its bytes: what was registered in a transaction that was taken back may be
     /// registered otherwise in the next.
     by_name: Mutex<HashMap<Keyword, (Box<[u8]>, RegisteredType)>>,
@@ -25,8 +27,8 @@ impl Env {
     /// Gives definitions of registered types their meaning, for all handles on the environment: by `first`, unless there is a
     /// source already. Returns the one that holds, or nothing if that is of another kind than `S`.
     pub fn type_source<S: TypeSource>(&self, first: impl FnOnce() -> S) -> Option<Arc<S>> {
-        let source = self.shared.types.source.get_or_init(|| Arc::new(first()));
-        let source: Arc<dyn Any + Send + Sync> = Arc::<dyn TypeSource>::clone(source);
+        let source = self.shared.types.source.get_or_init(|| AssertUnwindSafe(Arc::new(first())));
+        let source: Arc<dyn Any + Send + Sync> = Arc::<dyn TypeSource>::clone(&source.0);
         source.downcast().ok()
     }
 }
