@@ -70,23 +70,19 @@ pub trait TypeSource: Any + fmt::Debug + Send + Sync {
 /// A registered type: its name, and as much as is known of it.
 ///
 /// Two are equal if their names are: what a name means is the same throughout an environment.
-pub struct RegisteredType {
+#[derive(Clone)]
+pub struct RegisteredType(Arc<Parts>);
+
+struct Parts {
     name: Keyword,
     definition: Option<Value>,
     /// A codec that panicked has changed nothing: it works on shared references.
     codec: Option<AssertUnwindSafe<Arc<dyn TypeCodec>>>,
 }
 
-impl Clone for RegisteredType {
-    fn clone(&self) -> Self {
-        let codec = self.codec.as_ref().map(|codec| AssertUnwindSafe(Arc::clone(&codec.0)));
-        Self { name: self.name.clone(), definition: self.definition.clone(), codec }
-    }
-}
-
 impl PartialEq for RegisteredType {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        self.0.name == other.0.name
     }
 }
 
@@ -94,40 +90,40 @@ impl Eq for RegisteredType {}
 
 impl Hash for RegisteredType {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
+        self.0.name.hash(state);
     }
 }
 
 impl fmt::Debug for RegisteredType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.name)
+        write!(f, "{}", self.0.name)
     }
 }
 
 impl RegisteredType {
     /// A type that is to be found by its name.
     pub fn named(name: Keyword) -> Self {
-        Self { name, definition: None, codec: None }
+        Self(Arc::new(Parts { name, definition: None, codec: None }))
     }
 
     /// A type with its definition, which is stored with the first table that is made with it, and what it means.
     pub fn new(name: Keyword, definition: Value, codec: Arc<dyn TypeCodec>) -> Self {
-        Self { name, definition: Some(definition), codec: Some(AssertUnwindSafe(codec)) }
+        Self(Arc::new(Parts { name, definition: Some(definition), codec: Some(AssertUnwindSafe(codec)) }))
     }
 
     /// A type with its definition, for whoever finds out what that means.
     pub(crate) fn defined(name: Keyword, definition: Value) -> Self {
-        Self { name, definition: Some(definition), codec: None }
+        Self(Arc::new(Parts { name, definition: Some(definition), codec: None }))
     }
 
     /// The name.
     pub fn name(&self) -> &Keyword {
-        &self.name
+        &self.0.name
     }
 
     /// The definition, if it is known.
     pub fn definition(&self) -> Option<&Value> {
-        self.definition.as_ref()
+        self.0.definition.as_ref()
     }
 
     /// Appends the bytes of a value.
@@ -201,9 +197,10 @@ impl RegisteredType {
     }
 
     fn codec(&self) -> Result<&dyn TypeCodec, CodecError> {
-        self.codec
+        self.0
+            .codec
             .as_ref()
             .map(|codec| &*codec.0)
-            .ok_or_else(|| CodecError::NotRegistered { name: self.name.clone() })
+            .ok_or_else(|| CodecError::NotRegistered { name: self.0.name.clone() })
     }
 }

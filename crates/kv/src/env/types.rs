@@ -20,8 +20,11 @@ pub(crate) struct KnownTypes {
     source: OnceLock<AssertUnwindSafe<Arc<dyn TypeSource>>>,
     /// What stored definitions mean, each with its bytes: what was registered in a transaction that was taken back may be
     /// registered otherwise in the next.
-    by_name: Mutex<HashMap<Keyword, (Box<[u8]>, RegisteredType)>>,
+    by_name: Mutex<HashMap<Keyword, KnownType>>,
 }
+
+/// A stored definition and what it means.
+type KnownType = (Box<[u8]>, RegisteredType);
 
 impl Env {
     /// Gives definitions of registered types their meaning, for all handles on the environment: by `first`, unless there is a
