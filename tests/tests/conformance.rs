@@ -41,6 +41,7 @@ const FILES: &[(&str, &str)] = &[
     ("types", include_str!("../cases/types.edn")),
     ("data", include_str!("../cases/data.edn")),
     ("reading", include_str!("../cases/reading.edn")),
+    ("kv", include_str!("../cases/kv.edn")),
 ];
 
 fn cases() -> Vec<Case> {

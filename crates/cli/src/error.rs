@@ -44,6 +44,12 @@ pub enum CliError {
         /// The version that it states.
         found: Option<i64>,
     },
+    /// There are no tables to dump.
+    #[error("{} has no key-value tables", path.display())]
+    NoTables {
+        /// The database.
+        path: PathBuf,
+    },
     /// Something is wrong in a file that was read as EDN.
     #[error("{}: {source}", path.display())]
     InFile {

@@ -171,6 +171,54 @@ fn a_dump_loads_into_the_same_database() {
     assert!(!case.path("fresh").exists());
 }
 
+/// Key-value tables have dumps of their own, and a dump of the facts says that it is without them.
+#[test]
+fn tables_are_dumped_and_loaded() {
+    let case = Case::new();
+    case.run_with(
+        "exec",
+        r#"(def conn (get-conn "db" {:name {:db/unique :db.unique/identity}}))
+           (transact! conn [{:name "Ann"}])
+           (def kv (datalog-kv conn))
+           (open-dbi kv "visits" {:key-type :string :value-type :long})
+           (open-list-dbi kv "new\nline")
+           (transact-kv kv [[:put "visits" "Ann" 3] [:put-list "new\nline" 1 [2 3]]])
+           (close conn)
+           (def kv (open-kv "plain"))
+           (open-dbi kv "t")
+           (transact-kv kv [[:put "t" :a {:b 1}]])"#,
+    );
+    let facts = case.run("dump db");
+    assert!(facts.err.contains(r#"not part of this dump: "new\nline", "visits""#), "{}", facts.err);
+    case.file("facts.edn", &facts.out);
+    case.file("tables.txt", case.ok("dump db --tables"));
+    case.ok("dump db --output one.txt --tables visits");
+    assert_eq!(case.ok("load copy facts.edn"), "1 entities\n");
+    assert_eq!(case.ok("load copy tables.txt"), "2 tables, 3 pairs\n");
+    assert_eq!(case.ok("load alone one.txt"), "1 tables, 1 pairs\n");
+    assert_eq!(case.ok("dump copy --tables"), case.ok("dump db --tables"));
+    assert!(case.fails("load copy tables.txt").contains("is here already"));
+    let answers = case.run_with(
+        "exec",
+        r#"(def kv (open-kv "copy")) [(get-value kv "visits" "Ann") (get-value (open-kv "alone") "visits" "Ann")
+           (entries kv "new\nline")]"#,
+    );
+    assert!(answers.out.ends_with("[3 3 2]\n"), "{answers:?}");
+    // LMDB's form, of a store without facts.
+    let lmdb = case.ok("dump plain --tables t --lmdb");
+    assert!(lmdb.starts_with("VERSION=3\n"), "{lmdb}");
+    case.file("lmdb.txt", lmdb);
+    assert_eq!(case.ok("load other lmdb.txt"), "1 tables, 1 pairs\n");
+    let answer = case.run_with("exec", r#"(get-value (open-kv "other") "t" :a)"#);
+    assert_eq!(answer.out, "{:b 1}\n");
+    assert!(case.fails("dump db --tables eav").contains("keeps its own facts"));
+    assert!(case.fails("dump db --tables vists").contains("did you mean"));
+    assert!(case.run("dump db --lmdb").err.contains("--tables"));
+    assert!(case.fails("dump nowhere --tables").contains("there is no database"));
+    case.run_with("exec", "(open-kv \"empty\")");
+    assert!(case.fails("dump empty --tables").contains("no key-value tables"));
+}
+
 #[test]
 fn a_dump_carries_registered_types() {
     let case = Case::new();

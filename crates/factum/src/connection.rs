@@ -127,6 +127,7 @@ impl Connection {
     /// Opens a database with [`Options`]; a schema alone will do, too.
     pub fn open_with(path: impl AsRef<Path>, options: impl Into<Options>) -> Result<Self> {
         let (path, options) = (path.as_ref(), options.into());
+        crate::key_value::check_local(path)?;
         if options.in_memory {
             return Self::memory_with(options);
         }

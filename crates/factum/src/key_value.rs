@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use edn::{Keyword, Value};
-use kv::{Durability, Env, EnvFlags, EnvOptions, TempEnv, WriteTxn};
+use kv::{Durability, Env, EnvFlags, EnvOptions, SpillOptions, TempEnv, WriteTxn};
 use storage::types::{TypeFunctions, register_for_tables, types_of_tables};
 
 use crate::connection::WeakConnection;
@@ -48,6 +48,8 @@ pub struct Kv {
     facts: Option<WeakConnection>,
     /// What registered types can use; shared by all who have the file open.
     functions: TypeFunctions,
+    /// Where large results go.
+    spill: SpillOptions,
 }
 
 impl fmt::Debug for Kv {
@@ -87,7 +89,14 @@ impl Kv {
     fn of_env(env: Env) -> Result<Self> {
         let beside_facts = storage::reserve_tables(&env)?;
         let functions = types_of_tables(&env, &Options::new().functions_of_types());
-        Ok(Self { env, temporary: None, beside_facts, facts: None, functions })
+        Ok(Self {
+            env,
+            temporary: None,
+            beside_facts,
+            facts: None,
+            functions,
+            spill: SpillOptions::default(),
+        })
     }
 
     /// A store whose files are gone when its last handle is; see [`TempEnv`].
@@ -102,7 +111,21 @@ impl Kv {
     fn of_temporary(temporary: TempEnv) -> Self {
         let env: Env = temporary.clone();
         let functions = types_of_tables(&env, &Options::new().functions_of_types());
-        Self { env, temporary: Some(Arc::new(temporary)), beside_facts: false, facts: None, functions }
+        Self {
+            env,
+            temporary: Some(Arc::new(temporary)),
+            beside_facts: false,
+            facts: None,
+            functions,
+            spill: SpillOptions::default(),
+        }
+    }
+
+    /// Where results that are kept go when they outgrow the memory that they may take, for
+    /// [`Entries::spill`](kv::Entries::spill) and [`ReIndex::spill`](kv::ReIndex::spill): below the `:spill-root` that the store
+    /// was opened with, or else the system's directory for temporary files.
+    pub fn spill_options(&self) -> &SpillOptions {
+        &self.spill
     }
 
     /// Registers a value type: tables can then be made with `name` as the type of their keys, or of the values of their lists.
@@ -190,9 +213,18 @@ impl Kv {
         self.temporary.is_some()
     }
 
-    /// Opens a store with the options that Datalevin's `open-kv` takes, as an EDN map: `:mapsize` in MiB,
-    /// `:max-readers`, `:max-dbs`, `:flags`, `:temp?`, `:inmemory?`, `:wal?` and `:wal-durability-profile`. Without a path,
-    /// the store is in memory; a temporary one gets a fresh directory below the path. Neither of these has a log.
+    /// Opens a store with the options that Datalevin's `open-kv` takes, as an EDN map. Without a path, the store is in
+    /// memory; a temporary one gets a fresh directory below the path. Neither of these has a log.
+    ///
+    /// | option | what it says |
+    /// |---|---|
+    /// | `:mapsize` | MiB of address space to reserve; no less than the default, [1 TiB](EnvOptions::DEFAULT_MAP_SIZE), is reserved, so that a store need not be made larger later |
+    /// | `:max-readers`, `:max-dbs` | as [`EnvOptions::max_readers`], [`EnvOptions::max_dbis`] |
+    /// | `:flags` | a set of LMDB's, such as `#{:nosync :rdonly-env}`; see [`EnvOptions::flags`] |
+    /// | `:temp?`, `:inmemory?` | whether the files are gone when the store is |
+    /// | `:wal?`, `:wal-durability-profile` | a write-ahead log, `:strict` or `:relaxed` |
+    /// | `:spill-opts` | `{:spill-root dir :spill-threshold percent}`: where results go that are kept ([`Kv::spill_options`]). When they go there is decided in bytes where they are made, so the threshold has no effect |
+    /// | `:lmdb-sync-interval` | seconds; commits are durable when they return, so nothing is left to do for a timer. Refused together with flags that make them less |
     ///
     /// ```
     /// # use factum::{Kv, edn};
@@ -200,7 +232,7 @@ impl Kv {
     /// # let path = dir.path();
     /// let options = edn::read("{:mapsize 2048 :max-dbs 256 :flags #{:nosync}}")?;
     /// let kv = Kv::open_value(Some(path), &options)?;
-    /// assert_eq!(kv.info()?.map_size, 2048 << 20);
+    /// assert!(kv.info()?.map_size >= 2048 << 20);
     /// assert!(Kv::open_value(Some(path), &edn::read("{:mapsiz 1}")?).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -209,20 +241,33 @@ impl Kv {
     ///
     /// [`Error::Option`] for options that do not exist or do not take their value, and those of opening.
     pub fn open_value(path: Option<&Path>, options: &Value) -> Result<Self> {
+        if let Some(path) = path {
+            check_local(path)?;
+        }
         let mut read = KvOptions { in_memory: path.is_none(), ..KvOptions::default() };
         read.take(options, "")?;
         let env = read.environment()?;
-        match path {
-            None => Ok(Self::of_temporary(TempEnv::in_memory_with(&env)?)),
-            Some(_) if read.in_memory => Ok(Self::of_temporary(TempEnv::in_memory_with(&env)?)),
+        let kv = match path {
+            None => Self::of_temporary(TempEnv::in_memory_with(&env)?),
+            Some(_) if read.in_memory => Self::of_temporary(TempEnv::in_memory_with(&env)?),
             Some(parent) if read.temporary => {
                 std::fs::create_dir_all(parent)
                     .map_err(|source| kv::Error::NotWritable { path: parent.to_owned(), source })?;
-                Ok(Self::of_temporary(TempEnv::open(&env, Some(parent))?))
+                Self::of_temporary(TempEnv::open(&env, Some(parent))?)
             }
-            Some(path) => Self::open_with(path, &env),
-        }
+            Some(path) => Self::open_with(path, &env)?,
+        };
+        Ok(Self { spill: read.spill, ..kv })
     }
+}
+
+/// Refuses what names a database on another machine, which would otherwise become a directory of that name.
+pub(crate) fn check_local(path: &Path) -> Result<()> {
+    if path.to_str().is_some_and(|path| path.starts_with("dtlv://")) {
+        let reason = "there are no remote stores, only directories and files".to_owned();
+        return Err(Error::Option { option: path.display().to_string(), reason });
+    }
+    Ok(())
 }
 
 impl Connection {
@@ -294,6 +339,39 @@ pub(crate) struct KvOptions {
     pub(crate) temporary: bool,
     pub(crate) in_memory: bool,
     pub(crate) wal: WalOptions,
+    spill: SpillOptions,
+    /// Whether commits should be forced to disk at intervals.
+    timer: bool,
+}
+
+/// How many MiB of address space to reserve: never less than without the option.
+fn map_of(env: EnvOptions, mib: u32) -> EnvOptions {
+    match u64::from(mib) << 20 {
+        bytes if bytes > EnvOptions::DEFAULT_MAP_SIZE => env.map_size(bytes),
+        _ => env,
+    }
+}
+
+/// `{:spill-root dir :spill-threshold percent}`
+fn spill_options(option: &str, value: &Value) -> Result<SpillOptions> {
+    let bad = |reason: String| Error::Option { option: option.to_owned(), reason };
+    let mut spill = SpillOptions::default();
+    for (key, value) in value.as_map().ok_or_else(|| bad(format!("does not take {value}")))? {
+        let name = key.as_keyword().map(|name| name.as_str()).unwrap_or_default();
+        spill = match (name, value) {
+            ("spill-root", Value::Str(directory)) => spill.directory(&**directory),
+            ("spill-threshold", Value::Int(1..=100)) => spill,
+            ("spill-root", _) => return Err(bad(format!("{key} is a directory, a string, not {value}"))),
+            ("spill-threshold", _) => {
+                return Err(bad(format!("{key} is a percentage, 1 to 100, not {value}")));
+            }
+            _ => {
+                let near = edn::nearest(name, ["spill-root", "spill-threshold"]).map(did_you_mean);
+                return Err(bad(format!("has no {key}{}", near.unwrap_or_default())));
+            }
+        };
+    }
+    Ok(spill)
 }
 
 const KNOWN: [&str; 11] = [
@@ -327,7 +405,7 @@ impl KvOptions {
             let count = value.as_int().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
             let env = std::mem::take(&mut self.env);
             self.env = match (name, count, value) {
-                ("mapsize", Some(mib), _) => env.map_size(u64::from(mib) << 20),
+                ("mapsize", Some(mib), _) => map_of(env, mib),
                 ("max-readers", Some(readers), _) => env.max_readers(readers),
                 ("max-dbs", Some(dbis), _) => env.max_dbis(dbis),
                 ("flags", _, flags) => env.flags(env_flags(&option(), flags)?),
@@ -341,10 +419,12 @@ impl KvOptions {
                     env
                 }
                 ("spill-opts", ..) => {
-                    return bad("results spill where they are collected: Entries::spill".to_owned());
+                    self.spill = spill_options(&option(), value)?;
+                    env
                 }
-                ("lmdb-sync-interval", ..) => {
-                    return bad("there is no timer: commits are durable, or made so by sync".to_owned());
+                ("lmdb-sync-interval", Some(_), _) => {
+                    self.timer = true;
+                    env
                 }
                 ("client-opts", ..) => return bad("there are no remote stores".to_owned()),
                 _ if WalOptions::refusal(name, value).is_some() => {
@@ -366,7 +446,13 @@ impl KvOptions {
             let reason = "is for stores that stay: one in memory or a temporary one has nothing to recover";
             return Err(Error::Option { option: ":wal?".to_owned(), reason: reason.to_owned() });
         }
-        self.wal.on(self.env.clone())
+        let env = self.wal.on(self.env.clone())?;
+        // A store that goes away has nothing to be forced to disk.
+        if self.timer && !self.in_memory && !self.temporary && env.leaves_commits_behind() {
+            let reason = "there is no timer that would force these commits to disk: call sync".to_owned();
+            return Err(Error::Option { option: ":lmdb-sync-interval".to_owned(), reason });
+        }
+        Ok(env)
     }
 }
 

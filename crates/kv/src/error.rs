@@ -251,7 +251,7 @@ pub enum Error {
         max: u32,
     },
     /// The table exists with other flags.
-    #[error("table {name:?} has flags {stored:?}, which contradict {requested:?}")]
+    #[error("table {name:?} has flags {stored}, which contradict {requested}")]
     DbiFlagsConflict {
         /// The table.
         name: String,
@@ -526,12 +526,34 @@ impl Error {
         }
     }
 
-    /// What may help, where that is known.
+    /// What may help, if there is more to say than the message does.
     pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Unencodable { source, .. } | Self::Undecodable { source, .. } => source.hint(),
-            _ => None,
-        }
+        Some(match self {
+            Self::NoSuchDbi { nearest: None, .. } => "open-dbi and open-list-dbi (Env::open_dbi) make tables",
+            Self::DbiFlagsConflict { .. } | Self::DbiOptionsConflict { .. } => {
+                "open it with the flags and options that it has, or rebuild it with others by re-index (Env::re_index)"
+            }
+            Self::NotAList { .. } => {
+                "open-list-dbi (DbiOptions::list) makes list tables; re-index with :dupsort among the flags turns a plain one into one"
+            }
+            Self::NotCounted { .. } => {
+                "tables are counted if :counted is among their flags (DbiOptions::counted); re-index adds it"
+            }
+            Self::CountsOutdated { .. } => "re-index (Env::re_index) counts the table again",
+            Self::WouldDeadlock => "do it through that transaction, or end that first",
+            Self::OutOfOrder { .. } => {
+                "appending is for keys, or items of a key, above all that are there; leave the flag away for others"
+            }
+            Self::TooLong { what: "key" | "list item", .. } => {
+                "keys and list items are short by nature here; keep long data as the value of a plain table"
+            }
+            Self::Undecodable { source, .. } if source.hint().is_some() => return source.hint(),
+            Self::Undecodable { .. } => {
+                "read it with the type that it was written with; :raw shows any bytes"
+            }
+            Self::Unencodable { source, .. } => return source.hint(),
+            _ => return None,
+        })
     }
 
     /// The part of the system the error belongs to.

@@ -1,5 +1,7 @@
 //! The flags of tables and of puts, and what a table's flags mean for its callers.
 
+use std::fmt;
+
 use bitflags::bitflags;
 use lmdb_pages::{OrderKind, TableFlags};
 
@@ -22,6 +24,17 @@ bitflags! {
     }
 }
 
+/// As a set of keywords: `#{:dupsort :dupfixed}`.
+impl fmt::Display for DbiFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("#{")?;
+        for (index, name) in self.keywords().enumerate() {
+            write!(f, "{}:{name}", if index == 0 { "" } else { " " })?;
+        }
+        f.write_str("}")
+    }
+}
+
 impl DbiFlags {
     /// The flags with those that they imply.
     #[must_use]
@@ -33,6 +46,11 @@ impl DbiFlags {
             self |= Self::DUPSORT;
         }
         self
+    }
+
+    /// The keywords of the flags, without their colons.
+    fn keywords(self) -> impl Iterator<Item = String> {
+        self.iter_names().map(|(name, _)| name.to_lowercase())
     }
 
     /// Whether a key can own several values.

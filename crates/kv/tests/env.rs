@@ -273,6 +273,30 @@ fn copies_never_overwrite_and_can_compact() {
 }
 
 #[test]
+fn a_copy_does_not_wait_for_its_own_transaction() {
+    let dir = dir();
+    let env = Env::open(dir.path().join("a")).unwrap();
+    let dbi = env.open_dbi("t", DbiFlags::empty()).unwrap();
+    let mut txn = env.write().unwrap();
+    txn.put(&dbi, b"k", b"v").unwrap();
+    let refused = env.copy_to(dir.path().join("plain"), false).unwrap_err();
+    assert_eq!((refused.code(), refused.hint().is_some()), (":kv/would-deadlock", true));
+    assert!(!dir.path().join("plain").exists());
+    env.copy_to(dir.path().join("compact"), true).unwrap();
+    // Another thread waits for the transaction to end.
+    std::thread::scope(|scope| {
+        let copy = scope.spawn(|| env.copy_to(dir.path().join("later"), false));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        txn.commit().unwrap();
+        copy.join().unwrap().unwrap();
+    });
+    for (name, entries) in [("compact", 0), ("later", 1)] {
+        let copy = Env::open(dir.path().join(name)).unwrap();
+        assert_eq!(copy.snapshot().unwrap().table("t").unwrap().unwrap().entries(), entries, "{name}");
+    }
+}
+
+#[test]
 fn handles_move_between_threads() {
     fn send_sync_clone<T: Send + Sync + Clone>() {}
     send_sync_clone::<Env>();

@@ -15,7 +15,7 @@ use clap::Args;
 use edn::{Keyword, Value};
 use factum::{Datom, Db, Index, Options, TypeDefinition, storage};
 
-use super::{NewArgs, map, open_existing, read_file};
+use super::{NewArgs, map, open_existing, read_file, tables, warn};
 use crate::error::CliError;
 use crate::output::count;
 
@@ -33,18 +33,39 @@ pub struct DumpArgs {
     /// Where to write [default: standard output]
     #[arg(long, short)]
     output: Option<PathBuf>,
+    /// Write key-value tables instead of the facts: all, or those of these names
+    #[arg(long, value_name = "NAME", num_args = 0..)]
+    tables: Option<Vec<String>>,
+    /// Write the tables in LMDB's form, for mdb_load
+    #[arg(long, requires = "tables")]
+    lmdb: bool,
 }
 
 /// Runs `factum dump`.
 pub fn run(args: &DumpArgs) -> Result<(), CliError> {
-    let db = open_existing(&args.dir)?.db()?;
-    match &args.output {
-        None => write(&mut BufWriter::new(io::stdout().lock()), &db),
-        Some(path) => {
-            let file = File::create(path).map_err(|source| CliError::File { path: path.clone(), source })?;
-            write(&mut BufWriter::new(file), &db)
-        }
+    let create =
+        |path: &PathBuf| File::create(path).map_err(|source| CliError::File { path: path.clone(), source });
+    if let Some(names) = &args.tables {
+        return match &args.output {
+            None => tables::dump(&args.dir, names, args.lmdb, io::stdout().lock()),
+            Some(path) => tables::dump(&args.dir, names, args.lmdb, create(path)?),
+        };
     }
+    let conn = open_existing(&args.dir)?;
+    let db = conn.db()?;
+    match &args.output {
+        None => write(&mut BufWriter::new(io::stdout().lock()), &db)?,
+        Some(path) => write(&mut BufWriter::new(create(path)?), &db)?,
+    }
+    let left_out = conn.kv()?.dbi_names()?;
+    if !left_out.is_empty() {
+        let names: Vec<String> = left_out.iter().map(|name| format!("{name:?}")).collect();
+        let names = names.join(", ");
+        warn([format!(
+            "the key-value tables are not part of this dump: {names}; `dump --tables` writes them"
+        )]);
+    }
+    Ok(())
 }
 
 fn write(out: &mut impl Write, db: &Db) -> Result<(), CliError> {
@@ -102,7 +123,7 @@ fn entity_map(datoms: &[Datom], db: &Db) -> Value {
 /// Arguments of `factum load`.
 #[derive(Args)]
 pub struct LoadArgs {
-    /// The database, which is created
+    /// The database, which is created; tables may also go beside what is there
     dir: PathBuf,
     /// What `factum dump` wrote; - is standard input
     file: PathBuf,
@@ -113,6 +134,9 @@ pub struct LoadArgs {
 /// Runs `factum load`.
 pub fn load(args: &LoadArgs) -> Result<(), CliError> {
     let text = read_file(&args.file)?;
+    if tables::is_dump(&text) {
+        return tables::load(&args.dir, args.new, text.as_bytes());
+    }
     let in_file = |source| CliError::InFile { path: args.file.clone(), source };
     let mut reader = edn::Reader::new(&text).values();
     let mut next = || reader.next().transpose().map_err(|source| in_file(factum::Error::read(source, &text)));

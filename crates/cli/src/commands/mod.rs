@@ -6,6 +6,7 @@ pub mod explain;
 pub mod query;
 pub mod schema;
 pub mod stat;
+pub mod tables;
 pub mod transact;
 
 use std::io::{self, IsTerminal, Read};

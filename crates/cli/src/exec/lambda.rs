@@ -136,7 +136,13 @@ pub fn part(pair: &Value, at: usize, span: Span) -> Result<Value, EvalError> {
     match pair.as_sequence() {
         Some(parts @ [Value::Bytes(_), Value::Bytes(_)]) => Ok(parts[at].clone()),
         _ => {
-            let message = format!("a raw pair was expected, not a {}", pair.type_name());
+            let message = match pair {
+                Value::Bytes(_) => {
+                    "a raw pair was expected, not bytes: visitors of keys, and of one list, get the bytes themselves"
+                        .to_owned()
+                }
+                other => format!("a raw pair was expected, not a {}", other.type_name()),
+            };
             Err(EvalError::new(":exec/argument", message, span))
         }
     }

@@ -171,7 +171,13 @@ impl Session {
                 ));
             }
         };
-        match (name.as_str(), args) {
+        // Datalevin's functions are often called by their alias, and two special forms are among them.
+        let special = match name.as_str() {
+            "d/with-transaction-kv" => "with-transaction-kv",
+            "d/with-transaction" => "with-transaction",
+            other => other,
+        };
+        match (special, args) {
             ("quote", [data]) => return Ok(Item::Form(data.clone())),
             ("do", _) => return args.iter().try_fold(Item::NIL, |_, form| self.eval(form)),
             ("def", [name, value]) => return self.eval_def(name, value),

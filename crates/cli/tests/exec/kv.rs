@@ -116,7 +116,7 @@ fn predicates_and_visitors() {
         store(
             "(visit kv \"n\" (fn [k v] (prn k v) (if (= k 3) :datalevin/terminate-visit nil)) [:all] nil nil false)
              (visit-key-range kv \"n\" (fn [k] (prn k)) [:at-least-back 5] nil false)
-             (visit-key-range kv \"n\" (fn [kv] (prn (read-buffer (k kv) :long))) [:at-most 1])
+             (visit-key-range kv \"n\" (fn [bytes] (prn (read-buffer bytes :long))) [:at-most 1])
              (visit-list kv \"l\" (fn [v] (prn v) (when (= v 2) :datalevin/terminate-visit)) \"x\" :string :long false)
              (visit-list-range kv \"l\" (fn [k v] (prn v)) [:all] :string [:greater-than 2] :long false)"
         ),
@@ -201,12 +201,12 @@ fn writes_in_every_way() {
         ("(deref done)", ":transacted"),
         ("(deref done)", ":transacted"),
         ("(get-value kv \"n\" 20)", "\"t\""),
-        ("(re-index kv {:tables {\"n\" {:flags #{:create}}}})", "nil"),
+        ("(closed-kv? (re-index kv {:tables {\"n\" {:flags #{:create}}}}))", "false"),
         ("(:flags (dbi-opts kv \"n\"))", "#{}"),
-        ("(re-index kv {:backup? true :tables {\"n\" {:key-type :long :value-type :data}}})", "nil"),
+        ("(do (re-index kv {:backup? true :tables {\"n\" {:key-type :long :value-type :data}}}) nil)", "nil"),
         ("(get-rank kv \"n\" 20)", "5"),
         ("(get-value kv \"n\" 20)", "\"t\""),
-        ("(re-index kv)", "nil"),
+        ("(do (re-index kv) nil)", "nil"),
         ("(clear-dbi kv \"n\")", "nil"),
         ("(entries kv \"n\")", "0"),
         ("(drop-dbi kv \"n\")", "nil"),
@@ -423,7 +423,32 @@ fn mistakes() {
         ("(open-kv \"store\" {:mapsize 1 :max-readers 7})", ":kv/duplicate-open", "max_readers"),
         ("(re-index kv {:tables {\"l\" {:flags #{:create}}}})", ":kv/would-lose", "l"),
         ("(re-index kv {:bakup? true})", ":exec/argument", "did you mean :backup??"),
-        ("(open-kv \"s2\" {:spill-opts {:spill-threshold 80}})", ":options/invalid", "Entries::spill"),
+        ("(open-kv \"s2\" {:spill-opts {:spill-threshold 0}})", ":options/invalid", "a percentage"),
+        (
+            "(open-kv \"s2\" {:spill-opts {:spill-rot \"x\"}})",
+            ":options/invalid",
+            "did you mean :spill-root?",
+        ),
+        ("(open-kv \"s2\" {:spill-opts 5})", ":options/invalid", "does not take 5"),
+        ("(open-kv \"s2\" {:lmdb-sync-interval 5 :flags #{:nosync}})", ":options/invalid", "no timer"),
+        ("(open-kv \"s2\" {:lmdb-sync-interval -5})", ":options/invalid", "does not take -5"),
+        ("(open-kv \"dtlv://user:secret@host/db\")", ":options/invalid", "no remote stores"),
+        ("(get-conn \"dtlv://user:secret@host/db\")", ":options/invalid", "no remote stores"),
+        ("(open-dbi kv \"o\" {:flags #{:counted}})", ":kv/no-such-dbi", "with :create among its :flags"),
+        (
+            "(transact-kv kv \"n\" [[:put \"n\" 1 \"x\"]])",
+            ":kv/bad-form",
+            "the table stands before the writes",
+        ),
+        ("(get-value kv \"n\" 1 \"long\")", ":kv/unknown-type", "did you mean :long?"),
+        ("(get-value kv \"n\" 1.5)", ":kv/type", "expected a value of type :long"),
+        ("(get-value kv \"n\" 9223372036854775808N)", ":kv/number-range", "64 bits"),
+        ("(visit-key-range kv \"n\" (fn [kv] (k kv)) [:all])", ":exec/argument", "not bytes"),
+        ("(visit-list kv \"l\" (fn [k v] 1) \"x\")", ":exec/arity", "one argument"),
+        ("(open-list-dbi kv \"n\")", ":kv/dbi-flags-conflict", "has flags #{}, which contradict #{:dupsort}"),
+        ("(open-list-dbi kv \"n\")", ":kv/dbi-flags-conflict", ":error/hint"),
+        ("(key-range-count kv \"n\" [:all] :long -1)", ":exec/argument", "zero or more, not -1"),
+        ("(get-by-rank kv \"n\" :first)", ":exec/argument", "a rank"),
         ("(open-kv \"s2\" {:client-opts {}})", ":options/invalid", "no remote stores"),
         ("(read-buffer 5 :long)", ":exec/argument", "bytes were expected"),
         ("(k 5)", ":exec/argument", "a raw pair"),
@@ -455,4 +480,91 @@ fn mistakes() {
         ),
         ("(put-buffer (put-buffer nil \"a\" :utf-8-bare) \"b\" :utf-8-bare)", "#bytes \"6162\""),
     ]);
+}
+
+/// What Datalevin's users write that is easily refused or misunderstood.
+#[test]
+fn programs_for_datalevin_run_as_they_are() {
+    let answers = Case::new().exec(
+        r#"(def kv (d/open-kv "store" {:mapsize 1 :max-readers 2048 :max-dbs 256 :lmdb-sync-interval 300
+                                   :spill-opts {:spill-threshold 85 :spill-root "spilled"}}))
+           (d/open-dbi kv "user")
+           (d/open-dbi kv "events")
+           (d/transact-kv kv [[:put "user" :u1 {:name "Alice" :tier :pro}]
+                              [:put "events" #inst "2026-01-01" {:kind :signup :uid :u1} :instant]])
+           (d/get-range kv "events" [:closed #inst "1970-01-01" #inst "2030-01-01"] :instant)
+           (d/with-transaction-kv [kv-tx kv] (d/transact-kv kv-tx [[:del "user" :u1]]))
+           (d/get-value kv "user" :u1)
+           (transact-kv kv "user" (mapv (fn [i] [:put i (str "a rather long text, many times " i)]) (range 40000)) :long :string)
+           (entries kv "user")
+           (open-dbi kv "user" {:flags #{}})
+           (open-dbi kv "user" {:key-type :long})
+           (def kv (re-index kv {}))
+           (get-value kv "user" 7 :long :string)"#,
+    );
+    for answer in &answers {
+        assert!(!answer.contains(":error/kind"), "{answer}");
+    }
+    assert_eq!(answers[4], r#"[[#inst "2026-01-01T00:00:00.000-00:00" {:kind :signup, :uid :u1}]]"#);
+    assert_eq!(answers[6], "nil");
+    // The map is never smaller than usual, so that a small :mapsize limits nothing.
+    assert_eq!(answers[8], "40000");
+    assert_eq!(answers.last().map(String::as_str), Some("\"a rather long text, many times 7\""));
+    // A transaction of a database, too.
+    let answers = Case::new()
+        .exec("(def conn (d/get-conn \"db\" {})) (d/with-transaction [tx conn] (d/transact! tx [{:a 1}]) 7)");
+    assert_eq!(answers[1], "7");
+}
+
+#[test]
+fn what_is_not_there_is_nil() {
+    check(&[
+        ("(get-value kv \"n\" nil)", "nil"),
+        ("(get-rank kv \"n\" nil)", "nil"),
+        ("(get-by-rank kv \"n\" -1)", "nil"),
+        ("(in-list? kv \"l\" nil 1 :string :long)", "false"),
+        ("(in-list? kv \"l\" \"x\" nil :string :long)", "false"),
+        ("(visit-list kv \"l\" (fn [v] v) nil)", "nil"),
+        ("(key-range-count kv \"n\" [:all] :long 2)", "2"),
+        ("(key-range-list-count kv \"l\" [:all] :string 4)", "4"),
+        (
+            "(range-keep kv \"l\" (fn [kv] (read-buffer (v kv) :long)) [:closed \"x\" \"x\"] :string :long)",
+            "[1 2 3]",
+        ),
+        // Numbers of other types, where nothing of them is lost.
+        (
+            "(do (open-dbi kv \"m\") (transact-kv kv \"m\" [[:put 1 5] [:put 2.5 7N]] :double :long))",
+            ":transacted",
+        ),
+        ("(get-range kv \"m\" [:closed 0 3] :double :long)", "[[1.0 5] [2.5 7]]"),
+    ]);
+    fails(&[(
+        "(get-range kv \"n\" [:at-least 9007199254740993] :double)",
+        ":kv/type",
+        "expected a value of type :double, got long",
+    )]);
+}
+
+/// What would wait for itself.
+#[test]
+fn nothing_waits_for_ever() {
+    let answers = store(
+        "(def tx (open-transact-kv kv))
+         (put-list-items tx \"l\" \"x\" [9] :string :long)
+         (copy kv \"copied\")
+         (sync kv)
+         (copy kv \"compacted\" true)
+         (re-index kv)
+         (set-env-flags kv :nosync true)
+         (deref (transact-kv-async kv \"n\" [[:put 20 \"t\"]]))
+         (close-transact-kv tx)
+         (list-count (open-kv \"compacted\") \"l\" \"x\" :string)
+         (list-count kv \"l\" \"x\" :string)",
+    );
+    for at in [2, 5, 6, 7] {
+        assert!(answers[at].contains(":kv/would-deadlock"), "{at}: {}", answers[at]);
+    }
+    // The state before the transaction can be copied meanwhile.
+    assert_eq!(answers[4], "nil");
+    assert_eq!(answers[8..], [":committed", "3", "4"]);
 }

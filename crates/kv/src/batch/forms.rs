@@ -131,6 +131,13 @@ impl Reader<'_> {
         };
         let flags = match flags {
             [] => PutFlags::empty(),
+            [flags] if operation == "put" && is_flags(flags) => put_flags(form, flags)?,
+            _ if self.names_its_only_table(arguments) => {
+                return Err(bad(
+                    form,
+                    "the table stands before the writes, so they do not name it: [:put k v], [:del k]",
+                ));
+            }
             [flags] if operation == "put" => put_flags(form, flags)?,
             _ => return Err(bad(form, "there is something too much at the end")),
         };
@@ -144,6 +151,16 @@ impl Reader<'_> {
             _ => return Err(bad(form, "something is missing at the end")),
         };
         result.map_err(|error| refused(form, error))
+    }
+}
+
+impl Reader<'_> {
+    /// Whether a form that should leave the table's name away has it in front.
+    fn names_its_only_table(&self, arguments: &[Value]) -> bool {
+        match (&self.tables, arguments) {
+            (Tables::Only(table), [Value::Str(name), ..]) => **name == *table.name(),
+            _ => false,
+        }
     }
 }
 
@@ -177,6 +194,10 @@ fn items_of<'v>(form: &Value, values: &'v Value) -> Result<Vec<&'v Value>> {
             .collect(),
     };
     if items.iter().any(|item| item.is_nil()) { Err(bad(form, "nil cannot be stored")) } else { Ok(items) }
+}
+
+fn is_flags(value: &Value) -> bool {
+    matches!(value, Value::Nil | Value::Keyword(_) | Value::Set(_) | Value::Vector(_) | Value::List(_))
 }
 
 fn put_flags(form: &Value, flags: &Value) -> Result<PutFlags> {

@@ -128,6 +128,10 @@ impl KeyType {
                 [item] => Ok(Self::Many(element_type(item)?)),
                 items => items.iter().map(element_type).collect::<Result<_>>().map(Self::Tuple),
             },
+            Value::Str(name) => Err(CodecError::UnknownType {
+                name: value.to_string(),
+                nearest: Self::from_name(name).is_ok().then(|| name.to_string()),
+            }),
             other => Err(CodecError::UnknownType { name: other.to_string(), nearest: None }),
         }
     }
@@ -365,6 +369,23 @@ impl ScalarType {
             (Self::Long, Value::Int(long)) => wire::put_long(*long, buffer),
             (Self::Double, Value::Float(double)) => wire::put_double(*double, buffer)?,
             (Self::Float, Value::Float(double)) => wire::put_float(narrowed(*double)?, buffer)?,
+            // Numbers of other types are taken if nothing of them is lost.
+            (Self::Double, Value::Int(integer)) if is_exact(*integer, 53) => {
+                wire::put_double(*integer as f64, buffer)?;
+            }
+            (Self::Float, Value::Int(integer)) if is_exact(*integer, 24) => {
+                wire::put_float(*integer as f32, buffer)?;
+            }
+            (Self::Long, Value::BigInt(integer)) => match i64::try_from(integer) {
+                Ok(integer) => wire::put_long(integer, buffer),
+                Err(_) => return Err(CodecError::Range { type_name: "long", limit: "it must fit 64 bits" }),
+            },
+            (Self::BigDec, Value::Int(integer)) => {
+                return self.put(&Value::Decimal((*integer).into()), buffer, element);
+            }
+            (Self::BigDec, Value::BigInt(integer)) => {
+                return self.put(&Value::Decimal(integer.clone().into()), buffer, element);
+            }
             (Self::BigInt, Value::BigInt(integer)) => number::put_bigint(integer, buffer)?,
             (Self::BigInt, Value::Int(integer)) => number::put_bigint(&(*integer).into(), buffer)?,
             (Self::BigDec, Value::Decimal(decimal)) if element => tuple::put_decimal(decimal, buffer)?,
@@ -415,6 +436,12 @@ impl ScalarType {
             Self::Symbol => symbol(rest(input, wire::SYMBOL, "symbol")?)?,
         })
     }
+}
+
+/// Whether a binary fraction of so many bits is the integer exactly.
+fn is_exact(integer: i64, bits: u32) -> bool {
+    let magnitude = integer.unsigned_abs();
+    magnitude == 0 || u64::BITS - magnitude.leading_zeros() - magnitude.trailing_zeros() <= bits
 }
 
 /// A double as a float: rounded, but not to infinity.

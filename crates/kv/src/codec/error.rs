@@ -183,6 +183,13 @@ impl CodecError {
                 "register the new definition under another name, and move the pairs to a table of that type",
             ),
             Self::Registered { hint, .. } => *hint,
+            Self::Type { got: "nil", .. } => Some("nil cannot be stored; what is not there has no entry"),
+            Self::TypeNotAllowed { .. } => {
+                Some("elements of tuples have ordered types, such as :long, :string or :uuid")
+            }
+            Self::BoundOnly(_) => {
+                Some("for the ends of a range, :at-least, :at-most and :all need no such bound")
+            }
             _ => None,
         }
     }

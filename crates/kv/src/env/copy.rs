@@ -15,13 +15,20 @@ impl Env {
     ///
     /// The copy is written beside its final name, forced to disk and renamed, so that a database appears there
     /// whole or not at all. With `compact`, free pages are left out and the rest is packed; this is how a file
-    /// becomes smaller. Copying holds a snapshot while it runs.
+    /// becomes smaller. Copying holds a snapshot while it runs; without `compact`, it first waits for the running write
+    /// transaction.
     ///
     /// # Errors
     ///
-    /// [`Error::BadOption`] if a database is there already, [`Error::NotWritable`], [`Error::DiskFull`]; those of
+    /// [`Error::BadOption`] if a database is there already, [`Error::NotWritable`], [`Error::DiskFull`];
+    /// [`Error::WouldDeadlock`] without `compact` while this thread has the write transaction; those of
     /// [`Env::carry_out_deferred`].
     pub fn copy_to(&self, target: impl AsRef<Path>, compact: bool) -> Result<()> {
+        self.shared.check_process()?;
+        // To copy both heads of the file together, LMDB takes the lock of writers.
+        if !compact && self.shared.turn.is_mine() {
+            return Err(Error::WouldDeadlock);
+        }
         self.carry_out_deferred()?;
         self.copy_as_it_is(target.as_ref(), compact)
     }

@@ -165,6 +165,12 @@ impl EnvOptions {
         matches!(self.durability, Some(Durability::Wal | Durability::WalLater))
     }
 
+    /// Whether commits may be lost that have returned: any [`Durability`] but full and [`Durability::Wal`].
+    pub fn leaves_commits_behind(&self) -> bool {
+        !matches!(self.durability, None | Some(Durability::Full | Durability::Wal))
+            || self.other_flags.contains(EnvFlags::MAPASYNC)
+    }
+
     /// Write through the mapping instead of through the system's file calls. Faster for large transactions on
     /// files that fit memory. Dangers: a stray write anywhere in the process damages the file; a full disk kills
     /// the process; nested transactions are impossible; no other process may open the file without it.

@@ -147,7 +147,7 @@ forms! {
     "(stat kv table?)" (1, 2), None, kv::stat, "pages, depth and entries of a table, or of the table of tables";
     "(entries kv table)" (2, 2), None, kv::entries, "how many pairs a table has";
     "(copy kv dest compact?)" (2, 3), None, kv::copy, "copies a store while it is in use";
-    "(re-index kv opts?)" (1, 2), None, kv::re_index, "rebuilds tables: {:tables {name {:flags .. :key-type ..}} :backup? true}; the backup is in the system's temporary directory, and stays until you remove it";
+    "(re-index kv opts?)" (1, 2), None, kv::re_index, "rebuilds tables, and gives the store: {:tables {name {:flags .. :key-type ..}} :backup? true}; the backup is in the system's temporary directory, and stays until you remove it";
     "(transact-kv kv table? txs k-type? v-type?)" (2, 5), None, kv::transact_kv, "writes [:put table k v kt vt flags], [:del ..], [:put-list ..], [:del-list ..] together";
     "(transact-kv-async kv table? txs k-type? v-type? callback?)" (2, 6), None, kv::transact_kv_async, "the same, committed together with others; gives a promise for deref";
     "(with-transaction-kv [tx kv] body ..)" (1, MANY), None, kv::special, "several steps as one transaction; an error takes them back";
@@ -170,8 +170,8 @@ forms! {
     "(get-first-n kv table n k-range k-type? v-type? ignore-key?)" (4, 7), None, kv::get_first_n, "the first pairs of a range";
     "(get-range kv table k-range k-type? v-type? ignore-key?)" (3, 6), None, kv::get_range, "the pairs of a range, such as [:closed 1 9] or [:all-back]";
     "(key-range kv table k-range k-type?)" (3, 4), None, kv::key_range, "the keys of a range";
-    "(key-range-count kv table k-range k-type?)" (3, 4), None, kv::key_range_count, "how many keys a range has";
-    "(key-range-list-count kv table k-range k-type?)" (3, 4), None, kv::key_range_list_count, "how many values the keys of a range have";
+    "(key-range-count kv table k-range k-type? cap?)" (3, 5), None, kv::key_range_count, "how many keys a range has, but no more than cap";
+    "(key-range-list-count kv table k-range k-type? cap?)" (3, 5), None, kv::key_range_list_count, "how many values the keys of a range have, but no more than cap";
     "(range-seq kv table k-range k-type? v-type? ignore-key? opts?)" (3, 7), None, kv::range_seq, "the same as get-range";
     "(range-count kv table k-range k-type?)" (3, 4), None, kv::range_count, "how many pairs a range has";
     "(sample-kv kv table n k-type? v-type? ignore-key?)" (3, 6), None, kv::sample_kv, "pairs chosen at random, in order";

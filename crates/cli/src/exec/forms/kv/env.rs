@@ -134,21 +134,51 @@ const DBI_FLAGS: [(&str, DbiFlags); 9] = [
     ("prefix-compression", DbiFlags::empty()),
 ];
 
-/// The options of `open-dbi`, and whether they ask for anything at all.
+/// What the options of `open-dbi` ask for.
+struct Asked {
+    /// For a table that is to be made.
+    options: DbiOptions,
+    /// Whether flags were among them.
+    flags: bool,
+    /// Whether a table may be made.
+    create: bool,
+    key_type: Option<KeyType>,
+    value_type: Option<KeyType>,
+}
+
+impl Asked {
+    /// For a table that is there: what is not asked for is as it is.
+    fn of_existing(self, dbi: &Dbi) -> DbiOptions {
+        let mut options = match self.flags {
+            true => DbiOptions::from(self.options.dbi_flags()).counted(self.options.is_counted()),
+            false => DbiOptions::from(dbi.flags()),
+        };
+        if let Some(key_type) = self.key_type {
+            options = options.key_type_of(key_type);
+        }
+        if let Some(value_type) = self.value_type {
+            options = options.value_type_of(value_type);
+        }
+        options
+    }
+}
+
+/// Reads the options of `open-dbi`.
 fn dbi_options(
     session: &mut Session,
     args: &Args,
     place: usize,
     value: &Value,
     list: bool,
-) -> Result<(DbiOptions, bool), EvalError> {
+) -> Result<Asked, EvalError> {
     let at = args.span_of(place);
     let bad = |message: String| EvalError::new(":exec/argument", message, at);
+    let none = std::collections::BTreeMap::new();
     let entries = match value {
-        Value::Nil => return Ok((defaults(list), false)),
+        Value::Nil => &none,
         value => value.as_map().ok_or_else(|| bad("the options of a table are a map".to_owned()))?,
     };
-    let (mut flags, mut create, mut counted) = (DbiFlags::empty(), true, true);
+    let (mut flags, mut has_flags, mut create, mut counted) = (DbiFlags::empty(), false, true, true);
     let (mut key_type, mut value_type) = (None, None);
     for (key, value) in entries {
         let name = key.as_keyword().map(edn::Keyword::as_str).unwrap_or_default();
@@ -165,7 +195,7 @@ fn dbi_options(
             ("key-type", _) => key_type = a_type()?,
             ("value-type", _) => value_type = a_type()?,
             ("flags", value) => {
-                (create, counted) = (false, false);
+                (has_flags, create, counted) = (true, false, false);
                 for name in keywords(value).ok_or_else(wrong)? {
                     flags |= *one_of(args, place, "flag", &name, &DBI_FLAGS)?;
                     match name.as_str() {
@@ -192,33 +222,29 @@ fn dbi_options(
     if list {
         flags |= DbiFlags::DUPSORT;
     }
+    // Tables are counted unless their flags say otherwise, as in the original.
     let mut options = DbiOptions::from(flags).counted(counted);
     if key_type.is_some() || value_type.is_some() {
+        let of_keys = |options: DbiOptions| match &key_type {
+            Some(key_type) => options.key_type_of(key_type.clone()),
+            None => options,
+        };
+        let of_values = |options: DbiOptions| match &value_type {
+            Some(value_type) => options.value_type_of(value_type.clone()),
+            None => options,
+        };
         let is_registered =
             |given: &Option<KeyType>| given.as_ref().is_some_and(|given| given.as_registered().is_some());
-        options = match (key_type, value_type) {
+        options = match (&key_type, &value_type) {
             // Of the other one, nothing is asked.
-            (key_type, None) if is_registered(&key_type) => options.key_type_of(key_type.unwrap_or_default()),
-            (None, value_type) if is_registered(&value_type) => {
-                options.value_type_of(value_type.unwrap_or_default())
-            }
-            (key_type, value_type) => {
-                options.types(key_type.unwrap_or_default(), value_type.unwrap_or_default())
+            (Some(_), None) if is_registered(&key_type) => of_keys(options),
+            (None, Some(_)) if is_registered(&value_type) => of_values(options),
+            (keys, values) => {
+                options.types(keys.clone().unwrap_or_default(), values.clone().unwrap_or_default())
             }
         };
     }
-    if !create {
-        return Err(bad(
-            "without :create there is nothing to open: tables that exist need no opening".to_owned()
-        ));
-    }
-    Ok((options, true))
-}
-
-/// Tables are counted unless their flags say otherwise, as in the original.
-fn defaults(list: bool) -> DbiOptions {
-    let options = if list { DbiOptions::list() } else { DbiOptions::new() };
-    options.counted(true)
+    Ok(Asked { options, flags: has_flags, create, key_type, value_type })
 }
 
 /// The names of a keyword, or of a collection of them.
@@ -253,13 +279,20 @@ fn open(session: &mut Session, mut args: Args, list: bool) -> Answer {
     let target = args.kv_target(0)?;
     let name = args.name_at(1)?;
     let value = args.value(2)?;
-    let (options, explicit) = dbi_options(session, &args, 2, &value, list)?;
-    let exists = target.dbi(&name, args.span_of(1));
-    let opened = match exists {
-        // As it is, if nothing is asked of it but its kind.
-        Ok(dbi) if !explicit && dbi.is_list() == list => dbi,
-        _ => target
-            .write(args.span, |txn| txn.open_dbi(&name, options).map_err(|error| args.kv_error(&error)))?,
+    let asked = dbi_options(session, &args, 2, &value, list)?;
+    let fail = |error| args.kv_error(&error);
+    let options = match target.dbi(&name, args.span_of(1)) {
+        Ok(dbi) if asked.flags || dbi.is_list() == list => asked.of_existing(&dbi),
+        Err(error) if !asked.create => {
+            let hint = "with :create among its :flags, it is made".to_owned();
+            return Err(EvalError { hint: Some(hint), ..error });
+        }
+        _ => asked.options,
+    };
+    let opened = match &target {
+        // A table that is there needs no transaction.
+        KvTarget::Store(kv) => kv.store(args.span)?.open_dbi(&name, options).map_err(fail)?,
+        _ => target.write(args.span, |txn| txn.open_dbi(&name, options).map_err(fail))?,
     };
     Ok(Item::Value(Value::str(opened.name())))
 }
@@ -369,10 +402,11 @@ pub(in super::super) fn copy(_: &mut Session, mut args: Args) -> Answer {
     Ok(Item::NIL)
 }
 
-/// `(re-index kv opts?)`: `{:tables {name options ..} :backup? true}`; all tables as they are, if none is named. The
-/// backup, below the system's directory of temporary files, is the user's to remove.
+/// `(re-index kv opts?)`: `{:tables {name options ..} :backup? true}`; all tables as they are, if none is named. Gives the
+/// store. The backup, below the system's directory of temporary files, is the user's to remove.
 pub(in super::super) fn re_index(session: &mut Session, mut args: Args) -> Answer {
-    let store = store(&mut args)?;
+    let handle = handle(&mut args)?;
+    let store = handle.store(args.span)?;
     let options = args.value(1)?;
     let bad = |args: &Args, message: String| EvalError::new(":exec/argument", message, args.span_of(1));
     let none = std::collections::BTreeMap::new();
@@ -401,8 +435,8 @@ pub(in super::super) fn re_index(session: &mut Session, mut args: Args) -> Answe
                     let flags = Value::keyword("flags");
                     let keeps = options.as_map().is_none_or(|options| !options.contains_key(&flags));
                     let dbi = store.existing_dbi(name).map_err(|error| args.kv_error(&error))?;
-                    let (options, _) = dbi_options(session, &args, 1, options, keeps && dbi.is_list())?;
-                    plan = plan.table(name, options);
+                    let asked = dbi_options(session, &args, 1, options, keeps && dbi.is_list())?;
+                    plan = plan.table(name, asked.options);
                     named = true;
                 }
             }
@@ -426,6 +460,7 @@ pub(in super::super) fn re_index(session: &mut Session, mut args: Args) -> Answe
             plan = plan.table(&name, as_it_is.map_err(|error| args.kv_error(&error))?);
         }
     }
+    plan = plan.spill(store.spill_options().clone());
     store.re_index(&plan).map_err(|error| args.kv_error(&error))?;
-    Ok(Item::NIL)
+    Ok(Item::Kv(handle))
 }

@@ -60,8 +60,11 @@ pub(in super::super) fn get_list(_: &mut Session, mut args: Args) -> Answer {
 /// `(visit-list kv table visitor k k-type? v-type? raw-pred?)`
 pub(in super::super) fn visit_list(_: &mut Session, mut args: Args) -> Answer {
     let raw = args.flag(6, true)?;
-    let visitor = args.function(2, raw, 1)?;
+    let visitor = args.function_of_one(2)?;
     let key = args.value(3)?;
+    if key.is_nil() {
+        return Ok(Item::NIL);
+    }
     let list = List::new(&mut args, 4, Some(5))?;
     list.read(&args, |read, table| {
         let source = Source { table, span: args.span };
@@ -75,7 +78,7 @@ pub(in super::super) fn visit_list(_: &mut Session, mut args: Args) -> Answer {
         let mut cursor = read.cursor(source.table.dbi()).map_err(fail)?;
         let mut value = cursor.get(&bytes).map_err(fail)?;
         while let Some(found) = value {
-            let seen = if raw { super::raw_pair((&bytes, found)) } else { source.value(found)? };
+            let seen = if raw { Value::Bytes(found.into()) } else { source.value(found)? };
             if is_terminate(&visitor.call(&[seen])?) {
                 break;
             }
@@ -101,6 +104,9 @@ pub(in super::super) fn list_count(_: &mut Session, mut args: Args) -> Answer {
 /// `(in-list? kv table k v k-type? v-type?)`
 pub(in super::super) fn in_list(_: &mut Session, mut args: Args) -> Answer {
     let (key, value) = (args.value(2)?, args.value(3)?);
+    if key.is_nil() || value.is_nil() {
+        return Ok(Item::Value(Value::Bool(false)));
+    }
     let list = List::new(&mut args, 4, Some(5))?;
     list.read(&args, |read, table| {
         let found = table.in_list(&read, &key, &value).map_err(|error| args.kv_error(&error))?;
@@ -108,14 +114,16 @@ pub(in super::super) fn in_list(_: &mut Session, mut args: Args) -> Answer {
     })
 }
 
-/// `(key-range-list-count kv table k-range k-type?)`
+/// `(key-range-list-count kv table k-range k-type? cap?)`
 pub(in super::super) fn key_range_list_count(_: &mut Session, mut args: Args) -> Answer {
     let keys = args.value(2)?;
+    let cap = args.cap_at(4)?;
     let list = List::new(&mut args, 3, None)?;
     list.read(&args, |read, table| {
         let fail = |error| args.kv_error(&error);
         let keys = KeyRange::from_value(&keys).map_err(fail)?;
-        Ok(Item::Value(Value::Int(table.pair_count(&read, keys).map_err(fail)? as i64)))
+        let count = table.pair_count(&read, keys).map_err(fail)?;
+        Ok(Item::Value(Value::Int(count.min(cap) as i64)))
     })
 }
 

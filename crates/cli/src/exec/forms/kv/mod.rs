@@ -83,29 +83,54 @@ impl Args {
         let value = self.value(at)?;
         match value.as_int().map(u64::try_from) {
             Some(Ok(count)) => Ok(count),
-            _ => Err(self.unfit(at, "a number of things, zero or more", &Item::Value(value))),
+            _ => {
+                let message = format!(
+                    "argument {} of {} must be a count, zero or more, not {value}",
+                    at + 1,
+                    self.name
+                );
+                Err(EvalError::new(":exec/argument", message, self.span_of(at)))
+            }
         }
+    }
+
+    /// The number that a count does not go beyond.
+    pub(super) fn cap_at(&mut self, at: usize) -> Result<u64, EvalError> {
+        if self.has(at) { self.count_at(at) } else { Ok(u64::MAX) }
     }
 
     /// A function with one parameter for raw pairs, or `decoded` ones.
     pub(super) fn function(&mut self, at: usize, raw: bool, decoded: usize) -> Result<Function, EvalError> {
+        self.function_with(
+            at,
+            if raw { Parameters::RawPair { decoded } } else { Parameters::Decoded(decoded) },
+        )
+    }
+
+    /// A function of one key or one value, raw or not.
+    pub(super) fn function_of_one(&mut self, at: usize) -> Result<Function, EvalError> {
+        self.function_with(at, Parameters::Decoded(1))
+    }
+
+    fn function_with(&mut self, at: usize, parameters: Parameters) -> Result<Function, EvalError> {
         let span = self.span_of(at);
         let call = match self.item(at) {
             Item::Lambda(lambda) => {
-                let wanted = if raw { 1 } else { decoded };
-                if lambda.parameters() != wanted {
-                    let message = if raw {
-                        "the function gets one raw pair, as (fn [kv] ..)".to_owned()
-                    } else {
-                        format!(
-                            "the function gets {wanted} decoded argument{}",
-                            if wanted == 1 { "" } else { "s" }
-                        )
-                    };
-                    let mut error = EvalError::new(":exec/arity", message, span);
-                    if raw && lambda.parameters() == decoded {
-                        error.hint = Some("for decoded keys and values, raw-pred? must be false".to_owned());
+                let (wanted, message, hint) = match parameters {
+                    Parameters::RawPair { decoded } => (
+                        1,
+                        "the function gets one raw pair, as (fn [kv] ..)".to_owned(),
+                        (lambda.parameters() == decoded)
+                            .then_some("for decoded keys and values, raw-pred? must be false"),
+                    ),
+                    Parameters::Decoded(1) => (1, "the function gets one argument".to_owned(), None),
+                    Parameters::Decoded(wanted) => {
+                        (wanted, format!("the function gets {wanted} decoded arguments"), None)
                     }
+                };
+                if lambda.parameters() != wanted {
+                    let mut error = EvalError::new(":exec/arity", message, span);
+                    error.hint = hint.map(str::to_owned);
                     return Err(error);
                 }
                 Call::Lambda(lambda)
@@ -120,6 +145,14 @@ impl Args {
     pub(super) fn kv_error(&self, error: &factum::kv::Error) -> EvalError {
         EvalError::from_kv(error, self.span)
     }
+}
+
+/// What a function is called with.
+enum Parameters {
+    /// A raw pair; some write functions of so many decoded items instead.
+    RawPair { decoded: usize },
+    /// So many items.
+    Decoded(usize),
 }
 
 /// A predicate, a projection or a visitor.

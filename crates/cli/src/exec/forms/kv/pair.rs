@@ -63,6 +63,9 @@ pub(in super::super) fn get_from(
     ignore_key: bool,
     args: &Args,
 ) -> Result<Item, EvalError> {
+    if key.is_nil() {
+        return Ok(Item::NIL);
+    }
     let found = table.get(&read, key).map_err(|error| args.kv_error(&error))?;
     Ok(Item::Value(match found {
         Some(value) if ignore_key => value,
@@ -78,6 +81,9 @@ pub(in super::super) fn get_rank(_: &mut Session, mut args: Args) -> Result<Item
     let key = args.value(2)?;
     let keys = args.key_type(3)?;
     target.read(args.span, |read| {
+        if key.is_nil() {
+            return Ok(Item::NIL);
+        }
         let table = typed(read, dbi, keys, None).map_err(|error| args.kv_error(&error))?;
         let rank = table.rank(&read, &key).map_err(|error| args.kv_error(&error))?;
         Ok(Item::Value(rank.map_or(Value::Nil, |rank| Value::Int(rank as i64))))
@@ -88,7 +94,12 @@ pub(in super::super) fn get_rank(_: &mut Session, mut args: Args) -> Result<Item
 pub(in super::super) fn get_by_rank(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let target = args.kv_target(0)?;
     let dbi = dbi(&mut args, &target)?;
-    let rank = args.count_at(2)?;
+    let rank = args.value(2)?;
+    let Some(rank) = rank.as_int() else {
+        return Err(args.unfit(2, "a rank, an integer", &Item::Value(rank)));
+    };
+    // Nothing has a negative rank, as nothing has one that is too large.
+    let rank = u64::try_from(rank).unwrap_or(u64::MAX);
     let (keys, values, ignore_key) = (args.key_type(3)?, args.key_type(4)?, args.flag(5, true)?);
     target.read(args.span, |read| {
         let table = typed(read, dbi, keys, values).map_err(|error| args.kv_error(&error))?;

@@ -37,6 +37,14 @@ impl Walk {
         Ok(Self { target, dbi, keys, values, key_type, value_type })
     }
 
+    /// With the type of keys alone: `k-range k-type?`.
+    fn of_keys(args: &mut Args, at: usize) -> Result<Self, EvalError> {
+        let target = args.kv_target(0)?;
+        let dbi = dbi(args, &target)?;
+        let (keys, key_type) = (args.value(at)?, args.key_type(at + 1)?);
+        Ok(Self { target, dbi, keys, values: None, key_type, value_type: None })
+    }
+
     fn ignores_value(&self) -> bool {
         self.value_type == Some(KeyType::Ignore)
     }
@@ -182,7 +190,7 @@ pub(in super::super) fn range_seq(session: &mut Session, args: Args) -> Answer {
 
 /// `(key-range kv table k-range k-type?)`
 pub(in super::super) fn key_range(_: &mut Session, mut args: Args) -> Answer {
-    let walk = Walk::new(&mut args, 2, false)?;
+    let walk = Walk::of_keys(&mut args, 2)?;
     walk.read(&args, |read, source| {
         let fail = |error| args.kv_error(&error);
         let range = KeyRange::from_value(&walk.keys).map_err(fail)?;
@@ -195,14 +203,14 @@ pub(in super::super) fn key_range(_: &mut Session, mut args: Args) -> Answer {
 /// `(visit-key-range kv table visitor k-range k-type? raw-pred?)`
 pub(in super::super) fn visit_key_range(_: &mut Session, mut args: Args) -> Answer {
     let raw = args.flag(5, true)?;
-    let visitor = args.function(2, raw, 1)?;
-    let walk = Walk::new(&mut args, 3, false)?;
+    let visitor = args.function_of_one(2)?;
+    let walk = Walk::of_keys(&mut args, 3)?;
     walk.read(&args, |read, source| {
         let fail = |error| args.kv_error(&error);
         let range = KeyRange::from_value(&walk.keys).map_err(fail)?;
         for key in source.table.keys(&read, range).map_err(fail)?.raw() {
             let key = key.map_err(fail)?;
-            let seen = if raw { super::raw_pair((key, &[])) } else { source.key(key)? };
+            let seen = if raw { Value::Bytes(key.into()) } else { source.key(key)? };
             if is_terminate(&visitor.call(&[seen])?) {
                 break;
             }
@@ -218,7 +226,9 @@ enum Of {
 }
 
 fn count(mut args: Args, of: Of) -> Answer {
-    let walk = Walk::new(&mut args, 2, false)?;
+    // Only one of the two counts keys, and takes a number to stop at.
+    let cap = args.cap_at(4)?;
+    let walk = Walk::of_keys(&mut args, 2)?;
     walk.read(&args, |read, source| {
         let fail = |error| args.kv_error(&error);
         let range = KeyRange::from_value(&walk.keys).map_err(fail)?;
@@ -226,11 +236,11 @@ fn count(mut args: Args, of: Of) -> Answer {
             Of::Keys => source.table.key_count(&read, range),
             Of::Pairs => source.table.range_count(&read, range),
         };
-        Ok(Item::Value(Value::Int(count.map_err(fail)? as i64)))
+        Ok(Item::Value(Value::Int(count.map_err(fail)?.min(cap) as i64)))
     })
 }
 
-/// `(key-range-count kv table k-range k-type?)`
+/// `(key-range-count kv table k-range k-type? cap?)`
 pub(in super::super) fn key_range_count(_: &mut Session, args: Args) -> Answer {
     count(args, Of::Keys)
 }

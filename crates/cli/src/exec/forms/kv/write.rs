@@ -51,7 +51,7 @@ pub(in super::super) fn transact_kv_async(_: &mut Session, mut args: Args) -> An
         let message = "asynchronous writes are transactions of their own; inside one, use transact-kv";
         return Err(EvalError::new(":exec/argument", message, args.span));
     };
-    let callback = if args.has(5) { Some(args.function(5, true, 1)?) } else { None };
+    let callback = if args.has(5) { Some(args.function_of_one(5)?) } else { None };
     let batch = batch(&mut args, &target)?;
     let ticket = kv.store(args.span)?.submit(batch).map_err(|error| args.kv_error(&error))?;
     let pending = KvPending::new(ticket);
