@@ -258,7 +258,7 @@ pub(super) fn put_value(
 }
 
 fn take<'b>(input: &mut &'b [u8], length: usize) -> Result<&'b [u8]> {
-    let (head, rest) = input.split_at_checked(length).ok_or(wrong("too short"))?;
+    let (head, rest) = input.split_at_checked(length).ok_or_else(|| wrong("too short"))?;
     *input = rest;
     Ok(head)
 }
@@ -330,7 +330,7 @@ pub(super) fn take_value(input: &mut &[u8], depth: usize, handlers: &TypeHandler
         0x07 => Value::Decimal(BigDecimal::new(take_bigint(input)?, take_zigzag(input)?)),
         0x08 => {
             let code = u32::try_from(take_varint(input)?).ok().and_then(char::from_u32);
-            Value::Char(code.ok_or(wrong("not a character"))?)
+            Value::Char(code.ok_or_else(|| wrong("not a character"))?)
         }
         0x09 => Value::str(take_text(input)?),
         0x0A => Value::Keyword(edn::Keyword::parse(take_text(input)?)),

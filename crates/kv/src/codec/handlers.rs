@@ -86,7 +86,8 @@ impl<'i, 'b> Decoder<'i, 'b> {
     ///
     /// [`CodecError::Bytes`] if there are not so many.
     pub fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (head, rest) = self.input.split_first_chunk().ok_or(CodecError::bytes("data", "too short"))?;
+        let (head, rest) =
+            self.input.split_first_chunk().ok_or_else(|| CodecError::bytes("data", "too short"))?;
         *self.input = rest;
         Ok(*head)
     }

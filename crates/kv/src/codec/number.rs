@@ -43,7 +43,7 @@ pub(super) fn take_bigint(input: &mut &[u8]) -> Result<BigInt> {
     let [length] = take::<1>(input, "bigint")?;
     let negative = length < 0x80;
     let length = if negative { 0x7F - length } else { length & 0x7F } as usize;
-    let (bytes, rest) = input.split_at_checked(length).ok_or(wrong("too short"))?;
+    let (bytes, rest) = input.split_at_checked(length).ok_or_else(|| wrong("too short"))?;
     *input = rest;
     let value = BigInt::from_signed_bytes_be(bytes);
     if length == 0 || (value.sign() == Sign::Minus) != negative {
@@ -122,6 +122,6 @@ pub(super) fn take_decimal(input: &mut &[u8]) -> Result<BigDecimal> {
         return Err(wrong("digits, exponent and scale do not fit together"));
     }
     digits.resize(digits.len() + zeros as usize, b'0');
-    let magnitude = BigInt::parse_bytes(&digits, 10).ok_or(wrong("not a number"))?;
+    let magnitude = BigInt::parse_bytes(&digits, 10).ok_or_else(|| wrong("not a number"))?;
     Ok(BigDecimal::new(if negative { -magnitude } else { magnitude }, scale))
 }

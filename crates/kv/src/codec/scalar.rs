@@ -272,8 +272,9 @@ impl Codec for Utf8Z {
     }
 
     fn decode<'b>(&self, bytes: &'b [u8]) -> Result<&'b str> {
-        let text =
-            bytes.strip_suffix(&[0]).ok_or(CodecError::bytes("zero-terminated text", "it has no end"))?;
+        let text = bytes
+            .strip_suffix(&[0])
+            .ok_or_else(|| CodecError::bytes("zero-terminated text", "it has no end"))?;
         wire::utf8(text, "zero-terminated text")
     }
 }

@@ -35,7 +35,8 @@ const SIGN: u64 = 1 << 63;
 /// Takes `N` bytes from the front.
 #[inline]
 pub(super) fn take<const N: usize>(input: &mut &[u8], type_name: &'static str) -> Result<[u8; N]> {
-    let (head, rest) = input.split_first_chunk().ok_or(CodecError::bytes(type_name, "too short"))?;
+    // Made only if it is needed: to let go of an error that was not costs as much as the rest.
+    let (head, rest) = input.split_first_chunk().ok_or_else(|| CodecError::bytes(type_name, "too short"))?;
     *input = rest;
     Ok(*head)
 }
@@ -216,10 +217,12 @@ pub(super) fn take_escaped<'b>(
     take_header(input, header, type_name)?;
     let mut unescaped = Vec::new();
     loop {
-        let zero =
-            input.iter().position(|byte| *byte == 0).ok_or(CodecError::bytes(type_name, "it has no end"))?;
+        let zero = input
+            .iter()
+            .position(|byte| *byte == 0)
+            .ok_or_else(|| CodecError::bytes(type_name, "it has no end"))?;
         let (part, rest) = input.split_at(zero);
-        let after = *rest.get(1).ok_or(CodecError::bytes(type_name, "it has no end"))?;
+        let after = *rest.get(1).ok_or_else(|| CodecError::bytes(type_name, "it has no end"))?;
         *input = &rest[2..];
         match after {
             0 if unescaped.is_empty() => return Ok(Cow::Borrowed(part)),
@@ -250,8 +253,10 @@ pub(super) fn put_name(namespace: Option<&str>, name: &str, buffer: &mut Buffer)
 
 /// The namespace and name in the bytes of [`put_name`].
 pub(super) fn name<'b>(bytes: &'b [u8], type_name: &'static str) -> Result<(Option<&'b str>, &'b str)> {
-    let zero =
-        bytes.iter().position(|byte| *byte == 0).ok_or(CodecError::bytes(type_name, "no separator"))?;
+    let zero = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .ok_or_else(|| CodecError::bytes(type_name, "no separator"))?;
     let namespace = utf8(&bytes[..zero], type_name)?;
     Ok((Some(namespace).filter(|namespace| !namespace.is_empty()), utf8(&bytes[zero + 1..], type_name)?))
 }

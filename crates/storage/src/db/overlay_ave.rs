@@ -153,7 +153,7 @@ impl<'d> RawAve<'d> for OverlayAve<'d> {
     }
 
     fn full(&mut self) -> Result<&'d [u8]> {
-        self.full_of_current().ok_or(crate::Error::Corrupted {
+        self.full_of_current().ok_or_else(|| crate::Error::Corrupted {
             table: "overlay",
             reason: "a giant without its full encoding".into(),
         })

@@ -56,10 +56,10 @@ pub(crate) fn full<'d>(overlay: &'d Overlay, row: &'d EavRow) -> Result<&'d [u8]
     if !is_giant_index(&row.v) {
         return Ok(row.v.as_bytes());
     }
-    overlay
-        .giant(&row.v)
-        .map(|full| &**full)
-        .ok_or(Error::Corrupted { table: "overlay", reason: "a giant without its full encoding".into() })
+    overlay.giant(&row.v).map(|full| &**full).ok_or_else(|| Error::Corrupted {
+        table: "overlay",
+        reason: "a giant without its full encoding".into(),
+    })
 }
 
 /// Puts values of one attribute in order where index forms do not decide it.
