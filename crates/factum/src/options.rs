@@ -100,8 +100,7 @@ impl Options {
     }
 
     /// Keep the database in a fresh directory below the path, which is gone when the last handle of the connection is. For
-    /// what is too large for memory and need not stay: commits wait for no disk, unless a durability is asked for
-    /// afterwards.
+    /// what is too large for memory and need not stay: commits wait for no disk, unless a durability is asked for.
     ///
     /// ```
     /// use factum::{Connection, Options};
@@ -118,9 +117,6 @@ impl Options {
     /// ```
     pub fn temporary(mut self, temporary: bool) -> Self {
         self.temporary = temporary;
-        if temporary {
-            self.env = self.env.durability(Durability::None);
-        }
         self
     }
 
@@ -287,7 +283,8 @@ impl Options {
         let env = kv.environment()?;
         options.env = if options.env.is_read_only() { env.read_only(true) } else { env };
         options.in_memory = kv.in_memory;
-        Ok(if kv.temporary { options.temporary(true) } else { options })
+        options.temporary = kv.temporary;
+        Ok(options)
     }
 
     pub(crate) fn runtime(&self) -> Runtime {
@@ -345,7 +342,11 @@ impl Options {
     /// For the database at `path`, which is a file if it is one already.
     pub(crate) fn store_options(&self, path: Option<&Path>) -> Result<StoreOptions> {
         let is_file = self.env.is_single_file() || path.is_some_and(Path::is_file);
-        let env = self.env.clone().single_file(is_file);
+        let mut env = self.env.clone().single_file(is_file);
+        if self.temporary {
+            // Nobody reads the files later.
+            env = env.durability_by_default(Durability::None);
+        }
         let functions = self.functions_of_types();
         let mut options = StoreOptions::new().env(env).adopt(self.adopt).type_functions(functions);
         let patch = self.patch()?;

@@ -12,6 +12,7 @@ mod types;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
+use factum::kv::{Durability, EnvFlags};
 use factum::prelude::*;
 use factum::{
     Entity, Error, Index, PendingTx, PullPattern, Query, Schema, SchemaPatch, TxInput, TxReport, ValueType,
@@ -315,6 +316,18 @@ fn options_of_every_kind() {
         assert!(error.to_string().contains(message), "{options}: {error}");
         assert_eq!(error.code(), ":options/invalid");
     }
+    // Nobody reads temporary files later, unless somebody says so, before or after.
+    let dir = tempfile::tempdir().expect("a folder");
+    let waits = |options: Options| {
+        let conn = Connection::open_with(dir.path(), options).expect("opens");
+        !conn.kv().expect("a store").flags().contains(EnvFlags::NOSYNC)
+    };
+    let (temporary, full) = (Options::new().temporary(true), Durability::Full);
+    assert!(!waits(temporary.clone()));
+    assert!(waits(temporary.clone().durability(full)));
+    assert!(waits(Options::new().durability(full).temporary(true)));
+    assert!(waits(temporary.temporary(false)));
+
     let known = edn::read("{:validate-data? true :cache-limit 10 :kv-opts {:mapsize 10 :max-readers 7}}")
         .expect("valid EDN");
     let strict_types =

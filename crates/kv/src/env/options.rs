@@ -125,6 +125,12 @@ impl EnvOptions {
         self
     }
 
+    /// What a commit promises, unless that was said by [`durability`](Self::durability).
+    pub fn durability_by_default(mut self, durability: Durability) -> Self {
+        self.durability = self.durability.or(Some(durability));
+        self
+    }
+
     /// Refuse writes. The lock file is still written, for the reader slots.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;

@@ -72,8 +72,7 @@ impl TempEnv {
             .prefix("factum-")
             .tempdir_in(&parent)
             .map_err(super::place::not_writable(&parent))?;
-        let mut options = options.clone();
-        options.durability = options.durability.or(Some(Durability::None));
+        let options = options.clone().durability_by_default(Durability::None);
         let path = if options.single_file { dir.path().join("data.mdb") } else { dir.path().to_owned() };
         Ok(Self { env: options.open(path)?, dir, in_memory: false })
     }

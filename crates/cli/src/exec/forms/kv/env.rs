@@ -142,25 +142,27 @@ struct Asked {
     flags: bool,
     /// Whether a table may be made.
     create: bool,
-    key_type: Option<KeyType>,
-    value_type: Option<KeyType>,
 }
 
 impl Asked {
     /// For a table that is there: what is not asked for is as it is.
     fn of_existing(self, dbi: &Dbi) -> DbiOptions {
-        let mut options = match self.flags {
-            true => DbiOptions::from(self.options.dbi_flags()).counted(self.options.is_counted()),
-            false => DbiOptions::from(dbi.flags()),
-        };
-        if let Some(key_type) = self.key_type {
-            options = options.key_type_of(key_type);
+        if self.flags {
+            return self.options;
         }
-        if let Some(value_type) = self.value_type {
-            options = options.value_type_of(value_type);
-        }
-        options
+        with_types(dbi.flags().into(), self.options.key_type().cloned(), self.options.value_type().cloned())
     }
+}
+
+/// Options with the types that are asked for.
+fn with_types(mut options: DbiOptions, keys: Option<KeyType>, values: Option<KeyType>) -> DbiOptions {
+    if let Some(keys) = keys {
+        options = options.key_type_of(keys);
+    }
+    if let Some(values) = values {
+        options = options.value_type_of(values);
+    }
+    options
 }
 
 /// Reads the options of `open-dbi`.
@@ -223,28 +225,8 @@ fn dbi_options(
         flags |= DbiFlags::DUPSORT;
     }
     // Tables are counted unless their flags say otherwise, as in the original.
-    let mut options = DbiOptions::from(flags).counted(counted);
-    if key_type.is_some() || value_type.is_some() {
-        let of_keys = |options: DbiOptions| match &key_type {
-            Some(key_type) => options.key_type_of(key_type.clone()),
-            None => options,
-        };
-        let of_values = |options: DbiOptions| match &value_type {
-            Some(value_type) => options.value_type_of(value_type.clone()),
-            None => options,
-        };
-        let is_registered =
-            |given: &Option<KeyType>| given.as_ref().is_some_and(|given| given.as_registered().is_some());
-        options = match (&key_type, &value_type) {
-            // Of the other one, nothing is asked.
-            (Some(_), None) if is_registered(&key_type) => of_keys(options),
-            (None, Some(_)) if is_registered(&value_type) => of_values(options),
-            (keys, values) => {
-                options.types(keys.clone().unwrap_or_default(), values.clone().unwrap_or_default())
-            }
-        };
-    }
-    Ok(Asked { options, flags: has_flags, create, key_type, value_type })
+    let options = with_types(DbiOptions::from(flags).counted(counted), key_type, value_type);
+    Ok(Asked { options, flags: has_flags, create })
 }
 
 /// The names of a keyword, or of a collection of them.
