@@ -15,6 +15,7 @@
 //! fails if a future heed words its `Debug` text differently.
 #![expect(unsafe_code, reason = "calls into LMDB's C interface; every block argues its safety")]
 
+mod clock;
 mod hold;
 mod leases;
 mod process;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use heed::{CommitOrAbort, WithoutTls};
 use lmdb_master_sys as ffi;
 
+pub(crate) use clock::coarse_time;
 pub(crate) use hold::Hold;
 pub(crate) use leases::Leases;
 pub(crate) use process::Process;

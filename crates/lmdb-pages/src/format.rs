@@ -123,6 +123,18 @@ impl<'s> Node<'s> {
         Some(Node { key, flags, size, rest })
     }
 
+    /// The key of the node at `index` of a page, and nothing else of it.
+    #[inline(always)]
+    pub fn key_at(bytes: &'s [u8], page: u64, index: usize) -> Result<&'s [u8]> {
+        let key = || {
+            let offset = u16_at(bytes, PAGE_HEADER + 2 * index)? as usize;
+            let node = bytes.get(offset..)?;
+            let size = u16_at(node, 6)? as usize;
+            node.get(NODE_HEADER..NODE_HEADER + size)
+        };
+        key().ok_or_else(|| Error::corrupted(page, "a node reaches beyond its page"))
+    }
+
     /// The child of a branch node: 48 bits.
     #[inline(always)]
     pub fn child(&self) -> u64 {

@@ -176,14 +176,15 @@ impl<'n> Node<'n> {
     }
 
     fn find_by<O: Order>(&self, key: &[u8]) -> Option<usize> {
+        let width = self.shape.width();
+        let (table, separators) = self.bytes[HEAD..].split_at_checked(self.count * width)?;
+        let end = |at: usize| Some(usize::from(u16::from_le_bytes(*table.get(at..)?.first_chunk()?)));
         let (mut low, mut high) = (1, self.count);
         while low < high {
-            let middle = low + (high - low) / 2;
-            if O::compare(self.try_separator(middle)?, key).is_le() {
-                low = middle + 1
-            } else {
-                high = middle
-            }
+            let middle = (low + high) / 2;
+            let at = middle * width;
+            let separator = separators.get(end(at - width)?..end(at)?)?;
+            if O::compare(separator, key).is_le() { low = middle + 1 } else { high = middle }
         }
         Some(low - 1)
     }

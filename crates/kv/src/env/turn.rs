@@ -7,6 +7,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::sys::coarse_time;
 
 /// This thread; asked often, and the library's own way to it counts a reference.
 fn me() -> ThreadId {
@@ -23,7 +24,8 @@ pub(crate) struct Turn {
 
 #[derive(Debug, Default)]
 struct State {
-    holder: Option<(ThreadId, Instant)>,
+    /// And since when, by the coarse clock.
+    holder: Option<(ThreadId, Duration)>,
     /// How many threads wait: to wake nobody is a system call, too.
     waiting: usize,
 }
@@ -64,7 +66,7 @@ impl Turn {
     /// Waits until it is this thread's turn, but no longer than `patience`.
     pub(crate) fn take(&self, patience: Option<Duration>) -> Result<TurnGuard<'_>> {
         let me = me();
-        // The clock is asked once, unless there is something to wait for.
+        // The exact time is asked only where there is something to wait for.
         let mut started = None;
         let mut state = self.lock();
         while let Some((thread, _)) = state.holder {
@@ -83,7 +85,7 @@ impl Turn {
             };
             state.waiting -= 1;
         }
-        state.holder = Some((me, Instant::now()));
+        state.holder = Some((me, coarse_time()));
         drop(state);
         Ok(TurnGuard(self))
     }
@@ -95,6 +97,6 @@ impl Turn {
 
     /// For how long somebody has had the turn.
     pub(super) fn taken_for(&self) -> Option<Duration> {
-        self.lock().holder.map(|(_, since)| since.elapsed())
+        self.lock().holder.map(|(_, since)| coarse_time().saturating_sub(since))
     }
 }

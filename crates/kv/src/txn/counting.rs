@@ -20,7 +20,9 @@ impl WriteTxn<'_> {
     pub fn settle_counts(&mut self) -> Result<()> {
         self.bring_in()?;
         for index in 0..self.slots.get_mut().len() {
-            self.settle(index)?;
+            if matches!(&self.slots.get_mut()[index], Some(slot) if slot.is_unsettled()) {
+                self.settle(index)?;
+            }
         }
         Ok(())
     }
@@ -102,9 +104,6 @@ impl WriteTxn<'_> {
 
     fn settle(&mut self, index: usize) -> Result<()> {
         let Some(Some(slot)) = self.slots.get_mut().get_mut(index) else { return Ok(()) };
-        if !slot.is_unsettled() {
-            return Ok(());
-        }
         let (number, order, list) = (slot.place().number, slot.key_order(), slot.is_list());
         let Some(counting) = slot.counting() else { return Ok(()) };
         let tree = counting.tree;

@@ -301,7 +301,17 @@ impl<'e> WriteTxn<'e> {
     /// # Errors
     ///
     /// [`Error::Empty`], [`Error::TooLong`], [`Error::WrongSize`], [`Error::MapFull`].
+    #[inline]
     pub fn put(&mut self, dbi: &Dbi, key: &[u8], value: &[u8]) -> Result<()> {
+        match self.slot_for_put(dbi)?.put_simply(key, value) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(code)) => Err(self.fail(code, "storing a pair")),
+            None => self.put_closely(dbi, key, value),
+        }
+    }
+
+    /// [`put`](Self::put), where there is more to it than to hand the pair to LMDB.
+    fn put_closely(&mut self, dbi: &Dbi, key: &[u8], value: &[u8]) -> Result<()> {
         let slot = self.slot_for_put(dbi)?;
         let kept_back = slot.keeps_back();
         let result = slot.put(key, value);
@@ -611,8 +621,11 @@ type Slots = SmallVec<[Option<Slot>; 1]>;
 
 /// Puts a slot in its place.
 fn fill(slots: &mut Slots, index: usize, slot: Slot) {
-    while slots.len() <= index {
+    while slots.len() < index {
         slots.push(None);
     }
-    slots[index] = Some(slot);
+    match slots.get_mut(index) {
+        Some(place) => *place = Some(slot),
+        None => slots.push(Some(slot)),
+    }
 }

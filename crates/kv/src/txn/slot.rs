@@ -115,6 +115,8 @@ pub(crate) struct KnownTable {
     flags: DbiFlags,
     place: Place,
     order: PairOrder,
+    /// Whether it is neither a list nor counted, and orders its keys byte by byte.
+    is_simple: bool,
     /// Whether a pair was appended already, so that the cursor is at the end, or soon there again.
     appends: bool,
     /// Whether anything was surely written.
@@ -144,6 +146,7 @@ impl KnownTable {
             flags: DbiFlags::empty(),
             place: Place::default(),
             order: PairOrder { keys: OrderKind::Lexicographic, values: None },
+            is_simple: false,
             appends: false,
             wrote: false,
             counting: None,
@@ -198,6 +201,7 @@ impl Slot {
         (table.name, table.flags) = (dbi.name, flags);
         table.order =
             PairOrder { keys: flags.key_order(), values: flags.is_list().then(|| flags.value_order()) };
+        table.is_simple = table.tree.is_none() && flags.is_empty();
         (table.appends, table.wrote, table.asked_size) = (false, false, false);
         (table.patience, table.patience_next) = (PATIENCE, PATIENCE);
         Ok(Self { cursor, table })
@@ -229,7 +233,27 @@ impl Slot {
         self.table.place
     }
 
-    #[inline]
+    /// The most frequent put: into the midst of a table whose keys and values are bytes and nothing more, which is not counted
+    /// and keeps nothing back, while puts jump about. Nothing is done, and nothing returned, where the put is another one.
+    #[inline(always)]
+    pub(super) fn put_simply(&mut self, key: &[u8], value: &[u8]) -> Option<Result<(), Code>> {
+        let table = &mut *self.table;
+        let simple = table.is_simple
+            && table.backlog.is_none()
+            && table.patience > 1
+            && key.len().wrapping_sub(1) < KEY_MAX
+            && value.len() <= VALUE_MAX
+            && table.tail.is_behind(key)
+            && table.course.rests();
+        if !simple {
+            return None;
+        }
+        table.patience -= 1;
+        let result = self.cursor.put(key, value, 0, Search::Root);
+        self.table.wrote |= result.is_ok();
+        Some(result)
+    }
+
     pub(super) fn put(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
         self.check_pair(key, value)?;
         match self.compare_to_tail(key, value)? {

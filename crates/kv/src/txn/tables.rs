@@ -56,8 +56,8 @@ impl WriteTxn<'_> {
         let holds = self.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != id;
         let mut known = self.shared.known_tables.lock().unwrap_or_else(PoisonError::into_inner);
         known.commit(id, wrote, holds);
-        for (index, slot) in self.slots.get_mut().drain(..).enumerate() {
-            match slot {
+        for (index, place) in self.slots.get_mut().iter_mut().enumerate() {
+            match place.take() {
                 Some(slot) if holds => known.keep(index, slot.into_known()),
                 _ => {}
             }

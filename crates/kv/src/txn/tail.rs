@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use lmdb_pages::OrderKind;
+use lmdb_pages::{Lexicographic, Order, OrderKind};
 use smallvec::SmallVec;
 
 use crate::order::prefix;
@@ -75,6 +75,12 @@ impl Tail {
         }
     }
 
+    /// Whether a key of a table that orders them byte by byte is surely less than the greatest one.
+    #[inline(always)]
+    pub(super) fn is_behind(&self, key: &[u8]) -> bool {
+        self.state == State::Known && Lexicographic::compare(key, &self.key).is_lt()
+    }
+
     /// Takes over what was found at the end of the table.
     pub(super) fn found(&mut self, pair: Option<(&[u8], &[u8])>, order: PairOrder) {
         match pair {
@@ -123,11 +129,15 @@ impl Course {
     /// Notes the key of the next put, and says whether its place is likely near the last one's.
     #[inline]
     pub(super) fn goes_on(&mut self, key: &[u8], keys: OrderKind) -> bool {
-        if self.rest > 0 {
-            self.rest -= 1;
-            return false;
-        }
-        self.look(key, keys)
+        !self.rests() && self.look(key, keys)
+    }
+
+    /// Whether the next key is not looked at, since keys were found to jump about; then it is passed.
+    #[inline(always)]
+    pub(super) fn rests(&mut self) -> bool {
+        let rests = self.rest > 0;
+        self.rest -= u8::from(rests);
+        rests
     }
 
     #[inline(never)]

@@ -43,7 +43,7 @@ impl<'s> Leaf<'s> {
     #[inline(always)]
     pub fn key(&self, index: usize) -> Result<&'s [u8]> {
         if self.width == 0 {
-            return Ok(self.node(index)?.key);
+            return Node::key_at(self.bytes, self.page, index);
         }
         let at = PAGE_HEADER + index * self.width;
         match self.bytes.get(at..at + self.width) {

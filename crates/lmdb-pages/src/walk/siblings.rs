@@ -56,6 +56,8 @@ pub(crate) struct Parent<'s> {
 impl<'s> Parent<'s> {
     /// Children are first compared at the ends of so many parts.
     const PARTS: usize = 16;
+    /// So many leaves beside a part may be looked at.
+    const BEYOND: usize = 3;
 
     /// The branch page above the leaf of a key, in a tree of `depth` levels, two at least.
     pub fn of<O: Order>(pages: &'s Pages, root: u64, depth: u16, key: &[u8]) -> Result<Parent<'s>> {
@@ -96,7 +98,9 @@ impl<'s> Parent<'s> {
             if self.is_before::<O>(from, self.part(part))? { right = part } else { left = part }
         }
         (self.low, self.high) = (self.part(left), self.part(right));
-        (self.low..self.high).for_each(|index| self.fetch(index));
+        // Some more on either side, where a run that goes on there ends.
+        let beyond = self.high.saturating_add(Self::BEYOND).min(self.count);
+        (self.low.saturating_sub(Self::BEYOND)..beyond).for_each(|index| self.fetch(index));
         Ok(())
     }
 
@@ -169,7 +173,7 @@ impl<'s> Parent<'s> {
         if index == 0 || index >= self.count {
             return Ok(self.bounds[usize::from(index > 0)]);
         }
-        Ok(Some(Node::at(self.bytes, self.page, index)?.key))
+        Ok(Some(Node::key_at(self.bytes, self.page, index)?))
     }
 
     /// Where a part begins.
@@ -193,8 +197,9 @@ impl<'s> Parent<'s> {
         Ok(low)
     }
 
+    #[inline(always)]
     fn is_before<O: Order>(&self, key: &[u8], index: usize) -> Result<bool> {
-        Ok(O::compare(key, Node::at(self.bytes, self.page, index)?.key).is_lt())
+        Ok(O::compare(key, Node::key_at(self.bytes, self.page, index)?).is_lt())
     }
 }
 
