@@ -427,3 +427,81 @@ mod ctrl_c {
         assert_eq!(errors.matches("the query was cancelled").count(), 3, "{errors}");
     }
 }
+
+#[test]
+fn stat_and_check_of_a_store_without_facts() {
+    let case = Case::new();
+    let forms = r#"(def kv (open-kv "store"))
+        (register-type kv :my/length {:index {:type :long :order-fn (fn [s] (count s))}})
+        (open-dbi kv "words" {:key-type :my/length})
+        (open-list-dbi kv "lists" {:flags #{:create}})
+        (transact-kv kv "words" [[:put "pear" 1] [:put "fig" 2]])
+        (transact-kv kv [[:put-list "lists" "a" [1 2 3] :string :long]])"#;
+    assert_eq!(case.run_with("exec", forms).code, Some(0));
+    let stat = edn::read(&case.ok("stat store")).expect("readable");
+    let stat = stat.as_map().expect("a map");
+    let tables = "{\"lists\" {:entries 3 :pages 1 :depth 1 :list? true :counted? false :key-type nil :value-type nil}
+                   \"words\" {:entries 2 :pages 1 :depth 1 :list? false :counted? true :key-type :my/length :value-type nil}}";
+    assert_eq!(stat[&edn::Value::keyword("tables")], edn::read(tables).expect("EDN"));
+    assert!(!stat.contains_key(&edn::Value::keyword("datoms")), "{stat:?}");
+    let shown = case.ok("stat store --format table");
+    assert!(shown.contains("tables             2\n"), "{shown}");
+    assert!(
+        shown.contains("table              \"words\": entries 2, pages 1, counted, keys :my/length\n"),
+        "{shown}"
+    );
+    assert!(case.ok("stat store --format json").contains("\"entries\":3"));
+    assert!(case.ok("check store").starts_with("ok: no facts; tables 2, pairs 5, pages "));
+    // What asks for facts says that there are none.
+    assert!(case.fails("query store '[:find ?e :where [?e]]'").contains("no database"));
+
+    // What another program makes with heed.
+    {
+        let env = factum::kv::Env::open(case.path("heed")).expect("an environment");
+        let txn = env.heed().write_txn().expect("a transaction");
+        let created = env.heed().create_databases_and_commit(txn, |opener, txn| -> heed::Result<_> {
+            let mut options = opener.database_options().types::<heed::types::Str, heed::types::Bytes>();
+            let table = options.name("theirs").create(txn)?;
+            for number in 0..300 {
+                table.put(txn, &format!("{number:04}"), &[7; 500])?;
+            }
+            Ok(heed::CommitOrAbort::<_, ()>::Commit(table))
+        });
+        created.expect("a table");
+    }
+    let stat = edn::read(&case.ok("stat heed")).expect("readable");
+    let theirs = &stat.as_map().expect("a map")[&edn::Value::keyword("tables")];
+    let theirs = &theirs.as_map().expect("a map")[&"theirs".into()];
+    assert_eq!(theirs.as_map().expect("a map")[&edn::Value::keyword("entries")], 300.into());
+    assert!(case.ok("check heed").starts_with("ok: no facts; tables 1, pairs 300, pages "));
+
+    // Damage is found, and told with its page.
+    let file = case.path("heed").join("data.mdb");
+    let mut bytes = std::fs::read(&file).expect("readable");
+    let size = edn::read(&case.ok("stat heed")).expect("readable");
+    let size = size.as_map().expect("a map")[&edn::Value::keyword("page-size")].as_int().expect("a number");
+    let leaf = (2..bytes.len() / size as usize)
+        .map(|page| page * size as usize)
+        // A leaf page: flag 2 in the header.
+        .find(|at| bytes[at + 10] == 2 && bytes[at + 12] > 40)
+        .expect("a leaf");
+    bytes[leaf + 16..leaf + 64].fill(0xFF);
+    std::fs::write(&file, bytes).expect("written");
+    let run = case.run("check heed");
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.out.contains(&format!("page {}", leaf / size as usize)), "{run:?}");
+    assert!(run.err.contains("problems found"), "{run:?}");
+}
+
+#[test]
+fn stat_and_check_know_the_tables_beside_the_facts() {
+    let case = crew();
+    let forms = r#"(def conn (get-conn "db"))
+        (def kv (datalog-kv conn))
+        (open-dbi kv "visits")
+        (transact-kv kv "visits" [[:put "ann" 1] [:put "bob" 2]])"#;
+    assert_eq!(case.run_with("exec", forms).code, Some(0));
+    let shown = case.ok("stat db --format table");
+    assert!(shown.contains("table              \"visits\": entries 2, pages 1, counted\n"), "{shown}");
+    assert!(case.ok("check db").starts_with("ok: 7 facts, both indexes agree"));
+}

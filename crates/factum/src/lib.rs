@@ -196,7 +196,7 @@ pub use prepared::Prepared;
 pub use queue::PendingTx;
 pub use report::TxReport;
 pub use result::QueryResult;
-pub use stat::Stat;
+pub use stat::{Stat, TableInfo};
 pub use stream::RowStream;
 pub use text::{AsPattern, AsQuery, EntityRef, SchemaInput, TxInput, TypeInput};
 pub use transaction::Transaction;

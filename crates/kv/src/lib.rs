@@ -145,6 +145,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::print_stdout))]
 
 mod batch;
+mod check;
 pub mod codec;
 mod counted;
 mod dbi;
@@ -166,6 +167,7 @@ mod table;
 mod txn;
 
 pub use batch::{Batch, Ticket};
+pub use check::{CheckReport, Problem};
 pub use dbi::{Dbi, DbiOptions};
 pub use deferred::WriteTurn;
 pub use dump::{DumpFormat, DumpReport, LoadOptions, LoadReport, OnExisting};

@@ -374,6 +374,12 @@ fn changes_by_others_are_found_out() {
     txn.commit().unwrap();
     let error = env.read().unwrap().rank(&case.dbi, b"b").unwrap_err();
     assert_eq!(error.code(), ":kv/counts-outdated");
+    let report = env.read().unwrap().check().unwrap();
+    assert_eq!((report.problem_count, report.tables, report.pairs), (1, 1, 2));
+    assert_eq!(
+        (report.problems[0].table.as_str(), report.problems[0].detail.clone()),
+        ("t", error.to_string())
+    );
 }
 
 #[test]

@@ -65,6 +65,13 @@ impl CheckReport {
             self.problems.push(Problem { table, detail: detail() });
         }
     }
+
+    /// Adds what is wrong with key-value tables beside the facts.
+    pub fn add_tables(&mut self, problems: impl IntoIterator<Item = kv::Problem>) {
+        for problem in problems {
+            self.note("tables", || problem.to_string());
+        }
+    }
 }
 
 impl Db {

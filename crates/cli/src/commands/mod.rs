@@ -14,7 +14,8 @@ use std::path::Path;
 
 use clap::Args;
 use edn::Value;
-use factum::{Connection, Input, Options};
+use factum::kv::EnvOptions;
+use factum::{Connection, Input, Kv, Options, storage};
 
 use crate::error::{CliError, paint};
 
@@ -49,6 +50,45 @@ pub fn open_existing(path: &Path) -> Result<Connection, CliError> {
         }
         opened => opened,
     }
+}
+
+/// Opens a store that must exist, for reading, whatever it holds; after a crash it is recovered first.
+pub fn open_tables(path: &Path) -> Result<Kv, CliError> {
+    let reading = EnvOptions::new().existing_only(true).read_only(true);
+    let opened = match Kv::open_with(path, &reading) {
+        Err(error) if error.code() == ":kv/needs-recovery" => {
+            drop(Kv::open_with(path, &EnvOptions::new().existing_only(true))?);
+            Kv::open_with(path, &reading)
+        }
+        opened => opened,
+    };
+    opened.map_err(|error| match error.code() {
+        ":kv/not-found" => CliError::NoDatabase(error),
+        _ => error.into(),
+    })
+}
+
+/// What a file holds.
+pub enum Opened {
+    /// Facts, and perhaps key-value tables beside them.
+    Facts(Connection),
+    /// Key-value tables alone, of this program or of another one that uses LMDB.
+    Tables(Kv),
+}
+
+/// Opens what is there, for reading.
+pub fn open_whatever(path: &Path) -> Result<Opened, CliError> {
+    match open_existing(path) {
+        Err(CliError::Factum(factum::Error::Storage(storage::Error::NoDatabase { .. }))) => {
+            open_tables(path).map(Opened::Tables)
+        }
+        opened => opened.map(Opened::Facts),
+    }
+}
+
+/// An error of the key-value layer.
+pub fn of_kv(error: factum::kv::Error) -> CliError {
+    CliError::Factum(storage::Error::from(error).into())
 }
 
 /// The text of a query argument: itself, the file after an `@`, or standard input for `-`.

@@ -3,20 +3,16 @@
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
+use factum::Kv;
 use factum::kv::{DumpFormat, EnvOptions, LoadOptions};
-use factum::{Kv, storage};
 
-use super::NewArgs;
+use super::{NewArgs, of_kv as failed, open_tables};
 use crate::error::CliError;
 use crate::output::count;
 
-fn failed(error: factum::kv::Error) -> CliError {
-    CliError::Factum(storage::Error::from(error).into())
-}
-
 /// Writes tables: those of these names or, if there are none, all that are not the facts' own.
 pub fn dump(path: &Path, names: &[String], lmdb: bool, out: impl Write) -> Result<(), CliError> {
-    let kv = open_existing(path)?;
+    let kv = open_tables(path)?;
     let all = kv.dbi_names()?;
     let names: Vec<&str> = match names {
         [] => all.iter().map(String::as_str).collect(),
@@ -33,22 +29,6 @@ pub fn dump(path: &Path, names: &[String], lmdb: bool, out: impl Write) -> Resul
     let read = kv.read().map_err(failed)?;
     read.dump(&names, format, out).map_err(failed)?;
     Ok(())
-}
-
-/// Opens a store that must exist, for reading, whatever it holds; after a crash it is recovered first.
-fn open_existing(path: &Path) -> Result<Kv, CliError> {
-    let reading = EnvOptions::new().existing_only(true).read_only(true);
-    let opened = match Kv::open_with(path, &reading) {
-        Err(error) if error.code() == ":kv/needs-recovery" => {
-            drop(Kv::open_with(path, &EnvOptions::new().existing_only(true))?);
-            Kv::open_with(path, &reading)
-        }
-        opened => opened,
-    };
-    opened.map_err(|error| match error.code() {
-        ":kv/not-found" => CliError::NoDatabase(error),
-        _ => error.into(),
-    })
 }
 
 /// Whether text that begins so is a dump of tables, and not one of facts.
