@@ -223,7 +223,7 @@ impl Kv {
     /// | `:flags` | a set of LMDB's, such as `#{:nosync :rdonly-env}`; see [`EnvOptions::flags`] |
     /// | `:temp?`, `:inmemory?` | whether the files are gone when the store is |
     /// | `:wal?`, `:wal-durability-profile` | a write-ahead log, `:strict` or `:relaxed` |
-    /// | `:spill-opts` | `{:spill-root dir :spill-threshold percent}`: where results go that are kept ([`Kv::spill_options`]). When they go there is decided in bytes where they are made, so the threshold has no effect |
+    /// | `:spill-opts` | `{:spill-root dir :spill-threshold percent}`: where results go that are kept ([`Kv::spill_options`]), and how many per cent of the memory may be in use before they go there ([`SpillOptions::threshold`]) |
     /// | `:lmdb-sync-interval` | seconds; commits are durable when they return, so nothing is left to do for a timer. Refused together with flags that make them less |
     ///
     /// ```
@@ -360,7 +360,7 @@ fn spill_options(option: &str, value: &Value) -> Result<SpillOptions> {
         let name = key.as_keyword().map(|name| name.as_str()).unwrap_or_default();
         spill = match (name, value) {
             ("spill-root", Value::Str(directory)) => spill.directory(&**directory),
-            ("spill-threshold", Value::Int(1..=100)) => spill,
+            ("spill-threshold", Value::Int(percent @ 1..=100)) => spill.threshold(*percent as u8),
             ("spill-root", _) => return Err(bad(format!("{key} is a directory, a string, not {value}"))),
             ("spill-threshold", _) => {
                 return Err(bad(format!("{key} is a percentage, 1 to 100, not {value}")));

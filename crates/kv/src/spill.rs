@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The budget is given by the caller, in bytes: how much memory the whole process or machine has left says little
-//! about how much one result may take.
+//! about how much one result may take. Whoever wants that looked at, too, gives a [threshold](SpillOptions::threshold).
 
 use std::path::PathBuf;
 
@@ -21,12 +21,16 @@ use crate::read::{Read, ReadTxn};
 #[must_use]
 pub struct SpillOptions {
     budget: usize,
+    threshold: Option<u8>,
     directory: Option<PathBuf>,
 }
 
+/// How many more bytes are kept in memory before it is asked again how much is in use.
+const PORTION: usize = 1 << 20;
+
 impl Default for SpillOptions {
     fn default() -> Self {
-        Self { budget: 64 << 20, directory: None }
+        Self { budget: 64 << 20, threshold: None, directory: None }
     }
 }
 
@@ -34,7 +38,31 @@ impl SpillOptions {
     /// So many bytes stay in memory: those of the pairs, and 16 for each. While a part is being moved to disk, it is
     /// in memory twice.
     pub fn budget(bytes: usize) -> Self {
-        Self { budget: bytes, directory: None }
+        Self { budget: bytes, ..Self::default() }
+    }
+
+    /// Within the budget, spill as well while this many per cent of the memory are in use: of the machine's, or of what a
+    /// control group leaves to the process. It is looked at for each MiB that a result has in memory, so what is smaller stays
+    /// there. Where the system does not say (it does on Linux), the budget alone decides.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().expect("a directory");
+    /// # let env = factum_kv::Env::open(dir.path())?;
+    /// use factum_kv::codec::{Bytes, Long};
+    /// use factum_kv::{SpillOptions, Table};
+    ///
+    /// let table: Table<Long, Bytes> = env.open_table("t")?;
+    /// env.with_transaction(|txn| (0..40).try_for_each(|number| table.put(txn, number, &[7; 100_000])))?;
+    /// let kept = |options| table.range(&env.read()?, ..)?.spill(options).map(|kept| kept.on_disk());
+    /// assert_eq!(kept(&SpillOptions::default())?, 0);
+    /// # if cfg!(target_os = "linux") {
+    /// assert!(kept(&SpillOptions::default().threshold(1))? > 0);
+    /// # }
+    /// # Ok::<(), factum_kv::Error>(())
+    /// ```
+    pub fn threshold(mut self, percent: u8) -> Self {
+        self.threshold = Some(percent);
+        self
     }
 
     /// Spill below this directory instead of the system's directory for temporary files.
@@ -57,6 +85,8 @@ pub(crate) struct Spill {
     /// The pairs before those.
     disk: Option<Disk>,
     on_disk: u64,
+    /// As soon as those in memory take more bytes than this, something is to be done about it.
+    limit: usize,
 }
 
 #[derive(Debug)]
@@ -69,7 +99,11 @@ struct Disk {
 
 impl Spill {
     pub(crate) fn new(options: &SpillOptions) -> Self {
-        Self { options: options.clone(), bytes: Vec::new(), ends: Vec::new(), disk: None, on_disk: 0 }
+        let limit = match options.threshold {
+            Some(_) => options.budget.min(PORTION),
+            None => options.budget,
+        };
+        Self { options: options.clone(), bytes: Vec::new(), ends: Vec::new(), disk: None, on_disk: 0, limit }
     }
 
     pub(crate) fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
@@ -77,13 +111,36 @@ impl Spill {
         let key_end = self.bytes.len();
         self.bytes.extend_from_slice(value);
         self.ends.push((key_end, self.bytes.len()));
-        if self.bytes.len() + self.ends.len() * size_of::<(usize, usize)>() > self.options.budget {
-            self.move_to_disk()?;
+        if self.in_use() > self.limit {
+            self.reached_limit()?;
         }
         Ok(())
     }
 
+    /// Bytes of those in memory.
+    fn in_use(&self) -> usize {
+        self.bytes.len() + self.ends.len() * size_of::<(usize, usize)>()
+    }
+
     #[cold]
+    fn reached_limit(&mut self) -> Result<()> {
+        let in_use = self.in_use();
+        if in_use <= self.options.budget && !self.is_memory_short() {
+            self.limit = self.options.budget.min(in_use + PORTION);
+            return Ok(());
+        }
+        self.move_to_disk()?;
+        if self.options.threshold.is_some() {
+            self.limit = self.options.budget.min(PORTION);
+        }
+        Ok(())
+    }
+
+    fn is_memory_short(&self) -> bool {
+        let threshold = self.options.threshold.map(u64::from);
+        threshold.zip(memory_in_use()).is_some_and(|(threshold, used)| used >= threshold)
+    }
+
     fn move_to_disk(&mut self) -> Result<()> {
         let disk = match &mut self.disk {
             Some(disk) => disk,
@@ -187,4 +244,24 @@ fn split(bytes: &[u8]) -> Result<Pair<'_>> {
 #[cold]
 fn missing() -> Error {
     Error::Corrupted { reason: "a spilled pair is missing or damaged".to_owned() }
+}
+
+/// How many per cent of the memory are in use, if the system says so: of the machine's or of the control group's, whichever is more.
+fn memory_in_use() -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let group = read("/sys/fs/cgroup/memory.max").zip(read("/sys/fs/cgroup/memory.current"));
+    let group = group.and_then(|(most, used)| share(used.trim().parse().ok()?, most.trim().parse().ok()?));
+    let machine = read("/proc/meminfo").and_then(|text| {
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        let (total, available) = (field("MemTotal:")?, field("MemAvailable:")?);
+        share(total.saturating_sub(available), total)
+    });
+    group.max(machine)
+}
+
+fn share(used: u64, total: u64) -> Option<u64> {
+    used.saturating_mul(100).checked_div(total)
 }

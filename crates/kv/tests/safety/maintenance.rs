@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use factum_kv::codec::{KeyType, Long, Str};
+use factum_kv::codec::{Bytes, KeyType, Long, Str};
 use factum_kv::{
     DbiFlags, DbiOptions, DumpFormat, Env, EnvOptions, Error, KeyRange, LoadOptions, OnExisting, ReIndex,
     Read, SpillOptions, Table,
@@ -385,6 +385,26 @@ fn large_results_spill_and_read_as_if_they_had_not() {
     let nowhere = SpillOptions::budget(0).directory(root.path().join("missing"));
     let read = env.read().unwrap();
     assert_eq!(code(table.range(&read, ..).unwrap().spill(&nowhere)), ":kv/not-found");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn results_spill_within_their_budget_while_memory_is_short() {
+    let (_dir, env) = quick();
+    let table: Table<Long, Bytes> = env.open_table("t").unwrap();
+    env.with_transaction(|txn| (0..50).try_for_each(|number| table.put(txn, number, &[7; 100_000]))).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    // Some of every machine's memory is in use, and never all of it.
+    for (threshold, budget, spilt) in [(1, 64 << 20, 44), (100, 64 << 20, 0), (100, 300_000, 48)] {
+        let options = SpillOptions::budget(budget).threshold(threshold).directory(root.path());
+        let kept = table.range(&env.read().unwrap(), ..).unwrap().spill(&options).unwrap();
+        assert_eq!((kept.len(), kept.on_disk()), (50, spilt), "{threshold} {budget}");
+        assert!(kept.iter().unwrap().map(|pair| pair.unwrap().0).eq(0..50));
+    }
+    // What is small stays.
+    let options = SpillOptions::default().threshold(1).directory(root.path());
+    let kept = table.range(&env.read().unwrap(), ..10).unwrap().spill(&options).unwrap();
+    assert_eq!((kept.len(), kept.on_disk()), (10, 0));
 }
 
 #[test]
