@@ -51,7 +51,11 @@ impl fmt::Display for EntityId {
 
 impl From<EntityId> for edn::Value {
     fn from(entity: EntityId) -> Self {
-        edn::Value::Int(entity.as_int())
+        match i64::try_from(entity.0) {
+            Ok(number) => edn::Value::Int(number),
+            // No entity can have it; as a negative number it would be taken for a tempid.
+            Err(_) => edn::Value::BigInt(entity.0.into()),
+        }
     }
 }
 

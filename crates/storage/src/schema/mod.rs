@@ -45,6 +45,17 @@ pub const FIRST_USER_ATTR: AttrId = AttrId(16);
 
 /// The largest attribute id: 31 bits.
 const ATTR_ID_MAX: u32 = i32::MAX as u32;
+/// More ids than this are not skipped between attributes: it would take the deletion of as many. A damaged id must not make the list of
+/// attributes fill the memory.
+const ATTR_GAP_MAX: usize = 1 << 24;
+
+/// The id of an attribute where there are so many ids already.
+fn next_id(ids: usize) -> Result<AttrId, SchemaError> {
+    match u32::try_from(ids) {
+        Ok(id) if id <= ATTR_ID_MAX => Ok(AttrId(id)),
+        _ => Err(SchemaError::TooManyAttributes),
+    }
+}
 
 /// The attributes of a database.
 ///
@@ -229,8 +240,7 @@ impl Schema {
     /// Puts an untyped attribute at the next free id.
     fn allocate(&mut self, ident: &Keyword) -> Result<AttrId, SchemaError> {
         check_name(ident)?;
-        let id = u32::try_from(self.by_id.len()).ok().filter(|id| *id <= ATTR_ID_MAX);
-        let id = AttrId(id.ok_or(SchemaError::TooManyAttributes)?);
+        let id = next_id(self.by_id.len())?;
         self.insert(Attribute::untyped(id, ident.clone()));
         Ok(id)
     }

@@ -34,9 +34,10 @@ impl Schema {
             }
             let ident = properties.remove(&Keyword::parse("db/ident"));
             let ident = ident.as_ref().and_then(Value::as_keyword).ok_or_else(wrong)?.clone();
-            let is_free =
-                id >= FIRST_USER_ATTR && id.0 <= super::ATTR_ID_MAX && schema.attribute(&ident).is_none();
-            if !is_free {
+            let is_possible = id >= FIRST_USER_ATTR
+                && id.0 <= super::ATTR_ID_MAX
+                && (id.0 as usize) < schema.by_id.len() + super::ATTR_GAP_MAX;
+            if !is_possible || schema.attribute(&ident).is_some() {
                 return Err(wrong());
             }
             // All names first: composite tuples refer to attributes that may come later.

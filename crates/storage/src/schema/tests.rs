@@ -227,6 +227,20 @@ fn records_read_back() {
 }
 
 #[test]
+fn attribute_ids_have_a_limit() {
+    assert_eq!(super::next_id(i32::MAX as usize).expect("the last one"), AttrId(i32::MAX as u32));
+    for ids in [1 << 31, 1 << 32, usize::MAX] {
+        assert_eq!(super::next_id(ids).expect_err("too many").code(), ":schema/limit");
+    }
+    // Stored ids beyond the limit, or far beyond all others, are damage, and no reason to make room for as many.
+    let of = |id| Schema::from_records([(AttrId(id), value("{:db/ident :x}"))], Types::default(), 1);
+    assert!(of(1 << 20).is_ok(), "others were deleted");
+    for id in [1 << 25, i32::MAX as u32, 1 << 31, u32::MAX] {
+        assert!(of(id).is_err(), "{id}");
+    }
+}
+
+#[test]
 fn a_vector_of_maps_is_a_schema_too() {
     let schema = accepted("[{:db/ident :a :db/valueType :db.type/long} {:db/ident :b}]");
     assert_eq!(attribute(&schema, ":a").value_type, Some(ValueType::Long));

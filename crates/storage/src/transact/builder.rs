@@ -287,7 +287,7 @@ impl From<TxValue> for Value {
 
 impl From<EntityId> for TxValue {
     fn from(id: EntityId) -> Self {
-        Self::Value(Value::Int(id.0 as i64))
+        Self::Value(id.into())
     }
 }
 

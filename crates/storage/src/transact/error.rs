@@ -217,7 +217,10 @@ pub enum TransactErrorKind {
         feature: &'static str,
     },
     /// An id that belongs to a transaction which has not happened.
-    #[error("entity id {entity} belongs to a later transaction: ids of your own go up to {}", crate::TX_BASE - 1)]
+    #[error(
+        "entity id {entity} belongs to a transaction that has not happened: ids of your own go up to {}",
+        crate::TX_BASE - 1
+    )]
     IdOfFutureTx {
         /// The id.
         entity: EntityId,

@@ -218,8 +218,8 @@ impl<'t> Stage<'t> {
 
     /// Adds a fact, in place of the old value of a single-valued attribute; a fact that holds already is no change.
     pub(crate) fn add(&mut self, e: EntityId, a: &Attribute, v: EncodedValue) -> Result<(), TransactError> {
-        // Readers take it that transactions which have not happened have no facts.
-        if e.is_tx() && e > self.tx() {
+        // Readers take it that transactions which have not happened have no facts; they count from 1.
+        if e.is_tx() && (e > self.tx() || e == EntityId::of_tx(0)) {
             return Err(Kind::IdOfFutureTx { entity: e }.into());
         }
         if a.cardinality == Cardinality::One && !self.is_first_write(e, a.id) {

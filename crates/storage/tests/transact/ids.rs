@@ -1,7 +1,7 @@
 //! Sections 7 and 8 of the reference: ids, tempids, idents, lookup refs, uniqueness and upsert.
 
 use edn::Value;
-use factum_storage::transact::TransactErrorKind;
+use factum_storage::transact::{TransactErrorKind, Tx};
 use factum_storage::{EntityId, TX_BASE};
 
 use crate::support::*;
@@ -254,4 +254,57 @@ fn a_value_found_free_may_be_taken_before_it_is_written() {
     let db = empty(SCHEMA);
     assert_eq!(error(&db, r#"[{:db/id 5 :n "A"} [:db/add 9 :n "A"]]"#).class(), "unique-conflict");
     assert_eq!(error(&db, "[{:db/id 5 :_owner 6 :owner 5}]").class(), "unique-conflict");
+}
+
+#[test]
+fn ids_have_limits() {
+    let last = TX_BASE - 1;
+    // The largest id of one's own; after it there is none for a new entity, and nothing is kept of the attempt.
+    let full = check(SCHEMA, &[&format!("[{{:db/id {last} :age 1}}]")], &[&format!("{last} :age 1")]);
+    let problem = error(&full, "[{:db/id 3 :age 3} {:age 2}]");
+    assert_eq!((problem.code(), problem.class()), (":transact/ids", "ids-exhausted"));
+    assert_eq!(effects(&tx(&full, "[{:db/id 3 :age 3}]")), ["+3 :age 3"]);
+    // Transactions count from 1, so number 0 has no facts; nor have those to come.
+    for (number, happened) in [(0, false), (1, true), (2, true), (3, false), ((1 << 62) - 1, false)] {
+        let id = TX_BASE + number;
+        let after = tx(&empty(SCHEMA), "[{:db/id 1 :age 1}]").db_after;
+        let data = format!("[[:db/add {id} :note \"n\"]]");
+        match try_tx(&after, &data) {
+            Ok(report) => assert!(happened, "{id}: {report:?}"),
+            Err(problem) => {
+                assert!(!happened, "{id}: {problem}");
+                assert_eq!((problem.code(), problem.class()), (":transact/ids", "future-tx-id"));
+                assert!(problem.to_string().contains(&format!("go up to {last}")), "{problem}");
+            }
+        }
+        // What is not there can be retracted and referred to.
+        assert!(
+            tx(&after, &format!("[[:db/retract {id} :note] [:db/retractEntity {id}]]")).tx_data.is_empty()
+        );
+        assert_eq!(tx(&after, &format!("[[:db/add 1 :boss {id}]]")).tx_data.len(), 1);
+    }
+    // Numbers that no entity can have.
+    for id in ["9223372036854775808N", "18446744073709551615N", "-9223372036854775809N", "1.0", "1.0M"] {
+        for data in [
+            format!("[{{:db/id {id} :age 1}}]"),
+            format!("[[:db/add {id} :age 1]]"),
+            format!("[[:db/add 1 :boss {id}]]"),
+        ] {
+            let problem = error(&empty(SCHEMA), &data);
+            assert_eq!(problem.code(), ":entity-id/syntax", "{data}: {problem}");
+        }
+    }
+    // Every negative number is a tempid.
+    for id in [-1, i64::MIN] {
+        check(SCHEMA, &[&format!("[{{:db/id {id} :age {id}}}]")], &[&format!("1 :age {id}")]);
+    }
+    // In Rust, ids above that are refused, too, and not taken for tempids.
+    for id in [EntityId(1 << 63), EntityId(u64::MAX)] {
+        let data = Tx::new().add(id, ":age", 1);
+        let problem = empty(SCHEMA).with(&data).expect_err("no id");
+        assert_eq!(problem.code(), ":entity-id/syntax", "{problem}");
+        let data = Tx::new().add(EntityId(1), ":boss", id);
+        let problem = empty(SCHEMA).with(&data).expect_err("no id");
+        assert_eq!(problem.code(), ":entity-id/syntax", "{problem}");
+    }
 }
