@@ -1,5 +1,5 @@
 //! What must never happen: a killed process loses nothing it acknowledged, damaged files and hostile texts end in errors, a full
-//! disk leaves a database that works. And other programs that know LMDB read our files and write on in them.
+//! disk leaves a database that works, a disk that loses what it was given is found out. And other programs that know LMDB read our files and write on in them.
 //!
 //! `FACTUM_CASES` multiplies how often each of them is tried.
 
@@ -8,6 +8,7 @@ mod damage;
 mod full_disk;
 mod fuzz;
 mod independent;
+mod lying_disk;
 
 /// How often to try something: `default`, or as many times more as `FACTUM_CASES` says.
 fn tries(default: u64) -> u64 {
