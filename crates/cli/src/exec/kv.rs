@@ -12,6 +12,7 @@ use factum::kv::{Dbi, DynTable, OwnedWriteTxn, Read, Ticket, WriteTxn};
 
 use super::error::EvalError;
 use super::item::OpenTransaction;
+use super::known_types;
 
 /// An open key-value store; clones are the same one.
 #[derive(Clone)]
@@ -185,7 +186,10 @@ pub fn typed(
     key_type: Option<KeyType>,
     value_type: Option<KeyType>,
 ) -> factum::kv::Result<DynTable> {
-    DynTable::of_call(read, dbi, key_type, value_type)
+    let table = DynTable::of_call(read, dbi, key_type, value_type)?;
+    known_types::remember_type(Some(table.key_codec()));
+    known_types::remember_type(Some(table.value_codec()));
+    Ok(table)
 }
 
 /// An asynchronous transaction, to be waited for by `deref`.

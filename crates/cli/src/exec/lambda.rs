@@ -17,6 +17,7 @@ use factum::kv::codec::{Codec, KeyType};
 use factum::{QueryOptions, interpret};
 
 use super::error::EvalError;
+use super::known_types;
 
 /// A function of some values.
 #[derive(Debug)]
@@ -114,7 +115,12 @@ fn host(name: &str) -> Option<Object> {
                 [_] => KeyType::Data,
                 [_, key_type] => {
                     let key_type = KeyType::from_value(&key_type.clone().into_value()?);
-                    key_type.map_err(|problem| InterpretError::new(Kind::Argument, problem.to_string()))?
+                    let key_type = key_type
+                        .map_err(|problem| InterpretError::new(Kind::Argument, problem.to_string()))?;
+                    known_types::resolved(key_type, Span::default()).map_err(|error| {
+                        let told = InterpretError::new(Kind::Argument, error.message);
+                        InterpretError { hint: error.hint, ..told }
+                    })?
                 }
                 _ => return Err(InterpretError::new(Kind::Arity, "expected (read-buffer bytes type?)")),
             };

@@ -15,6 +15,7 @@ mod error;
 mod feed;
 mod forms;
 mod item;
+mod known_types;
 mod kv;
 mod lambda;
 mod prepared;

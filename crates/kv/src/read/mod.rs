@@ -335,6 +335,21 @@ impl ReadTxn {
         self.ranks(dbi)?.ok_or_else(|| not_counted(dbi, "verifying counts"))?.verify()
     }
 
+    /// A type that is registered in the file, for the tables or for what is beside them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pages`], [`Error::Corrupted`], and in [`Error::Unencodable`] what the environment's
+    /// [`TypeSource`](crate::codec::TypeSource) has against the definition.
+    pub fn registered_type(&self, name: &edn::Keyword) -> Result<Option<crate::codec::RegisteredType>> {
+        let (shared, told) = (self.shared(), name.to_string());
+        if let Some(bytes) = self.stored_type(name)? {
+            return shared.type_of_row(&told, name, &bytes).map(Some);
+        }
+        let definition = shared.definition_beside(&told, name)?;
+        definition.map(|definition| shared.understood(&told, name, definition)).transpose()
+    }
+
     /// A counted table's tree of counts.
     fn ranks(&self, dbi: &Dbi) -> Result<Option<Ranks<SnapshotSource<'_>>>> {
         let table = self.table(dbi)?;

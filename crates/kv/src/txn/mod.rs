@@ -15,6 +15,7 @@ use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
+use edn::{Keyword, Value};
 use smallvec::SmallVec;
 
 use crate::dbi::{Dbi, Drops};
@@ -60,6 +61,8 @@ pub struct WriteTxn<'e> {
     options: OwnTables,
     /// The error after which LMDB refuses everything, if there was one.
     ended: RefCell<Option<String>>,
+    /// Definitions of types that will be in the file with this transaction, beside the tables.
+    offered: Option<Rc<[(Keyword, Value)]>>,
     /// The tables dropped by this transaction, or the one it is nested in.
     drops: Option<Rc<Drops>>,
     /// Whether what is known of the greatest pairs of tables, here and for the next transaction, is true: it is as long
@@ -144,6 +147,7 @@ impl<'e> WriteTxn<'e> {
             shared,
             options: OwnTables::default(),
             ended: RefCell::default(),
+            offered: None,
             drops: None,
             knows_tails: matches!(owner, Owner::Top(..)),
             rolled_back: false,
@@ -179,6 +183,7 @@ impl<'e> WriteTxn<'e> {
         }
         let mut nested = WriteTxn::new(self.shared, handle, Owner::Nested(true), self.tape.clone());
         nested.drops = self.drops.clone();
+        nested.offered = self.offered.clone();
         Ok(nested)
     }
 

@@ -209,6 +209,36 @@ impl WriteTxn<'_> {
         self.adopt(&name.to_string(), &given).map(drop)
     }
 
+    /// Tells of types that whoever has something else in the file is about to commit with this transaction: tables can be made with
+    /// them as with those that [`TypeSource::definition`](crate::codec::TypeSource::definition) knows.
+    pub fn offer_types(&mut self, definitions: Rc<[(Keyword, Value)]>) {
+        self.offered = Some(definitions);
+    }
+
+    /// A type that is registered in the file, here or in what the transaction is part of.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupted`], [`Error::TxnEnded`], and in [`Error::Unencodable`] what the environment's
+    /// [`TypeSource`](crate::codec::TypeSource) has against the definition.
+    pub fn registered_type(&self, name: &Keyword) -> Result<Option<RegisteredType>> {
+        let told = name.to_string();
+        if let Some(bytes) = self.stored_type(name)? {
+            return self.shared.type_of_row(&told, name, &bytes).map(Some);
+        }
+        let definition = self.definition_beside(&told, name)?;
+        definition.map(|definition| self.shared.understood(&told, name, definition)).transpose()
+    }
+
+    /// The definition that something else in the file has for a name, with this transaction.
+    fn definition_beside(&self, table: &str, name: &Keyword) -> Result<Option<Value>> {
+        let offered = self.offered.as_deref().unwrap_or_default();
+        match offered.iter().find(|(offered, _)| offered == name) {
+            Some((_, definition)) => Ok(Some(definition.clone())),
+            None => self.shared.definition_beside(table, name),
+        }
+    }
+
     /// The options of a table to be made, where its registered types are stored and known.
     pub(crate) fn with_types(&self, table: &str, mut options: DbiOptions) -> Result<DbiOptions> {
         check_places(table, &options)?;
@@ -230,7 +260,7 @@ impl WriteTxn<'_> {
             }
             return Ok(stored);
         }
-        let beside = self.shared.definition_beside(table, name)?;
+        let beside = self.definition_beside(table, name)?;
         let definition = match (beside, given.definition()) {
             (Some(beside), Some(given)) => {
                 same_definition(table, name, &beside, given)?;

@@ -1,8 +1,9 @@
 //! [`Writer`]: the writer's turn, from which transactions are staged and committed together.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use edn::Value;
+use edn::{Keyword, Value};
 use kv::{OwnedWriteTxn, WriteTurn, WriteTxn};
 
 use super::commit;
@@ -151,10 +152,17 @@ impl Writer {
     }
 
     /// Lends the file's write transaction to `work`, for writes to user tables in the same commit; nothing happens
-    /// in memory, where there are none.
+    /// in memory, where there are none. Tables can be made with the types that are staged.
     pub fn with_txn<R>(&mut self, work: impl for<'e> FnOnce(&mut WriteTxn<'e>) -> R) -> Result<Option<R>> {
         match &mut self.target {
-            Target::File(target) => Ok(Some(target.txn()?.with(work))),
+            Target::File(target) => {
+                let staged = staged_types(target.schema(), self.db.schema());
+                let txn = target.txn()?;
+                Ok(Some(txn.with(|txn| {
+                    txn.offer_types(staged);
+                    work(txn)
+                })))
+            }
             Target::Memory { .. } => Ok(None),
         }
     }
@@ -195,4 +203,14 @@ impl Writer {
             }
         }
     }
+}
+
+/// The definitions of types that a schema has and the one before has not.
+fn staged_types(before: &Arc<Schema>, after: &Arc<Schema>) -> Rc<[(Keyword, Value)]> {
+    if Arc::ptr_eq(before, after) {
+        return Rc::new([]);
+    }
+    let is_new = |name: &Keyword| before.types().get(name).is_none();
+    let types = after.types().iter().filter(|new| is_new(new.name()));
+    types.map(|new| (new.name().clone(), new.definition().to_value())).collect()
 }

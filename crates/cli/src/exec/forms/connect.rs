@@ -7,6 +7,7 @@ use factum::{Connection, Db, EntityId, Options, SchemaPatch};
 use super::super::args::{Args, Target};
 use super::super::error::EvalError;
 use super::super::item::{Item, map};
+use super::super::known_types;
 use super::super::kv::KvTarget;
 use super::super::session::Session;
 
@@ -186,7 +187,7 @@ pub(super) fn register_type(_: &mut Session, mut args: Args) -> Result<Item, Eva
     let view = args.item(0);
     let name = args.keyword(1)?;
     let definition = args.value(2)?;
-    let registered = match view {
+    let registered = match view.clone() {
         Item::Conn(conn) => conn.register_type(name.clone(), definition).map(drop),
         Item::Transaction(tx) => match &mut *tx.borrow_mut() {
             Some(tx) => tx.register_type(name.clone(), definition).map(drop),
@@ -201,7 +202,29 @@ pub(super) fn register_type(_: &mut Session, mut args: Args) -> Result<Item, Eva
         other => return Err(args.unfit(0, "a connection or a key-value store", &other)),
     };
     registered.map_err(|error| args.fail(&error))?;
+    remember_type(&view, &name, &args)?;
     Ok(Item::Value(Value::Keyword(name)))
+}
+
+/// Notes a type for buffers, where there are key-value tables.
+fn remember_type(view: &Item, name: &Keyword, args: &Args) -> Result<(), EvalError> {
+    let found = match view {
+        Item::Conn(conn) if conn.path().is_none() => None,
+        Item::Conn(conn) => {
+            let kv = conn.kv().map_err(|error| args.fail(&error))?;
+            kv.read().and_then(|read| read.registered_type(name)).map_err(|error| args.kv_error(&error))?
+        }
+        Item::Kv(kv) => {
+            let read = kv.store(args.span)?.read();
+            read.and_then(|read| read.registered_type(name)).map_err(|error| args.kv_error(&error))?
+        }
+        Item::KvTxn(txn) => KvTarget::Txn(txn.clone())
+            .write(args.span, |txn| txn.registered_type(name).map_err(|error| args.kv_error(&error)))?,
+        // Known as soon as a table is made with it.
+        _ => None,
+    };
+    found.iter().for_each(known_types::remember);
+    Ok(())
 }
 
 pub(super) fn types(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {

@@ -11,6 +11,7 @@ use factum::kv::{Dbi, DbiFlags, DbiOptions, EnvFlags, ReIndex, Read, WriteTxn};
 use super::super::super::args::Args;
 use super::super::super::error::EvalError;
 use super::super::super::item::{Item, map};
+use super::super::super::known_types;
 use super::super::super::kv::{KvHandle, KvTarget};
 use super::super::super::session::Session;
 use super::dbi;
@@ -276,6 +277,12 @@ fn open(session: &mut Session, mut args: Args, list: bool) -> Answer {
         KvTarget::Store(kv) => kv.store(args.span)?.open_dbi(&name, options).map_err(fail)?,
         _ => target.write(args.span, |txn| txn.open_dbi(&name, options).map_err(fail))?,
     };
+    target.read(args.span, |read| {
+        let options = read.dbi_options(&opened).map_err(fail)?;
+        known_types::remember_type(options.key_type());
+        known_types::remember_type(options.value_type());
+        Ok(())
+    })?;
     Ok(Item::Value(Value::str(opened.name())))
 }
 

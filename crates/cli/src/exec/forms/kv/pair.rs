@@ -8,6 +8,7 @@ use factum::kv::{DynTable, Read};
 use super::super::super::args::Args;
 use super::super::super::error::EvalError;
 use super::super::super::item::Item;
+use super::super::super::known_types::resolved;
 use super::super::super::kv::typed;
 use super::super::super::lambda::{part, read_buffer as decode};
 use super::super::super::session::Session;
@@ -31,7 +32,7 @@ pub(in super::super) fn put_buffer(_: &mut Session, mut args: Args) -> Result<It
         other => return Err(args.unfit(0, "bytes or nil", &Item::Value(other))),
     };
     let value = args.value(1)?;
-    let codec = args.key_type(2)?.unwrap_or_default();
+    let codec = resolved(args.key_type(2)?.unwrap_or_default(), args.span_of(2))?;
     let bytes = encoded(&value, &codec, args.span_of(1))?;
     Ok(Item::Value(Value::Bytes([before.as_slice(), &bytes].concat().into())))
 }
@@ -39,7 +40,7 @@ pub(in super::super) fn put_buffer(_: &mut Session, mut args: Args) -> Result<It
 /// `(read-buffer buffer type?)`
 pub(in super::super) fn read_buffer(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
     let bytes = args.value(0)?;
-    let codec = args.key_type(1)?.unwrap_or_default();
+    let codec = resolved(args.key_type(1)?.unwrap_or_default(), args.span_of(1))?;
     decode(&bytes, &codec, args.span).map(Item::Value)
 }
 
