@@ -40,6 +40,7 @@ const FILES: &[(&str, &str)] = &[
     ("schema", include_str!("../cases/schema.edn")),
     ("types", include_str!("../cases/types.edn")),
     ("data", include_str!("../cases/data.edn")),
+    ("combinations", include_str!("../cases/combinations.edn")),
     ("reading", include_str!("../cases/reading.edn")),
     ("kv", include_str!("../cases/kv.edn")),
 ];

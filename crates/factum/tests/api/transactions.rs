@@ -490,6 +490,39 @@ fn a_listener_that_writes_hears_of_it_after_the_present_report() {
 }
 
 #[test]
+fn listeners_come_and_go_while_they_are_called() {
+    on_both(|conn| {
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let listener = |name: &'static str, work: fn(&Connection)| {
+            let (weak, heard) = (conn.clone(), heard.clone());
+            move |_: &factum::TxReport| {
+                heard.lock().unwrap().push(name.to_owned());
+                work(&weak);
+            }
+        };
+        conn.listen("once", listener("once", |conn| assert!(conn.unlisten("once"))));
+        conn.listen("stays", listener("stays", |conn| assert!(!conn.unlisten("nobody"))));
+        conn.transact("[{:n 1}]").unwrap();
+        assert_eq!(std::mem::take(&mut *heard.lock().unwrap()), ["once", "stays"]);
+        // A transaction that is taken back is told to nobody.
+        let mut tx = conn.begin().unwrap();
+        tx.transact("[{:n 2}]").unwrap();
+        drop(tx);
+        conn.transact("[[:db/cas 1 :n 5 6]]").unwrap_err();
+        assert!(heard.lock().unwrap().is_empty());
+        // Whoever is added while one is told hears the next.
+        conn.listen("adds", listener("adds", |conn| conn.listen("added", |_| {})));
+        conn.transact("[{:n 3}]").unwrap();
+        assert_eq!(std::mem::take(&mut *heard.lock().unwrap()), ["adds", "stays"]);
+        for key in ["adds", "added", "stays"] {
+            assert!(conn.unlisten(key), "{key}");
+        }
+        conn.transact("[{:n 4}]").unwrap();
+        assert!(heard.lock().unwrap().is_empty());
+    });
+}
+
+#[test]
 fn a_reset_is_told_as_an_exchange() {
     on_both(|conn| {
         conn.transact(r#"[{:name "Ann" :tag ["x" "y"] :age 5}]"#).expect("commits");

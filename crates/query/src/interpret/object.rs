@@ -109,7 +109,9 @@ impl Object {
             }
             other => {
                 let message = format!("a {} cannot be part of data", other.type_name());
-                Err(error(Kind::Argument, message))
+                let hint = matches!(other, Self::Function(_))
+                    .then(|| "a function that is data is quoted: (quote (fn [..] ..))".to_owned());
+                Err(InterpretError { hint, ..error(Kind::Argument, message) })
             }
         }
     }

@@ -213,6 +213,11 @@ impl Tempids {
         }
     }
 
+    /// Whether a tempid was found to stand for the entity, which exists.
+    pub(crate) fn stands_for(&self, entity: EntityId) -> bool {
+        self.slots.iter().any(|slot| slot.known == Some(entity))
+    }
+
     /// Whether nothing can be concluded from the facts of an entity in this pass.
     fn is_wrong(&self, entity: EntityId) -> bool {
         self.must_restart && self.wrong.contains(&entity)

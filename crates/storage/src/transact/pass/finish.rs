@@ -62,8 +62,13 @@ impl Pass<'_> {
             if attribute.is_identity() && self.tempids.learn_same(entity, owner).is_ok() {
                 continue;
             }
+            let by_identity = attribute.is_identity() && self.tempids.stands_for(entity);
             let (attribute, value) = (attribute.ident.clone(), attribute.decode(&value)?);
-            self.defer(Kind::UniqueConflict { attribute, value, entity, owner }.into());
+            // Where another identity has named the entity, this one names another.
+            self.defer(match by_identity {
+                true => Kind::ConflictingUpserts { attribute, value, entity, owner }.into(),
+                false => Kind::UniqueConflict { attribute, value, entity, owner }.into(),
+            });
         }
         Ok(())
     }
