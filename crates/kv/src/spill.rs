@@ -48,11 +48,11 @@ impl SpillOptions {
     /// ```
     /// # let dir = tempfile::tempdir().expect("a directory");
     /// # let env = factum_kv::Env::open(dir.path())?;
-    /// use factum_kv::codec::{Bytes, Long};
+    /// use factum_kv::codec::{Long, Raw};
     /// use factum_kv::{SpillOptions, Table};
     ///
-    /// let table: Table<Long, Bytes> = env.open_table("t")?;
-    /// env.with_transaction(|txn| (0..40).try_for_each(|number| table.put(txn, number, &[7; 100_000])))?;
+    /// let table: Table<Long, Raw> = env.open_table("t")?;
+    /// env.with_transaction(|txn| (0..40).try_for_each(|number| table.put(txn, number, &[7; 100_000][..])))?;
     /// let kept = |options| table.range(&env.read()?, ..)?.spill(options).map(|kept| kept.on_disk());
     /// assert_eq!(kept(&SpillOptions::default())?, 0);
     /// # if cfg!(target_os = "linux") {

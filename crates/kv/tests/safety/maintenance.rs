@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use factum_kv::codec::{Bytes, KeyType, Long, Str};
+use factum_kv::codec::{KeyType, Long, Raw, Str};
 use factum_kv::{
     DbiFlags, DbiOptions, DumpFormat, Env, EnvOptions, Error, KeyRange, LoadOptions, OnExisting, ReIndex,
     Read, SpillOptions, Table,
@@ -391,8 +391,9 @@ fn large_results_spill_and_read_as_if_they_had_not() {
 #[cfg(target_os = "linux")]
 fn results_spill_within_their_budget_while_memory_is_short() {
     let (_dir, env) = quick();
-    let table: Table<Long, Bytes> = env.open_table("t").unwrap();
-    env.with_transaction(|txn| (0..50).try_for_each(|number| table.put(txn, number, &[7; 100_000]))).unwrap();
+    let table: Table<Long, Raw> = env.open_table("t").unwrap();
+    env.with_transaction(|txn| (0..50).try_for_each(|number| table.put(txn, number, &[7; 100_000][..])))
+        .unwrap();
     let root = tempfile::tempdir().unwrap();
     // Some of every machine's memory is in use, and never all of it.
     for (threshold, budget, spilt) in [(1, 64 << 20, 44), (100, 64 << 20, 0), (100, 300_000, 48)] {
