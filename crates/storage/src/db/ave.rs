@@ -49,7 +49,15 @@ macro_rules! delegate {
 
 impl<'d> AveCursor<'d> {
     pub(crate) fn new(db: &'d Db) -> Self {
-        let changes = OverlayAve::new(&db.overlay);
+        Self::over(db, OverlayAve::new(&db.overlay))
+    }
+
+    /// For lookups of one attribute only.
+    pub(crate) fn of(db: &'d Db, a: AttrId) -> Self {
+        Self::over(db, OverlayAve::of(&db.overlay, a))
+    }
+
+    fn over(db: &'d Db, changes: OverlayAve<'d>) -> Self {
         Self {
             side: match &db.base {
                 None => Side::Overlay(Ave::new(changes)),

@@ -17,7 +17,7 @@ use self::eav::RawEav;
 use crate::encode::{EncodedValue, INDEX_LEN_MAX, INLINE_MAX, index_form};
 use crate::error::Result;
 use crate::ids::{AttrId, EntityId, TX_BASE};
-use crate::overlay::{EavRow, Overlay};
+use crate::overlay::{EavRow, InAve, Overlay};
 use crate::schema::{Attribute, Schema};
 
 pub(crate) mod ave;
@@ -153,7 +153,7 @@ impl Db {
     pub fn entities(&self, a: AttrId, v: &[u8]) -> Result<Vec<u64>> {
         self.require_indexed(a)?;
         let mut found = Vec::new();
-        self.ave().lookup_into(a, v, &mut found)?;
+        AveCursor::of(self, a).lookup_into(a, v, &mut found)?;
         Ok(found)
     }
 
@@ -182,16 +182,16 @@ impl Db {
         }
         let (row, giant) = staged(e, a.id, v, true);
         if !self.base.as_ref().is_some_and(|base| base.may_have(row.e)) {
-            return Ok(self.overlay.insert(row, giant, !a.no_index));
+            return Ok(self.overlay.insert(row, giant, InAve::of(a)));
         }
         match self.overlay.state(row.e, row.a, &row.v) {
             Some(true) => Ok(false),
             Some(false) => {
-                self.overlay.remove(&row, !a.no_index);
+                self.overlay.remove(&row, InAve::of(a));
                 Ok(true)
             }
             None if self.base_contains(&row)? => Ok(false),
-            None => Ok(self.overlay.insert(row, giant, !a.no_index)),
+            None => Ok(self.overlay.insert(row, giant, InAve::of(a))),
         }
     }
 
@@ -201,12 +201,17 @@ impl Db {
         match self.overlay.state(row.e, row.a, &row.v) {
             Some(false) => Ok(false),
             Some(true) => {
-                self.overlay.remove(&row, !a.no_index);
+                self.overlay.remove(&row, InAve::of(a));
                 Ok(true)
             }
             None if !self.base_contains(&row)? => Ok(false),
-            None => Ok(self.overlay.insert(row, None, !a.no_index)),
+            None => Ok(self.overlay.insert(row, None, InAve::of(a))),
         }
+    }
+
+    /// Puts what was staged in the order of values, too, before it is looked at in turns with further staging.
+    pub(crate) fn settle(&mut self) {
+        self.overlay.settle();
     }
 
     /// Replaces the schema.

@@ -26,9 +26,18 @@ pub(crate) struct OverlayAve<'d> {
 
 impl<'d> OverlayAve<'d> {
     pub(crate) fn new(overlay: &'d Overlay) -> Self {
+        Self::with_lookup(overlay, overlay.ave_cursor())
+    }
+
+    /// For lookups of one attribute only.
+    pub(crate) fn of(overlay: &'d Overlay, a: AttrId) -> Self {
+        Self::with_lookup(overlay, overlay.ave_cursor_of(a))
+    }
+
+    fn with_lookup(overlay: &'d Overlay, lookup: AveChanges<'d>) -> Self {
         Self {
             overlay,
-            lookup: overlay.ave_cursor(),
+            lookup,
             rows: None,
             direction: Direction::Forward,
             next: None,

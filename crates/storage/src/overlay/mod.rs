@@ -8,18 +8,22 @@
 //!
 //! Invariants: an entry is *added* only where the base has no such datom and *retracted* only where it has one, so
 //! that counts are sums and merging never has to look twice. Entries of attributes with `:db/noindex` are only in
-//! `eav`. Values are kept in index form; the full encodings of giants stand apart.
+//! `eav`. Values are kept in index form; the full encodings of giants stand apart. Changes may wait for their place in
+//! AVE until somebody looks ([`by_value`]); no reader can tell.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+mod by_value;
 mod tree;
 
+use self::by_value::AveRows;
 use self::tree::{Cursor, Place, Range, Tree};
 use crate::encode::{EncodedValue, is_giant_index};
 use crate::ids::AttrId;
+use crate::schema::Attribute;
 
 /// A change of a datom, in EAV order.
 #[derive(Clone, Debug)]
@@ -149,6 +153,27 @@ impl Delta {
     }
 }
 
+/// Whether facts of an attribute are in AVE, and when they have to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InAve {
+    /// It has `:db/noindex`.
+    No,
+    /// When somebody asks for its values.
+    Later,
+    /// Its values are unique, so each is asked for before the next.
+    AtOnce,
+}
+
+impl InAve {
+    pub fn of(attribute: &Attribute) -> Self {
+        match (attribute.no_index, attribute.is_unique()) {
+            (true, _) => Self::No,
+            (false, false) => Self::Later,
+            (false, true) => Self::AtOnce,
+        }
+    }
+}
+
 /// A giant among the changes.
 #[derive(Clone, Debug)]
 struct Giant {
@@ -161,7 +186,7 @@ struct Giant {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overlay {
     eav: Tree<EavRow>,
-    ave: Tree<AveRow>,
+    ave: AveRows,
     /// Sorted by attribute.
     deltas: Arc<Vec<(AttrId, Delta)>>,
     /// The full encodings of added giants, by index form.
@@ -187,7 +212,7 @@ impl Overlay {
     /// Says what is known of a datom in AVE, where attributes with `:db/noindex` are not.
     #[inline]
     pub fn state_in_ave(&self, a: AttrId, v: &[u8], e: u64) -> Option<bool> {
-        self.ave.get(&AvePlace(a, v, e)).map(|row| row.added)
+        self.ave.tree_of(a).get(&AvePlace(a, v, e)).map(|row| row.added)
     }
 
     /// The full encoding of a giant that is added here.
@@ -197,16 +222,16 @@ impl Overlay {
     }
 
     /// Notes a change unless there is one for the datom already; says whether there was none. The caller keeps the
-    /// invariants. `giant` is the full encoding where the value is a giant, `indexed` whether the attribute is in AVE.
-    pub fn insert(&mut self, row: EavRow, giant: Option<Arc<[u8]>>, indexed: bool) -> bool {
-        let in_ave = indexed.then(|| row.in_ave());
+    /// invariants. `giant` is the full encoding where the value is a giant.
+    pub fn insert(&mut self, row: EavRow, giant: Option<Arc<[u8]>>, ave: InAve) -> bool {
+        let in_ave = (ave != InAve::No).then(|| row.in_ave());
         let (a, added) = (row.a, row.added);
         let giant = giant.filter(|_| added).map(|giant| (row.v.clone(), giant));
         if self.eav.insert_new(row).is_some() {
             return false;
         }
         if let Some(row) = in_ave {
-            self.change_ave(row);
+            self.ave.change(row, ave == InAve::AtOnce);
         }
         if let Some((index, full)) = giant {
             Arc::make_mut(&mut self.giants).entry(index).or_insert(Giant { full, uses: 0 }).uses += 1;
@@ -216,10 +241,10 @@ impl Overlay {
     }
 
     /// Forgets a change, so that the base shows through.
-    pub fn remove(&mut self, row: &EavRow, indexed: bool) {
+    pub fn remove(&mut self, row: &EavRow, ave: InAve) {
         let Some(row) = self.eav.remove(row) else { return };
-        if indexed {
-            self.change_ave(AveRow { added: !row.added, ..row.in_ave() });
+        if ave != InAve::No {
+            self.ave.change(AveRow { added: !row.added, ..row.in_ave() }, ave == InAve::AtOnce);
         }
         if row.added && is_giant_index(&row.v) {
             let giants = Arc::make_mut(&mut self.giants);
@@ -233,20 +258,15 @@ impl Overlay {
         self.note(row.a, row.added, -1);
     }
 
-    /// Puts a datom that EAV has into AVE only: its attribute was not indexed so far.
+    /// Puts a datom that EAV has into AVE only: its attribute was not indexed so far. So AVE does not always mirror
+    /// EAV: what was put into AVE afterwards is in the base's EAV but not in the base's AVE.
     pub fn index(&mut self, row: &EavRow) {
-        self.change_ave(row.in_ave());
+        self.ave.change(row.in_ave(), false);
     }
 
-    /// A change in AVE takes an opposite one back. It does not always mirror EAV: what was put into AVE afterwards is
-    /// in the base's EAV but not in the base's AVE.
-    fn change_ave(&mut self, row: AveRow) {
-        let added = row.added;
-        if let Some(before) = self.ave.insert_new(row)
-            && before.added != added
-        {
-            self.ave.remove(&before);
-        }
+    /// Puts changes that wait for it in the order of AVE, before many look at them in turns with further changes.
+    pub fn settle(&mut self) {
+        self.ave.settle();
     }
 
     fn note(&mut self, a: AttrId, added: bool, by: i64) {
@@ -264,6 +284,11 @@ impl Overlay {
                 deltas.insert(at, (a, delta));
             }
         }
+    }
+
+    /// As [`settle`](Self::settle), for who only borrows, on a thread of its own.
+    pub fn order_values(&self) {
+        self.ave.tree();
     }
 
     /// The change in the number of datoms of an attribute.
@@ -292,7 +317,7 @@ impl Overlay {
 
     /// All changes of indexed attributes in AVE order.
     pub fn ave_iter(&self) -> Range<'_, AveRow> {
-        self.ave.iter()
+        self.ave.tree().iter()
     }
 
     pub fn eav_cursor(&self) -> EavChanges<'_> {
@@ -300,11 +325,16 @@ impl Overlay {
     }
 
     pub fn ave_cursor(&self) -> AveChanges<'_> {
-        self.ave.cursor()
+        self.ave.tree().cursor()
+    }
+
+    /// For the values of one attribute.
+    pub fn ave_cursor_of(&self, a: AttrId) -> AveChanges<'_> {
+        self.ave.tree_of(a).cursor()
     }
 
     pub fn ave_range(&self, lo: Bound<AvePlace<'_>>, hi: Bound<AvePlace<'_>>) -> Range<'_, AveRow> {
-        self.ave.range(lo, hi)
+        self.ave.tree().range(lo, hi)
     }
 }
 

@@ -61,6 +61,14 @@ fn rank<'k, T: 'k>(
     after: bool,
 ) -> usize {
     let head = place.head();
+    // What comes in ascending order goes to the end.
+    match heads.last() {
+        Some(last) if *last < head => return heads.len(),
+        Some(last) if *last == head && place.compare(entry_at(heads.len() - 1)) == Ordering::Greater => {
+            return heads.len();
+        }
+        _ => {}
+    }
     let mut low = heads.partition_point(|other| *other < head);
     let mut high = low + heads[low..].partition_point(|other| *other == head);
     while low < high {
@@ -119,6 +127,10 @@ impl<T> Default for Tree<T> {
 }
 
 impl<T: Place<T>> Branch<T> {
+    fn new() -> Self {
+        Self { lows: ArrayVec::new(), heads: ArrayVec::new(), children: ArrayVec::new() }
+    }
+
     /// The child in which `place` lies.
     #[inline]
     fn child_of(&self, place: &impl Place<T>) -> usize {
@@ -155,6 +167,35 @@ enum Inserted<T> {
 }
 
 impl<T: Clone + Place<T>> Tree<T> {
+    /// The set of entries that ascend.
+    pub fn from_sorted(entries: impl IntoIterator<Item = T>) -> Self {
+        let mut entries = entries.into_iter();
+        let (mut len, mut level) = (0, Vec::new());
+        loop {
+            let mut leaf = Entries::new();
+            for entry in entries.by_ref().take(FULL) {
+                leaf.heads.push(entry.head());
+                leaf.rows.push(entry);
+            }
+            len += leaf.rows.len();
+            let Some(low) = leaf.rows.first().cloned() else { break };
+            level.push((low, Node::Leaf(Arc::new(leaf))));
+        }
+        while level.len() > 1 {
+            let mut above = Vec::with_capacity(level.len().div_ceil(FULL));
+            let mut children = level.into_iter().peekable();
+            while let Some((low, _)) = children.peek() {
+                let (low, mut branch) = (low.clone(), Branch::new());
+                for (at, (low, child)) in children.by_ref().take(FULL).enumerate() {
+                    branch.insert(at, low, child);
+                }
+                above.push((low, Node::Branch(Arc::new(branch))));
+            }
+            level = above;
+        }
+        Self { root: level.pop().map(|(_, root)| root), len }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -191,8 +232,7 @@ impl<T: Clone + Place<T>> Tree<T> {
             Inserted::Split(low, second) => {
                 let first = self.root.take().expect("was there");
                 // The first low is never compared; any entry will do.
-                let mut branch =
-                    Branch { lows: ArrayVec::new(), heads: ArrayVec::new(), children: ArrayVec::new() };
+                let mut branch = Branch::new();
                 branch.insert(0, low.clone(), first);
                 branch.insert(1, low, second);
                 self.root = Some(Node::Branch(Arc::new(branch)));

@@ -22,6 +22,9 @@ use crate::ids::AttrId;
 use crate::overlay::Overlay;
 use crate::schema::{Schema, SchemaChange};
 
+/// From so many changes on the order of `ave` is made while `eav` is written.
+const MANY: usize = 1 << 14;
+
 /// Writes what `db` changes on top of its base.
 pub(super) fn write(
     txn: &mut WriteTxn<'_>,
@@ -30,7 +33,13 @@ pub(super) fn write(
     before: &Schema,
     db: &Db,
 ) -> Result<()> {
-    let giants = write_eav(txn, tables, &db.overlay)?;
+    let giants = std::thread::scope(|scope| {
+        if db.overlay.len() >= MANY {
+            // Without a thread it is done where it is needed.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, || db.overlay.order_values());
+        }
+        write_eav(txn, tables, &db.overlay)
+    })?;
     let values = write_ave(txn, tables, base, &db.overlay)?;
     write_giants(txn, tables, giants)?;
     write_counts(txn, tables, &db.overlay, &values)?;

@@ -91,6 +91,7 @@ impl<'t> Stage<'t> {
             self.db.set_schema(self.schema.clone());
             self.schema_is_ahead = false;
         }
+        self.db.settle();
         Ok(&self.db)
     }
 
@@ -181,6 +182,12 @@ impl<'t> Stage<'t> {
     /// The values of an attribute.
     pub(crate) fn values(&self, e: EntityId, a: AttrId) -> Result<Values, TransactError> {
         Ok(self.db.values(e, a)?)
+    }
+
+    /// The entities that have a value, unique or not.
+    pub(crate) fn entities(&mut self, a: AttrId, v: &EncodedValue) -> Result<Vec<u64>, TransactError> {
+        self.db.settle();
+        Ok(self.db.entities(a, v)?)
     }
 
     /// The entity that has a unique value now.

@@ -96,7 +96,7 @@ impl Pass<'_> {
     fn retract_references(&mut self, entity: EntityId) -> Result<(), TransactError> {
         let value = EncodedValue::int(entity.as_int());
         for attribute in self.stage.ref_attributes().iter() {
-            for referrer in self.stage.raw_db().entities(attribute.id, &value)? {
+            for referrer in self.stage.entities(attribute.id, &value)? {
                 self.stage.retract(EntityId(referrer), attribute, value.clone())?;
             }
         }
