@@ -79,7 +79,10 @@ impl Pass<'_> {
         if is_new {
             self.stage.begin_blank(entity);
         }
-        let result = entries.iter().try_for_each(|(key, value)| self.entry(entity, key, value));
+        let result = entries
+            .iter()
+            .enumerate()
+            .try_for_each(|(place, (key, value))| self.entry(entity, place, key, value));
         if is_new {
             self.stage.end_blank();
         }
@@ -89,9 +92,9 @@ impl Pass<'_> {
 
     /// Finds out whether a map is about an existing entity, before anything of it is written.
     fn resolve_identities(&mut self, subject: Subject, entries: Entries<'_>) -> Result<(), TransactError> {
-        for (key, value) in entries.iter() {
+        for (place, (key, value)) in entries.iter().enumerate() {
             let Some(name) = key.as_keyword() else { continue };
-            let Some(attribute) = self.stage.schema().attribute(name) else { continue };
+            let Some(attribute) = self.attribute_at(place, name) else { continue };
             if !attribute.is_identity() {
                 continue;
             }
@@ -154,8 +157,14 @@ impl Pass<'_> {
         }
     }
 
-    /// One entry of a map.
-    fn entry(&mut self, entity: EntityId, key: Src<'_>, value: Src<'_>) -> Result<(), TransactError> {
+    /// One entry of a map, at its place there.
+    fn entry(
+        &mut self,
+        entity: EntityId,
+        place: usize,
+        key: Src<'_>,
+        value: Src<'_>,
+    ) -> Result<(), TransactError> {
         let name = parse_key(key)?;
         if is_db_id(name) {
             return Ok(());
@@ -163,7 +172,10 @@ impl Pass<'_> {
         if is_reverse(name) {
             return self.reverse_entry(entity, name, key.span(), value);
         }
-        let attribute = self.attribute_to_write(Name { keyword: name, span: key.span() })?;
+        let attribute = match self.attribute_at(place, name) {
+            Some(attribute) => attribute.clone(),
+            None => self.attribute_to_write(Name { keyword: name, span: key.span() })?,
+        };
         match self.collection(&attribute, value) {
             Some(items) => {
                 for item in items.iter().filter(|item| !is_empty_map(&attribute, *item)) {

@@ -1,6 +1,7 @@
 //! One run over the items of a transaction, repeated while it learns which entities its tempids stand for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use edn::{Span, Value};
 use smallvec::SmallVec;
@@ -85,7 +86,7 @@ enum EnsurePredicate {
 /// A composite tuple that was written directly and must agree with its sources.
 struct WrittenComposite {
     entity: EntityId,
-    attribute: std::sync::Arc<Attribute>,
+    attribute: Arc<Attribute>,
     value: EncodedValue,
     span: Option<Span>,
 }
@@ -99,6 +100,8 @@ struct Pass<'t> {
     written_composites: Vec<WrittenComposite>,
     /// Identity values of the map in work that were found to belong to nobody.
     free: SmallVec<[(AttrId, EncodedValue); 2]>,
+    /// The attributes of the maps so far, by the places of their entries: those of the next map are mostly the same.
+    shape: SmallVec<[Option<Arc<Attribute>>; 8]>,
     /// Entities that got `:db/fn` or `:db/udf`.
     callables: Vec<EntityId>,
     /// A conflict that may turn out to be none once the pass has learned more about its tempids.
@@ -118,6 +121,7 @@ impl<'t> Pass<'t> {
             ensures: Vec::new(),
             written_composites: Vec::new(),
             free: SmallVec::new(),
+            shape: SmallVec::new(),
             callables: Vec::new(),
             deferred: None,
             item: 0,

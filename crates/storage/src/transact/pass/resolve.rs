@@ -118,6 +118,27 @@ impl Pass<'_> {
         }
     }
 
+    /// The attribute of this name, which stands at a place in a map.
+    #[inline]
+    pub(super) fn attribute_at(&mut self, place: usize, name: &Keyword) -> Option<&Arc<Attribute>> {
+        /// Of the entries behind these, nothing is remembered.
+        const PLACES_MAX: usize = 64;
+        let is_known =
+            |known: &Option<Arc<Attribute>>| known.as_ref().is_some_and(|known| known.ident == *name);
+        if self.shape.get(place).is_some_and(is_known) {
+            return self.shape[place].as_ref();
+        }
+        // A transaction only adds attributes, so what is remembered stays true.
+        let attribute = self.stage.schema().attribute(name)?;
+        if place >= PLACES_MAX {
+            return Some(attribute);
+        }
+        if place >= self.shape.len() {
+            self.shape.resize(place + 1, None);
+        }
+        Some(self.shape[place].insert(attribute.clone()))
+    }
+
     /// The attribute of a fact to be written; unknown ones are declared, unless the schema is closed.
     pub(super) fn attribute_to_write(&mut self, name: Name<'_>) -> Result<Arc<Attribute>, TransactError> {
         match self.stage.attribute(name.keyword) {
