@@ -194,10 +194,12 @@ impl Writer {
     }
 
     /// Makes everything staged visible, and durable unless the file was opened otherwise.
-    pub fn commit(self) -> Result<Db> {
+    pub fn commit(mut self) -> Result<Db> {
         match self.target {
             Target::File(target) => target.commit(&self.db),
             Target::Memory { turn } => {
+                // It stays, so it should not hold its facts twice: in the order in which they came, too.
+                self.db.settle();
                 turn.memory().set(self.db.clone());
                 Ok(self.db)
             }

@@ -86,13 +86,19 @@ impl<'t> Stage<'t> {
 
     /// The database as the items so far leave it, with every derived tuple in place.
     pub(crate) fn db(&mut self) -> Result<&Db, TransactError> {
+        self.complete()?;
+        self.db.settle();
+        Ok(&self.db)
+    }
+
+    /// Gives the database every derived tuple and the newest schema.
+    fn complete(&mut self) -> Result<(), TransactError> {
         self.make_composites()?;
         if self.schema_is_ahead {
             self.db.set_schema(self.schema.clone());
             self.schema_is_ahead = false;
         }
-        self.db.settle();
-        Ok(&self.db)
+        Ok(())
     }
 
     /// The database as it is staged, for coercion and for lookups that do not concern composites.
@@ -108,9 +114,9 @@ impl<'t> Stage<'t> {
         &self.log
     }
 
-    /// What the report needs.
+    /// What the report needs. Facts may still wait for their order by value: a commit makes it beside its other work.
     pub(crate) fn finish(mut self) -> Result<(Db, Vec<Datom>, Vec<Keyword>), TransactError> {
-        self.db()?;
+        self.complete()?;
         let datoms = self.log.iter().map(|change| {
             let Change { e, a, v, added } = change;
             Ok(Datom { e: *e, a: *a, v: self.schema.decode(*a, v)?, added: *added })
