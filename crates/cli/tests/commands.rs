@@ -93,6 +93,25 @@ fn transactions_come_one_per_vector() {
 }
 
 #[test]
+fn a_transaction_may_stand_on_the_command_line() {
+    let case = crew();
+    case.ok("transact db '[{:name \"Pia\" :age 30}]'");
+    case.ok("transact db ' {:name \"Quin\" :age 31} {:name \"Rut\" :age 32}'");
+    let count = "query db '[:find (count ?n) . :where [?p :name ?n] [?p :age ?a] [(<= 30 ?a 32)]]'";
+    assert_eq!(case.ok(count), "3\n");
+    let run = case.run("transact db '[{:name \"Sol\" :age nil}]'");
+    assert_eq!(run.code, Some(1));
+    assert!(run.err.starts_with("error[:transact/syntax]: :age cannot hold nil"), "{}", run.err);
+    assert!(run.err.contains("  1 | [{:name \"Sol\" :age nil}]\n"), "{}", run.err);
+    assert!(case.fails("transact db '[{:name'").contains("error[:edn/unexpected-end]"));
+    // A file of such a name goes first; whatever opens no collection is the name of a file.
+    case.file("[x]", "[{:name \"Uma\" :age 32}]");
+    case.ok("transact db '[x]'");
+    assert_eq!(case.ok(count), "4\n");
+    assert!(case.fails("transact db ':name'").starts_with("error: :name: "));
+}
+
+#[test]
 fn a_refused_transaction_points_into_its_file() {
     let case = crew();
     case.file("bad.edn", "[{:name \"Pia\"}]\n[{:name \"Quin\"} [:db/add 1 :age nil]]");

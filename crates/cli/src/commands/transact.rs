@@ -1,4 +1,4 @@
-//! `factum transact`: commits from a file.
+//! `factum transact`: commits from a file, or from the command line.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -17,8 +17,9 @@ use crate::output::{count, duration};
 pub struct TransactArgs {
     /// The database: a directory, created if missing, or a file
     dir: PathBuf,
-    /// EDN: each vector or list is a transaction, maps on their own make one together; - is standard input
-    file: PathBuf,
+    /// A file of EDN, or the EDN itself: each vector or list is a transaction, maps on their own make one together; - is standard input
+    #[arg(value_name = "FILE|DATA")]
+    data: PathBuf,
     /// A schema to merge first, in EDN; @FILE reads it from a file
     #[arg(long)]
     schema: Option<String>,
@@ -28,8 +29,9 @@ pub struct TransactArgs {
 
 /// Runs the command.
 pub fn run(args: &TransactArgs) -> Result<(), CliError> {
-    let text = read_file(&args.file)?;
-    let transactions = transactions(&args.file, &text)?;
+    let source = Source::of(&args.data);
+    let text = source.text()?;
+    let transactions = source.transactions(&text)?;
     let mut options = Options::new();
     if let Some(schema) = &args.schema {
         options = options.schema(super::text_argument(schema)?.as_str());
@@ -39,7 +41,7 @@ pub fn run(args: &TransactArgs) -> Result<(), CliError> {
     let terminal = out.is_terminal();
     for forms in &transactions {
         let start = Instant::now();
-        let report = commit(&conn, &args.file, &text, forms)?;
+        let report = conn.transact(forms.as_slice()).map_err(|error| source.error(error.with_text(&text)))?;
         let (added, retracted) = counts(&report);
         if terminal {
             writeln!(
@@ -58,33 +60,59 @@ pub fn run(args: &TransactArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The transactions of a text, each as its items.
-fn transactions(path: &Path, text: &str) -> Result<Vec<Vec<Form>>, CliError> {
-    let forms = edn::read_all(text).map_err(|source| CliError::InFile {
-        path: path.to_owned(),
-        source: factum::Error::read(source, text),
-    })?;
-    let mut transactions: Vec<Vec<Form>> = Vec::new();
-    let mut open = false;
-    for form in forms {
-        match form.kind {
-            FormKind::Vector(items) | FormKind::List(items) => {
-                transactions.push(items);
-                open = false;
-            }
-            _ if open => transactions.last_mut().into_iter().for_each(|last| last.push(form.clone())),
-            _ => {
-                transactions.push(vec![form]);
-                open = true;
-            }
-        }
-    }
-    Ok(transactions)
+/// Where transactions come from.
+enum Source<'a> {
+    /// A file, or standard input.
+    File(&'a Path),
+    /// The argument is the data.
+    Argument(&'a str),
 }
 
-fn commit(conn: &Connection, path: &Path, text: &str, forms: &[Form]) -> Result<TxReport, CliError> {
-    conn.transact(forms)
-        .map_err(|error| CliError::InFile { path: path.to_owned(), source: error.with_text(text) })
+impl<'a> Source<'a> {
+    /// An argument that opens a collection is data, unless a file is called like that.
+    fn of(argument: &'a Path) -> Self {
+        match argument.to_str() {
+            Some(text) if text.trim_start().starts_with(['[', '(', '{']) && !argument.exists() => {
+                Self::Argument(text)
+            }
+            _ => Self::File(argument),
+        }
+    }
+
+    fn text(&self) -> Result<String, CliError> {
+        match self {
+            Self::File(path) => read_file(path),
+            Self::Argument(text) => Ok((*text).to_owned()),
+        }
+    }
+
+    /// The transactions of a text, each as its items.
+    fn transactions(&self, text: &str) -> Result<Vec<Vec<Form>>, CliError> {
+        let forms = edn::read_all(text).map_err(|error| self.error(factum::Error::read(error, text)))?;
+        let mut transactions: Vec<Vec<Form>> = Vec::new();
+        let mut open = false;
+        for form in forms {
+            match form.kind {
+                FormKind::Vector(items) | FormKind::List(items) => {
+                    transactions.push(items);
+                    open = false;
+                }
+                _ if open => transactions.last_mut().into_iter().for_each(|last| last.push(form.clone())),
+                _ => {
+                    transactions.push(vec![form]);
+                    open = true;
+                }
+            }
+        }
+        Ok(transactions)
+    }
+
+    fn error(&self, source: factum::Error) -> CliError {
+        match self {
+            Self::File(path) => CliError::InFile { path: (*path).to_owned(), source },
+            Self::Argument(_) => source.into(),
+        }
+    }
 }
 
 fn counts(report: &TxReport) -> (u64, u64) {
