@@ -84,6 +84,7 @@ fn transactions() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
                 "[{\"person/name\" \"Dee\"}]",
                 "[[:db/add 1 \"age\" 30]]",
                 "[[:db/add 1 :person/_friend 2]]",
+                "[{:db/ident :person/code :db/valueType :db.type/string :db/unique :db.unique/identity}]",
                 "[{:person/name nil}]",
                 "[{:person/friend [1 nil]}]",
                 "[{:db/id 1 :person/_age 5}]",

@@ -24,6 +24,7 @@ mod tests;
 pub use attribute::{Attribute, Cardinality, TupleSpec, Unique, ValueType};
 pub use error::SchemaError;
 pub use patch::{SchemaChange, SchemaPatch};
+pub(crate) use properties::is_behaviour;
 
 use crate::ids::AttrId;
 use crate::types::{RegisteredType, TypeFunctions, Types};

@@ -41,6 +41,13 @@ fn unsupported_feature(property: &Keyword) -> Option<&'static str> {
     }
 }
 
+/// Whether a name is that of a property which says how an attribute behaves. As a fact of an entity it would change nothing, which
+/// those would learn late who define attributes by transactions, as in Datomic. A `:db/doc` may stand anywhere.
+pub(crate) fn is_behaviour(name: &Keyword) -> bool {
+    let is_known = KNOWN.contains(&name.as_str()) && !matches!(name.as_str(), "db/doc" | "db/ident");
+    is_known || matches!(name.as_str(), "db/index" | "db/noHistory") || unsupported_feature(name).is_some()
+}
+
 /// Ids are the database's affair, and every attribute is indexed anyway.
 fn is_ignored(property: &Keyword) -> bool {
     matches!(property.as_str(), "db/aid" | "db/ident" | "db/id")

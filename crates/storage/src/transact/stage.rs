@@ -7,12 +7,13 @@
 
 use std::sync::Arc;
 
-use edn::Keyword;
+use edn::{Keyword, Value};
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::error::{TransactError, TransactErrorKind as Kind};
 use crate::ids::TX_BASE;
+use crate::schema::is_behaviour;
 use crate::{AttrId, Attribute, Cardinality, Datom, Db, EncodedValue, EntityId, Schema};
 
 type State = foldhash::fast::RandomState;
@@ -132,6 +133,12 @@ impl<'t> Stage<'t> {
 
     /// Declares an attribute on its first write: untyped and single-valued.
     pub(crate) fn declare(&mut self, name: &Keyword) -> Result<Arc<Attribute>, TransactError> {
+        if is_behaviour(name) {
+            let (attribute, reason) =
+                (Value::Keyword(name.clone()), "it is a property of attributes, and those are no entities");
+            let error = TransactError::from(Kind::BadAttribute { attribute, reason });
+            return Err(error.with_hint("the schema is given on opening, or changed by update_schema (`factum schema`, `update-schema`)"));
+        }
         if self.db.options().closed_schema {
             let nearest = self.schema.nearest(name.as_str());
             return Err(crate::Error::UnknownAttribute { attribute: name.clone(), nearest }.into());
