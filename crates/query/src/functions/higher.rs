@@ -3,7 +3,7 @@
 use edn::{Symbol, Value};
 
 use super::collections::elements;
-use super::{Args, CallContext, FunctionError, FunctionRegistry, Result, built_in, built_in_names};
+use super::{Args, CallContext, FunctionError, FunctionRegistry, Result, built_in, nearest};
 
 /// The tag of a negated predicate as a value.
 const COMPLEMENT: &str = "complement";
@@ -31,12 +31,12 @@ fn call_value(context: &CallContext<'_>, args: &Args<'_>, function: &Value, all:
                 Some(registry) => registry.find(name),
                 None => built_in(name),
             };
-            let nearest = || match context.registry {
+            let suggestion = || match context.registry {
                 Some(registry) => registry.nearest(name.as_str()),
-                None => edn::nearest(name.as_str(), built_in_names()).map(str::to_owned),
+                None => nearest(name.as_str(), []),
             };
             let Some(function) = found else {
-                return Err(FunctionError::Unknown { name: name.to_string(), nearest: nearest() });
+                return Err(FunctionError::Unknown { name: name.to_string(), nearest: suggestion() });
             };
             function.call_with(&CallContext { db: None, registry: context.registry }, all)
         }

@@ -29,6 +29,7 @@ mod strings;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -286,4 +287,15 @@ pub fn built_in(name: &Symbol) -> Option<&'static Arc<Function>> {
 /// The names of all built-in functions.
 pub fn built_in_names() -> impl Iterator<Item = &'static str> {
     table::names()
+}
+
+/// The function whose name looks like `name`, among the built-in ones and `others`. One of `clojure.string` is found without its namespace.
+pub(crate) fn nearest<'a>(name: &str, others: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let qualified = format!("clojure.string/{name}");
+    if built_in(&Symbol::parse(&qualified)).is_some() {
+        return Some(qualified);
+    }
+    let known: Vec<&str> =
+        others.into_iter().chain(built_in_names().map(|name| -> &'a str { name })).collect();
+    edn::nearest(name, known).map(str::to_owned)
 }

@@ -40,19 +40,25 @@ fn compile(text: &str) -> Result<Regex> {
     })
 }
 
-fn pattern(args: &Args<'_>) -> Result<Regex> {
-    match &args[0] {
+/// Whether a value is a regular expression, and not only its text.
+pub(super) fn is_regex(value: &Value) -> bool {
+    matches!(value, Value::Tagged(tag, _) if tag.as_str() == "regex")
+}
+
+/// The regular expression that stands at a position.
+pub(super) fn pattern(args: &Args<'_>, position: usize) -> Result<Regex> {
+    let value = match &args[position] {
+        Value::Tagged(_, text) if is_regex(&args[position]) => text,
+        other => other,
+    };
+    match value {
         Value::Str(text) => compile(text),
-        Value::Tagged(tag, text) if tag.as_str() == "regex" => match &**text {
-            Value::Str(text) => compile(text),
-            _ => Err(args.unexpected(0, "a regular expression")),
-        },
-        _ => Err(args.unexpected(0, "a regular expression")),
+        _ => Err(args.unexpected(position, "a regular expression")),
     }
 }
 
 pub(super) fn re_pattern(args: &Args<'_>) -> Result<Value> {
-    pattern(args)?;
+    pattern(args, 0)?;
     Ok(match &args[0] {
         Value::Str(_) => Value::Tagged(Symbol::parse("regex"), Box::new(args[0].clone())),
         regex => regex.clone(),
@@ -69,12 +75,12 @@ fn found(captures: &Captures<'_>) -> Value {
 }
 
 pub(super) fn re_find(args: &Args<'_>) -> Result<Value> {
-    Ok(pattern(args)?.captures(args.string(1)?).map_or(Value::Nil, |captures| found(&captures)))
+    Ok(pattern(args, 0)?.captures(args.string(1)?).map_or(Value::Nil, |captures| found(&captures)))
 }
 
 pub(super) fn re_matches(args: &Args<'_>) -> Result<Value> {
     let text = args.string(1)?;
-    let regex = pattern(args)?;
+    let regex = pattern(args, 0)?;
     // Anchored, so that an alternative that matches all of the text is found even if a shorter one comes first.
     let anchored = compile(&format!("^(?:{regex})$"))?;
     let whole =
@@ -84,6 +90,6 @@ pub(super) fn re_matches(args: &Args<'_>) -> Result<Value> {
 
 pub(super) fn re_seq(args: &Args<'_>) -> Result<Value> {
     let all: Vec<Value> =
-        pattern(args)?.captures_iter(args.string(1)?).map(|captures| found(&captures)).collect();
+        pattern(args, 0)?.captures_iter(args.string(1)?).map(|captures| found(&captures)).collect();
     Ok(if all.is_empty() { Value::Nil } else { Value::List(all) })
 }

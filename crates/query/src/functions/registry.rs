@@ -7,7 +7,7 @@ use std::sync::Arc;
 use edn::{Keyword, Symbol, Value};
 
 use super::error::FunctionError;
-use super::{Function, built_in, built_in_names};
+use super::{Function, built_in, nearest};
 
 /// A Rust closure that queries can call: registered under a name, or given as an input.
 #[derive(Clone)]
@@ -126,11 +126,7 @@ impl FunctionRegistry {
 
     /// The known function whose name looks like `name`.
     pub fn nearest(&self, name: &str) -> Option<String> {
-        let mut known: Vec<&str> = self.functions.keys().map(Symbol::as_str).collect();
-        for name in built_in_names() {
-            known.push(name);
-        }
-        edn::nearest(name, known).map(str::to_owned)
+        nearest(name, self.functions.keys().map(Symbol::as_str))
     }
 
     /// The names of the program's aggregates.

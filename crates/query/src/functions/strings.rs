@@ -69,18 +69,21 @@ fn write_atom(out: &mut String, value: &Value, nested: bool) {
 }
 
 pub(super) fn str(args: &Args<'_>) -> Result<Value> {
+    Ok(args.iter().map(shown).collect::<String>().into())
+}
+
+/// A value as `str` shows it.
+pub(super) fn shown(value: &Value) -> String {
     let mut out = String::new();
-    for value in args.iter() {
-        match value {
-            Value::Nil => {}
-            // `str` keeps the quotes of texts inside collections.
-            Value::List(_) | Value::Vector(_) | Value::Map(_) | Value::Set(_) | Value::Tagged(..) => {
-                out.push_str(&value.to_string());
-            }
-            other => write_plain(&mut out, other, false),
+    match value {
+        Value::Nil => {}
+        // `str` keeps the quotes of texts inside collections.
+        Value::List(_) | Value::Vector(_) | Value::Map(_) | Value::Set(_) | Value::Tagged(..) => {
+            out.push_str(&value.to_string());
         }
+        other => write_plain(&mut out, other, false),
     }
-    Ok(out.into())
+    out
 }
 
 /// Part of a text, counted in characters.

@@ -8,7 +8,7 @@ use edn::Symbol;
 use super::Kind::{Function as Func, Predicate as Pred};
 use super::{Arity, Body, Function, Kind, Operator};
 use super::{
-    arithmetic, collections, comparison, entity, higher, logic, membership, regexes, search, strings,
+    arithmetic, collections, comparison, entity, higher, logic, membership, regexes, search, strings, text,
 };
 
 type Row = (&'static str, Arity, Kind, Option<Operator>, Body);
@@ -24,7 +24,12 @@ pub(super) fn find(name: &Symbol) -> Option<&'static Arc<Function>> {
             })
             .collect()
     });
-    functions.get(name.as_str())
+    match name.namespace() {
+        None => functions.get(name.name()),
+        Some("clojure.core") => functions.get(name.name()),
+        Some("clojure.string" | "str") => functions.get(format!("clojure.string/{}", name.name()).as_str()),
+        Some(_) => None,
+    }
 }
 
 /// The names of all built-in functions.
@@ -53,6 +58,7 @@ fn rows() -> impl Iterator<Item = Row> {
         .chain(number_rows())
         .chain(value_rows())
         .chain(text_rows())
+        .chain(clojure_string_rows())
         .chain(data_rows())
 }
 
@@ -140,6 +146,31 @@ fn text_rows() -> [Row; 10] {
         ("re-find", n(2), Func, None, Plain(regexes::re_find)),
         ("re-matches", n(2), Func, None, Plain(regexes::re_matches)),
         ("re-seq", n(2), Func, None, Plain(regexes::re_seq)),
+    ]
+}
+
+fn clojure_string_rows() -> [Row; 19] {
+    use Body::Plain;
+    [
+        ("clojure.string/upper-case", n(1), Func, None, Plain(text::upper_case)),
+        ("clojure.string/lower-case", n(1), Func, None, Plain(text::lower_case)),
+        ("clojure.string/capitalize", n(1), Func, None, Plain(text::capitalize)),
+        ("clojure.string/trim", n(1), Func, None, Plain(text::trim)),
+        ("clojure.string/triml", n(1), Func, None, Plain(text::trim_left)),
+        ("clojure.string/trimr", n(1), Func, None, Plain(text::trim_right)),
+        ("clojure.string/trim-newline", n(1), Func, None, Plain(text::trim_newline)),
+        ("clojure.string/reverse", n(1), Func, None, Plain(text::reverse)),
+        ("clojure.string/blank?", n(1), Pred, None, Plain(text::is_blank)),
+        ("clojure.string/starts-with?", n(2), Pred, None, Plain(text::starts_with)),
+        ("clojure.string/ends-with?", n(2), Pred, None, Plain(text::ends_with)),
+        ("clojure.string/includes?", n(2), Pred, None, Plain(text::includes)),
+        ("clojure.string/index-of", between(2, 3), Func, None, Plain(text::index_of)),
+        ("clojure.string/last-index-of", between(2, 3), Func, None, Plain(text::last_index_of)),
+        ("clojure.string/join", between(1, 2), Func, None, Plain(text::join)),
+        ("clojure.string/split", between(2, 3), Func, None, Plain(text::split)),
+        ("clojure.string/split-lines", n(1), Func, None, Plain(text::split_lines)),
+        ("clojure.string/replace", n(3), Func, None, Plain(text::replace)),
+        ("clojure.string/replace-first", n(3), Func, None, Plain(text::replace_first)),
     ]
 }
 

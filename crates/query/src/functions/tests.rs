@@ -297,6 +297,60 @@ fn entities() {
 }
 
 #[test]
+fn clojure_strings() {
+    check(&[
+        ("(clojure.string/upper-case \"straße\")", "\"STRASSE\""),
+        ("(str/lower-case \"ÅB\")", "\"åb\""),
+        ("(clojure.string/capitalize \"hELLO you\")", "\"Hello you\""),
+        ("(clojure.string/capitalize \"\")", "\"\""),
+        ("(clojure.string/trim \" \\ta b \\n\")", "\"a b\""),
+        ("(clojure.string/triml \"  a \")", "\"a \""),
+        ("(clojure.string/trimr \"  a \")", "\"  a\""),
+        ("(clojure.string/trim-newline \"a \\r\\n\\n\")", "\"a \""),
+        ("(clojure.string/reverse \"abå\")", "\"åba\""),
+        ("(clojure.string/blank? \" \\n\")", "true"),
+        ("(clojure.string/blank? nil)", "true"),
+        ("(clojure.string/blank? \"a\")", "false"),
+        ("(clojure.string/starts-with? \"abc\" \"ab\")", "true"),
+        ("(clojure.string/starts-with? \"abc\" \"\")", "true"),
+        ("(clojure.string/ends-with? \"abc\" \"ab\")", "false"),
+        ("(clojure.string/includes? \"abc\" \"b\")", "true"),
+        ("(clojure.string/includes? \"abc\" 7)", "error bad-argument"),
+        ("(clojure.string/index-of \"åbåb\" \"b\")", "1"),
+        ("(clojure.string/index-of \"åbåb\" \"b\" 2)", "3"),
+        ("(clojure.string/index-of \"ab\" \\b)", "1"),
+        ("(clojure.string/index-of \"ab\" \"x\")", "nil"),
+        ("(clojure.string/index-of \"ab\" \"a\" 9)", "nil"),
+        ("(clojure.string/last-index-of \"aaa\" \"aa\")", "1"),
+        ("(clojure.string/last-index-of \"aaa\" \"aa\" 0)", "0"),
+        ("(clojure.string/last-index-of \"abc\" \"c\" 1)", "nil"),
+        ("(clojure.string/join [1 nil :a \"b\" [\"c\"]])", "\"1:ab[\\\"c\\\"]\""),
+        ("(clojure.string/join \", \" [1 nil 2])", "\"1, , 2\""),
+        ("(clojure.string/join \\- #{1})", "\"1\""),
+        ("(clojure.string/join \", \" 7)", "error bad-argument"),
+        ("(clojure.string/split \"a,b,,\" (re-pattern \",\"))", "[\"a\" \"b\"]"),
+        ("(clojure.string/split \"a,b,,\" (re-pattern \",\") -1)", "[\"a\" \"b\" \"\" \"\"]"),
+        ("(clojure.string/split \"a,b,c\" \",\" 2)", "[\"a\" \"b,c\"]"),
+        ("(clojure.string/split \"abc\" \"\")", "[\"a\" \"b\" \"c\"]"),
+        ("(clojure.string/split \"\" \",\")", "[\"\"]"),
+        ("(clojure.string/split \",a\" \",\")", "[\"\" \"a\"]"),
+        ("(clojure.string/split \"a\" \"(\")", "error bad-regex"),
+        ("(clojure.string/split-lines \"a\\r\\nb\\n\")", "[\"a\" \"b\"]"),
+        ("(clojure.string/replace \"a.b.\" \".\" \"-\")", "\"a-b-\""),
+        ("(clojure.string/replace \"a.b.\" \\. \\-)", "\"a-b-\""),
+        ("(clojure.string/replace \"ab12\" (re-pattern \"([a-z])([0-9])\") \"$2x$1\")", "\"a1xb2\""),
+        ("(clojure.string/replace \"ab\" (re-pattern \"(b)\") \"$10\\\\$\")", "\"ab0$\""),
+        ("(clojure.string/replace \"ab\" (re-pattern \"b\") \"$1\")", "error bad-argument"),
+        ("(clojure.string/replace-first \"aa\" \"a\" \"b\")", "\"ba\""),
+        ("(clojure.string/replace-first \"aa\" (re-pattern \"a\") \"b\")", "\"ba\""),
+        ("(clojure.core/inc 1)", "2"),
+    ]);
+    let registry = FunctionRegistry::new();
+    assert_eq!(registry.nearest("starts-with?").as_deref(), Some("clojure.string/starts-with?"));
+    assert_eq!(registry.nearest("clojure.string/uper-case").as_deref(), Some("clojure.string/upper-case"));
+}
+
+#[test]
 fn every_built_in_has_a_name_and_is_found() {
     let names: Vec<&str> = built_in_names().collect();
     for name in &names {

@@ -59,7 +59,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     NATIVES.iter().map(|native| native.name)
 }
 
-static NATIVES: [Native; 83] = [
+static NATIVES: [Native; 75] = [
     Native::new("=", 1, MANY, |_, args| truth(args.windows(2).all(|pair| pair[0].equals(&pair[1])))),
     Native::new("not=", 1, MANY, |_, args| truth(!args.windows(2).all(|pair| pair[0].equals(&pair[1])))),
     Native::new("nil?", 1, 1, |_, args| truth(args[0].is_nil())),
@@ -347,29 +347,6 @@ static NATIVES: [Native; 83] = [
     Native::new("map?", 1, 1, |_, args| {
         truth(matches!(&args[0], Object::Value(Value::Map(_)) | Object::Entity(_)))
     }),
-    Native::new("str/join", 1, 2, |machine, args| {
-        let separator = if args.len() == 2 { text("str/join", args, 0)? } else { String::new() };
-        let mut parts = Vec::new();
-        for part in sequence("str/join", args, args.len() - 1)? {
-            parts.push(text("str/join", &[plain(machine, "str", &[part])?], 0)?);
-        }
-        Ok(Object::Value(Value::from(parts.join(&separator))))
-    }),
-    Native::new("str/upper-case", 1, 1, |_, args| made(text("str/upper-case", args, 0)?.to_uppercase())),
-    Native::new("str/lower-case", 1, 1, |_, args| made(text("str/lower-case", args, 0)?.to_lowercase())),
-    Native::new("str/trim", 1, 1, |_, args| made(text("str/trim", args, 0)?.trim().to_owned())),
-    Native::new("str/blank?", 1, 1, |_, args| {
-        truth(args[0].is_nil() || text("str/blank?", args, 0)?.trim().is_empty())
-    }),
-    Native::new("str/starts-with?", 2, 2, |_, args| {
-        truth(text("str/starts-with?", args, 0)?.starts_with(&text("str/starts-with?", args, 1)?))
-    }),
-    Native::new("str/ends-with?", 2, 2, |_, args| {
-        truth(text("str/ends-with?", args, 0)?.ends_with(&text("str/ends-with?", args, 1)?))
-    }),
-    Native::new("str/includes?", 2, 2, |_, args| {
-        truth(text("str/includes?", args, 0)?.contains(&text("str/includes?", args, 1)?))
-    }),
     Native::new("string?", 1, 1, |_, args| truth(matches!(&args[0], Object::Value(Value::Str(_))))),
     Native::new("keyword?", 1, 1, |_, args| truth(matches!(&args[0], Object::Value(Value::Keyword(_))))),
     Native::new("number?", 1, 1, |_, args| {
@@ -381,10 +358,6 @@ static NATIVES: [Native; 83] = [
 
 fn truth(holds: bool) -> Result<Object> {
     Ok(Object::Value(Value::Bool(holds)))
-}
-
-fn made(text: String) -> Result<Object> {
-    Ok(Object::Value(Value::from(text)))
 }
 
 fn int(number: usize) -> Object {
@@ -416,13 +389,6 @@ fn number(function: &str, args: &[Object], at: usize) -> Result<i64> {
     match &args[at] {
         Object::Value(Value::Int(number)) => Ok(*number),
         other => Err(unfit(function, at, "an integer", other)),
-    }
-}
-
-fn text(function: &str, args: &[Object], at: usize) -> Result<String> {
-    match &args[at] {
-        Object::Value(Value::Str(text)) => Ok(text.to_string()),
-        other => Err(unfit(function, at, "a string", other)),
     }
 }
 

@@ -216,7 +216,7 @@ pub(super) fn to_set(items: Vec<Object>) -> Result<BTreeSet<Value>> {
 pub(super) fn plain_name(name: &Symbol) -> Option<String> {
     match name.namespace() {
         None | Some("d" | "datalevin.core" | "clojure.core") => Some(name.name().to_owned()),
-        Some("str" | "string" | "s" | "clojure.string") => Some(format!("str/{}", name.name())),
+        Some("str" | "string" | "s" | "clojure.string") => Some(format!("clojure.string/{}", name.name())),
         Some(_) => None,
     }
 }

@@ -307,7 +307,7 @@ impl Group<'_> {
     fn call(&self, name: &Symbol, operands: &[Operand], span: Span) -> Result<Value> {
         let args = operands.iter().map(|operand| self.operand(operand)).collect::<Result<Vec<_>>>()?;
         let Some(function) = functions::built_in(name) else {
-            let nearest = edn::nearest(name.as_str(), functions::built_in_names()).map(str::to_owned);
+            let nearest = functions::nearest(name.as_str(), []);
             return Err(ResultError::UnknownFunction { name: name.clone(), nearest, span });
         };
         function
