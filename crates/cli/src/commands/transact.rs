@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use edn::{Form, FormKind, Value};
-use factum::{Connection, Options, TxReport};
+use factum::{Options, TxReport};
 
 use super::{NewArgs, map, read_file};
 use crate::error::CliError;
