@@ -79,7 +79,7 @@ pub enum Opened {
 /// Opens what is there, for reading.
 pub fn open_whatever(path: &Path) -> Result<Opened, CliError> {
     match open_existing(path) {
-        Err(CliError::Factum(factum::Error::Storage(storage::Error::NoDatabase { .. }))) => {
+        Err(CliError::Factum(error)) if error.code() == ":store/missing" => {
             open_tables(path).map(Opened::Tables)
         }
         opened => opened.map(Opened::Facts),
