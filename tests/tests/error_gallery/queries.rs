@@ -23,6 +23,7 @@ pub fn chapters() -> Vec<(&'static str, &'static str, Vec<Mistake>)> {
             vec![
                 of("[:find ?n\n :where [?e :person/name ?n]"),
                 of("42"),
+                of("SELECT name FROM person"),
                 of("[?n :where [?e :person/name ?n]]"),
                 of("[:find ?n\n :wher [?e :person/name ?n]]"),
                 of("[:find ?n\n :where [?e :person/name ?n]\n :where [?e :person/age]]"),

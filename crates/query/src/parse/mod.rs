@@ -45,8 +45,21 @@ use forms::{Fault, Forms};
 /// ```
 pub fn parse(text: &str) -> Result<Query, Error> {
     let source = SourceText::new(text, 0);
-    let form = edn::read_form(text).map_err(|error| Error::new(error, &source))?;
-    Query::from_form(&form, source)
+    match edn::read_form(text) {
+        Ok(form) => Query::from_form(&form, source),
+        Err(error) => match begins_as_no_query(text, &error) {
+            Some(form) => Query::from_form(&form, source),
+            None => Err(Error::new(error, &source)),
+        },
+    }
+}
+
+/// The first value of a text that goes on, if it cannot begin a query. Whoever writes SQL should hear that it is no query, not
+/// that there is too much of it.
+fn begins_as_no_query(text: &str, error: &edn::Error) -> Option<Form> {
+    let form = Reader::new(text).next()?.ok()?;
+    let goes_on = matches!(error.kind(), edn::ErrorKind::Trailing);
+    (goes_on && matches!(form.kind, FormKind::Atom(_))).then_some(form)
 }
 
 impl Query {

@@ -57,6 +57,7 @@ fn mistakes_are_named_and_pointed_at() {
         ("[:find ?n :where [_ :n ?n] []]", ":parser/where", "parse-error", "[]"),
         ("[:find ?n :where [_ :n ?n] 3]", ":parser/where", "parse-error", "3"),
         ("[:find ?n :where [_ :n ?n] {:a 1}]", ":parser/where", "parse-error", "{:a 1}"),
+        ("SELECT name FROM person", ":parser/query", "parse-error", "SELECT"),
         ("[:find ?n :where [?e nmae ?n]]", ":parser/where", "parse-error", "nmae"),
         ("[:find ?n :where [?e :a (inc ?n)]]", ":parser/where", "parse-error", "(inc ?n)"),
         ("[:find ?n :where [(ground 1) ?n 3]]", ":parser/where", "parse-error", "3"),
