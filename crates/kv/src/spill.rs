@@ -53,7 +53,7 @@ impl SpillOptions {
     ///
     /// let table: Table<Long, Raw> = env.open_table("t")?;
     /// env.with_transaction(|txn| (0..40).try_for_each(|number| table.put(txn, number, &[7; 100_000][..])))?;
-    /// let kept = |options| table.range(&env.read()?, ..)?.spill(options).map(|kept| kept.on_disk());
+    /// let kept = |options: &SpillOptions| table.range(&env.read()?, ..)?.spill(options).map(|kept| kept.on_disk());
     /// assert_eq!(kept(&SpillOptions::default())?, 0);
     /// # if cfg!(target_os = "linux") {
     /// assert!(kept(&SpillOptions::default().threshold(1))? > 0);
