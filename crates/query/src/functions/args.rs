@@ -23,6 +23,11 @@ impl<'a> Args<'a> {
         self.function
     }
 
+    /// All of them, for as long as they live.
+    pub(crate) fn values(&self) -> &'a [Value] {
+        self.values
+    }
+
     /// The error of an argument that is not what the function expects.
     pub(crate) fn unexpected(&self, position: usize, expected: &'static str) -> FunctionError {
         FunctionError::Argument {

@@ -17,7 +17,7 @@ thread_local! {
     static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default();
 }
 
-fn compile(text: &str) -> Result<Regex> {
+pub(super) fn compile(text: &str) -> Result<Regex> {
     COMPILED.with_borrow_mut(|compiled| {
         if let Some(regex) = compiled.get(text) {
             return Ok(regex.clone());
@@ -65,6 +65,23 @@ pub(super) fn re_pattern(args: &Args<'_>) -> Result<Value> {
     })
 }
 
+/// All matches, one behind the other. As in Java, and unlike the library's own iterator, one of nothing may begin where the last one ended.
+pub(super) fn matches<'r, 't>(
+    regex: &'r Regex,
+    text: &'t str,
+) -> impl Iterator<Item = Captures<'t>> + use<'r, 't> {
+    let mut next = Some(0);
+    std::iter::from_fn(move || {
+        let captures = regex.captures_at(text, next.take()?)?;
+        let found = captures.get(0)?;
+        next = match found.is_empty() {
+            true => text[found.end()..].chars().next().map(|char| found.end() + char.len_utf8()),
+            false => Some(found.end()),
+        };
+        Some(captures)
+    })
+}
+
 /// The match, or with groups the vector of the match and each group.
 fn found(captures: &Captures<'_>) -> Value {
     let group = |index: usize| captures.get(index).map_or(Value::Nil, |group| group.as_str().into());
@@ -89,7 +106,7 @@ pub(super) fn re_matches(args: &Args<'_>) -> Result<Value> {
 }
 
 pub(super) fn re_seq(args: &Args<'_>) -> Result<Value> {
-    let all: Vec<Value> =
-        pattern(args, 0)?.captures_iter(args.string(1)?).map(|captures| found(&captures)).collect();
+    let regex = pattern(args, 0)?;
+    let all: Vec<Value> = matches(&regex, args.string(1)?).map(|captures| found(&captures)).collect();
     Ok(if all.is_empty() { Value::Nil } else { Value::List(all) })
 }

@@ -2,8 +2,10 @@
 //!
 //! Positions count characters, as `subs` and `count` do; Clojure's count UTF-16 units.
 
+use std::borrow::Cow;
+
 use edn::Value;
-use regex::{Captures, Regex};
+use regex::Regex;
 
 use super::regexes::{self, is_regex};
 use super::{Args, Result, elements, strings};
@@ -13,17 +15,27 @@ fn text(value: impl Into<String>) -> Result<Value> {
     Ok(Value::from(value.into()))
 }
 
+/// An argument of which the text is meant: `:a` is `":a"` to these functions, as in Clojure.
+fn subject<'a>(args: &Args<'a>) -> Result<Cow<'a, str>> {
+    match &args.values()[0] {
+        Value::Str(text) => Ok(Cow::Borrowed(text)),
+        Value::Nil => Err(args.unexpected(0, "a string")),
+        other => Ok(Cow::Owned(strings::shown(other))),
+    }
+}
+
 pub(super) fn upper_case(args: &Args<'_>) -> Result<Value> {
-    text(args.string(0)?.to_uppercase())
+    text(subject(args)?.to_uppercase())
 }
 
 pub(super) fn lower_case(args: &Args<'_>) -> Result<Value> {
-    text(args.string(0)?.to_lowercase())
+    text(subject(args)?.to_lowercase())
 }
 
 /// The first character in upper case, the others in lower case.
 pub(super) fn capitalize(args: &Args<'_>) -> Result<Value> {
-    let mut chars = args.string(0)?.chars();
+    let subject = subject(args)?;
+    let mut chars = subject.chars();
     let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
     text(first + &chars.as_str().to_lowercase())
 }
@@ -54,15 +66,15 @@ pub(super) fn is_blank(args: &Args<'_>) -> Result<Value> {
 }
 
 pub(super) fn starts_with(args: &Args<'_>) -> Result<Value> {
-    Ok(Value::Bool(args.string(0)?.starts_with(args.string(1)?)))
+    Ok(Value::Bool(subject(args)?.starts_with(args.string(1)?)))
 }
 
 pub(super) fn ends_with(args: &Args<'_>) -> Result<Value> {
-    Ok(Value::Bool(args.string(0)?.ends_with(args.string(1)?)))
+    Ok(Value::Bool(subject(args)?.ends_with(args.string(1)?)))
 }
 
 pub(super) fn includes(args: &Args<'_>) -> Result<Value> {
-    Ok(Value::Bool(args.string(0)?.contains(args.string(1)?)))
+    Ok(Value::Bool(subject(args)?.contains(args.string(1)?)))
 }
 
 /// What is looked for: a text, or a character as a text of one.
@@ -112,45 +124,41 @@ pub(super) fn join(args: &Args<'_>) -> Result<Value> {
 /// `(split text regex limit?)`: the parts between matches; a positive limit is the most parts, and without one empty parts at the end
 /// go away, as in Java.
 pub(super) fn split(args: &Args<'_>) -> Result<Value> {
-    let text = args.string(0)?;
     let limit = if args.len() > 2 { args.int(2)? } else { 0 };
-    let regex = regexes::pattern(args, 1)?;
-    let mut parts = pieces(text, &regex, usize::try_from(limit).ok().filter(|limit| *limit > 0));
-    if limit == 0 {
-        while parts.len() > 1 && parts.last().is_some_and(|part| part.is_empty()) {
-            parts.pop();
-        }
-    }
-    Ok(Value::Vector(parts.into_iter().map(Value::from).collect()))
+    Ok(parts(args.string(0)?, &regexes::pattern(args, 1)?, limit))
 }
 
-/// The parts of a text between matches. One of nothing at the very beginning separates nothing.
-fn pieces<'t>(text: &'t str, regex: &Regex, limit: Option<usize>) -> Vec<&'t str> {
+/// The lines of a text, without what ends them; empty ones at the end go away.
+pub(super) fn split_lines(args: &Args<'_>) -> Result<Value> {
+    Ok(parts(args.string(0)?, &regexes::compile("\r?\n")?, 0))
+}
+
+fn parts(text: &str, regex: &Regex, limit: i64) -> Value {
+    let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
     let mut parts = Vec::new();
     let mut from = 0;
-    for found in regex.find_iter(text) {
-        if limit.is_some_and(|limit| parts.len() + 1 >= limit) {
+    for found in regexes::matches(regex, text).filter_map(|captures| captures.get(0)) {
+        if parts.len() + 1 >= most {
             break;
         }
-        if found.is_empty() && (found.start() == 0 || found.start() == text.len()) {
-            continue;
+        // One of nothing at the very beginning separates nothing.
+        if found.end() > 0 {
+            parts.push(&text[from..found.start()]);
+            from = found.end();
         }
-        parts.push(&text[from..found.start()]);
-        from = found.end();
     }
+    let is_whole = parts.is_empty();
     parts.push(&text[from..]);
-    parts
-}
-
-/// The lines of a text, without what ends them.
-pub(super) fn split_lines(args: &Args<'_>) -> Result<Value> {
-    Ok(Value::Vector(args.string(0)?.lines().map(Value::from).collect()))
+    while limit == 0 && !is_whole && parts.last().is_some_and(|part| part.is_empty()) {
+        parts.pop();
+    }
+    Value::Vector(parts.into_iter().map(Value::from).collect())
 }
 
 /// `(replace text match replacement)`: all matches of a text, a character or a regular expression; in the replacement of the last, `$1` is
 /// the first group.
 pub(super) fn replace(args: &Args<'_>) -> Result<Value> {
-    substitute(args, 0)
+    substitute(args, usize::MAX)
 }
 
 /// [`replace`] for the first match only.
@@ -168,24 +176,27 @@ fn substitute(args: &Args<'_>, most: usize) -> Result<Value> {
                 "a replacement in which $ comes before the number of a group (\\$ is the sign itself)",
             )
         })?;
-        let write = |captures: &Captures<'_>| {
-            let parts = template.iter().map(|part| match part {
-                Part::Text(text) => text.as_str(),
-                Part::Group(group) => captures.get(*group).map_or("", |found| found.as_str()),
-            });
-            parts.collect::<String>()
-        };
-        return text(regex.replacen(subject, most, write));
+        let mut out = String::new();
+        let mut from = 0;
+        for captures in regexes::matches(&regex, subject).take(most) {
+            let Some(found) = captures.get(0) else { continue };
+            out.push_str(&subject[from..found.start()]);
+            for part in &template {
+                out.push_str(match part {
+                    Part::Text(text) => text,
+                    Part::Group(group) => captures.get(*group).map_or("", |found| found.as_str()),
+                });
+            }
+            from = found.end();
+        }
+        return text(out + &subject[from..]);
     }
     let found = needle(args)?;
     let by = match &args[2] {
         Value::Char(char) => char.to_string(),
         _ => args.string(2)?.to_owned(),
     };
-    text(match most {
-        0 => subject.replace(&found, &by),
-        _ => subject.replacen(&found, &by, most),
-    })
+    text(subject.replacen(&found, &by, most))
 }
 
 /// A part of a replacement.
