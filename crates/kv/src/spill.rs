@@ -247,21 +247,55 @@ fn missing() -> Error {
 }
 
 /// How many per cent of the memory are in use, if the system says so: of the machine's or of the control group's, whichever is more.
+/// What the system keeps of files, and would let go of, is not in use.
 fn memory_in_use() -> Option<u64> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
-    let group = read("/sys/fs/cgroup/memory.max").zip(read("/sys/fs/cgroup/memory.current"));
-    let group = group.and_then(|(most, used)| share(used.trim().parse().ok()?, most.trim().parse().ok()?));
-    let machine = read("/proc/meminfo").and_then(|text| {
-        let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().next()?.parse::<u64>().ok()
-        };
-        let (total, available) = (field("MemTotal:")?, field("MemAvailable:")?);
-        share(total.saturating_sub(available), total)
-    });
-    group.max(machine)
+    group_in_use(
+        &read("/sys/fs/cgroup/memory.max").unwrap_or_default(),
+        &read("/sys/fs/cgroup/memory.current").unwrap_or_default(),
+        &read("/sys/fs/cgroup/memory.stat").unwrap_or_default(),
+    )
+    .max(read("/proc/meminfo").and_then(|text| machine_in_use(&text)))
+}
+
+/// From `memory.max`, `memory.current` and `memory.stat` of a control group.
+fn group_in_use(most: &str, current: &str, stat: &str) -> Option<u64> {
+    let current: u64 = current.trim().parse().ok()?;
+    let files = field(stat, "active_file ").unwrap_or(0) + field(stat, "inactive_file ").unwrap_or(0);
+    share(current.saturating_sub(files), most.trim().parse().ok()?)
+}
+
+/// From `/proc/meminfo`.
+fn machine_in_use(text: &str) -> Option<u64> {
+    let (total, available) = (field(text, "MemTotal:")?, field(text, "MemAvailable:")?);
+    share(total.saturating_sub(available), total)
+}
+
+/// The number behind a name at the beginning of a line.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn share(used: u64, total: u64) -> Option<u64> {
     used.saturating_mul(100).checked_div(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_files_is_not_in_use() {
+        let stat = "anon 400\nfile 590\ninactive_anon 0\nactive_file 90\ninactive_file 500\n";
+        assert_eq!(group_in_use("1000\n", "1000\n", stat), Some(41));
+        assert_eq!(group_in_use("1000\n", "1000\n", ""), Some(100));
+        // A group without a limit, no such group, and nothing to divide by.
+        for (most, current) in [("max\n", "1000\n"), ("", ""), ("0\n", "5\n")] {
+            assert_eq!(group_in_use(most, current, stat), None, "{most}");
+        }
+        let machine = "MemTotal:       2000 kB\nMemFree:         100 kB\nMemAvailable:   1500 kB\n";
+        assert_eq!(machine_in_use(machine), Some(25));
+        assert_eq!(machine_in_use("MemTotal: 2000 kB\n"), None);
+    }
 }

@@ -12,11 +12,11 @@ mod types;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use factum::kv::{Durability, EnvFlags};
+use factum::kv::{Durability, EnvFlags, SpillOptions};
 use factum::prelude::*;
 use factum::{
-    Entity, Error, Index, PendingTx, PullPattern, Query, Schema, SchemaPatch, TxInput, TxReport, ValueType,
-    call_function, edn,
+    Entity, Error, Index, Kv, PendingTx, PullPattern, Query, Schema, SchemaPatch, TxInput, TxReport,
+    ValueType, call_function, edn,
 };
 use serde::Deserialize;
 
@@ -327,6 +327,9 @@ fn options_of_every_kind() {
     assert!(waits(temporary.clone().durability(full)));
     assert!(waits(Options::new().durability(full).temporary(true)));
     assert!(waits(temporary.temporary(false)));
+    let spill = edn::read("{:spill-opts {:spill-threshold 85 :spill-root \"kept\"}}").expect("valid EDN");
+    let kv = Kv::open_value(None, &spill).expect("opens");
+    assert_eq!(kv.spill_options(), &SpillOptions::default().threshold(85).directory("kept"));
 
     let known = edn::read("{:validate-data? true :cache-limit 10 :kv-opts {:mapsize 10 :max-readers 7}}")
         .expect("valid EDN");
