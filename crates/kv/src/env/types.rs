@@ -69,6 +69,20 @@ impl Shared {
         Ok(found)
     }
 
+    /// A type by the row that the file has of it, or else by the definition of what is beside the tables.
+    pub(crate) fn registered_type(
+        &self,
+        name: &Keyword,
+        row: Option<Vec<u8>>,
+        beside: impl FnOnce(&str) -> Result<Option<Value>>,
+    ) -> Result<Option<RegisteredType>> {
+        let told = name.to_string();
+        match row {
+            Some(bytes) => self.type_of_row(&told, name, &bytes).map(Some),
+            None => beside(&told)?.map(|definition| self.understood(&told, name, definition)).transpose(),
+        }
+    }
+
     /// The type with its meaning, if anybody here knows about meanings.
     pub(crate) fn understood(
         &self,

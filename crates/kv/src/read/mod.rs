@@ -342,12 +342,8 @@ impl ReadTxn {
     /// [`Error::Pages`], [`Error::Corrupted`], and in [`Error::Unencodable`] what the environment's
     /// [`TypeSource`](crate::codec::TypeSource) has against the definition.
     pub fn registered_type(&self, name: &edn::Keyword) -> Result<Option<crate::codec::RegisteredType>> {
-        let (shared, told) = (self.shared(), name.to_string());
-        if let Some(bytes) = self.stored_type(name)? {
-            return shared.type_of_row(&told, name, &bytes).map(Some);
-        }
-        let definition = shared.definition_beside(&told, name)?;
-        definition.map(|definition| shared.understood(&told, name, definition)).transpose()
+        let shared = self.shared();
+        shared.registered_type(name, self.stored_type(name)?, |told| shared.definition_beside(told, name))
     }
 
     /// A counted table's tree of counts.

@@ -222,12 +222,7 @@ impl WriteTxn<'_> {
     /// [`Error::Corrupted`], [`Error::TxnEnded`], and in [`Error::Unencodable`] what the environment's
     /// [`TypeSource`](crate::codec::TypeSource) has against the definition.
     pub fn registered_type(&self, name: &Keyword) -> Result<Option<RegisteredType>> {
-        let told = name.to_string();
-        if let Some(bytes) = self.stored_type(name)? {
-            return self.shared.type_of_row(&told, name, &bytes).map(Some);
-        }
-        let definition = self.definition_beside(&told, name)?;
-        definition.map(|definition| self.shared.understood(&told, name, definition)).transpose()
+        self.shared.registered_type(name, self.stored_type(name)?, |told| self.definition_beside(told, name))
     }
 
     /// The definition that something else in the file has for a name, with this transaction.
