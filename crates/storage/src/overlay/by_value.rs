@@ -17,8 +17,9 @@ use super::AveRow;
 use super::tree::{Place, Tree};
 use crate::ids::AttrId;
 
-/// A tree with fewer rows is in the caches: what comes goes into it at once.
-const SMALL: usize = if cfg!(test) { 4 } else { 512 };
+/// A tree with fewer rows is in the caches: what comes goes into it at once. In builds with debug assertions hardly anything is so small, so
+/// that all tests of transactions have rows wait.
+const SMALL: usize = if cfg!(debug_assertions) { 4 } else { 512 };
 /// So many rows are put into the tree one by one, as they came.
 const FEW: usize = 16;
 /// Where the tree has so many times more rows than wait, it is kept and they are put into it; else it is made anew.
