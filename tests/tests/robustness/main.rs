@@ -5,6 +5,7 @@
 
 mod crash;
 mod damage;
+mod depth;
 mod full_disk;
 mod fuzz;
 mod independent;

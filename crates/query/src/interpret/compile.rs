@@ -226,6 +226,9 @@ impl Compiler<'_> {
     }
 }
 
+// Looks through the names of all functions, for which its caller, which calls itself for each level, must not keep room.
+#[cold]
+#[inline(never)]
 fn unknown_function(name: &Symbol, span: Span) -> InterpretError {
     const ABSENT: [(&str, &str); 8] = [
         ("loop", "there are no loops: use map, filter, reduce or for"),

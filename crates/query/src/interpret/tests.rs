@@ -155,3 +155,18 @@ fn names_from_outside_are_noted() {
         function.call(&[Object::Value(Value::Int(1))], &QueryOptions::new()).and_then(Object::into_value);
     assert_eq!(result, Ok(Value::Int(21)));
 }
+
+/// Threads of a program may have less room than the main one: 2 MiB by default, and builds without optimisation need
+/// the most of it.
+#[test]
+fn deep_forms_and_calls_need_little_stack() {
+    let cases = || {
+        let nested = |depth| format!("{}1{}", "(inc ".repeat(depth), ")".repeat(depth));
+        assert_eq!(evaluate(&nested(98)), Ok(Value::Int(99)));
+        assert_eq!(evaluate(&nested(240)).expect_err("too deep").kind, Kind::Limit);
+        let recursion = "((fn down [n] (if (pos? n) (inc (down (dec n))) 0)) 10000)";
+        assert_eq!(evaluate(recursion).expect_err("too deep").kind, Kind::Limit);
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(cases).expect("a thread");
+    thread.join().expect("no case fails");
+}

@@ -30,8 +30,13 @@ pub(crate) enum Atom {
     Equal(VarId, VarId),
 }
 
+/// Which clause with nested bodies: copies of an atom are one clause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ClauseId(pub usize);
+
 #[derive(Clone, Debug)]
 pub(crate) struct NotAtom {
+    pub clause: ClauseId,
     pub join: Vec<VarId>,
     pub body: Vec<Atom>,
     pub span: Span,
@@ -39,6 +44,7 @@ pub(crate) struct NotAtom {
 
 #[derive(Clone, Debug)]
 pub(crate) struct OrAtom {
+    pub clause: ClauseId,
     pub join: Vec<VarId>,
     pub required: Vec<VarId>,
     pub branches: Vec<Vec<Atom>>,
@@ -151,14 +157,14 @@ impl<'q> Scope<'_, 'q> {
             Clause::Not(not) => {
                 let join = self.vars(&not.join);
                 let body = self.nested(&not.join, &join, &not.body);
-                Atom::Not(NotAtom { join, body, span: not.span })
+                Atom::Not(NotAtom { clause: self.planner.clause(), join, body, span: not.span })
             }
             Clause::Or(or) => {
                 let join = self.vars(&or.join);
                 let required = self.vars(&or.required);
                 let branches =
                     or.branches.iter().map(|branch| self.nested(&or.join, &join, branch)).collect();
-                Atom::Or(OrAtom { join, required, branches, span: or.span })
+                Atom::Or(OrAtom { clause: self.planner.clause(), join, required, branches, span: or.span })
             }
             Clause::Rule(call) => return self.rule(call, atoms),
         };
@@ -214,7 +220,8 @@ impl<'q> Scope<'_, 'q> {
                 join.sort_unstable();
                 join.dedup();
                 let branches = branches.iter().map(|branch| self.branch(branch, &args)).collect();
-                atoms.push(Atom::Or(OrAtom { join, required, branches, span: call.span }));
+                let clause = self.planner.clause();
+                atoms.push(Atom::Or(OrAtom { clause, join, required, branches, span: call.span }));
             }
         }
     }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use edn::{Span, Symbol};
 use storage::{AttrId, Attribute, Db};
 
-pub(crate) use atom::{Atom, Renaming, RuleAtom, Scope, TableAtom};
+pub(crate) use atom::{Atom, ClauseId, Renaming, RuleAtom, Scope, TableAtom};
 pub use physical::*;
 pub(crate) use problem::{Given, each_var};
 pub(crate) use stats::facts_in;
@@ -39,6 +39,7 @@ pub use switches::Switches;
 use crate::exec::{ExecError, Relation, Result, Source};
 use crate::logical::{Logical, RuleId, RuleSet, SourceId, VarId};
 use crate::rules::RuleProgram;
+use nested::{BodiesKey, PlannedBodies};
 use problem::Problem;
 use search::Search;
 use stats::{AttrStats, Stats};
@@ -83,6 +84,11 @@ pub(crate) struct Planner<'q> {
     dice: std::cell::Cell<u64>,
     depth: usize,
     programs: HashMap<(RuleId, Vec<bool>), Arc<RuleProgram>>,
+    /// Clauses with nested bodies so far.
+    clauses: usize,
+    /// Their plans, so that a body in bodies is planned once for all the orders that are tried around it: otherwise
+    /// the work doubles with each level.
+    bodies: HashMap<BodiesKey, PlannedBodies>,
 }
 
 impl<'q> Planner<'q> {
@@ -98,6 +104,8 @@ impl<'q> Planner<'q> {
             dice: std::cell::Cell::new(switches.dice.unwrap_or(0)),
             depth: 0,
             programs: HashMap::new(),
+            clauses: 0,
+            bodies: HashMap::new(),
         }
     }
 
@@ -118,6 +126,12 @@ impl<'q> Planner<'q> {
         let name = name.cloned().unwrap_or_else(|| Symbol::from(format!("?#{}", var.0).as_str()));
         self.names.push(name);
         var
+    }
+
+    /// A new clause with nested bodies.
+    pub fn clause(&mut self) -> ClauseId {
+        self.clauses += 1;
+        ClauseId(self.clauses)
     }
 
     /// The name of a variable.

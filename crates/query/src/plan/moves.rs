@@ -26,7 +26,7 @@ impl Search<'_, '_> {
             UnitKind::Open(pattern) => self.open(state, pattern)?,
             UnitKind::Tuple(tuple) => self.tuples(state, tuple)?,
             UnitKind::Function(function) => vec![self.function(state, function)],
-            UnitKind::Or(or) => self.or(state, number, or)?,
+            UnitKind::Or(or) => self.or(state, or)?,
             UnitKind::Rule(rule) => self.rule(state, rule)?,
             UnitKind::Table(table) => vec![self.table(state, table)],
         };

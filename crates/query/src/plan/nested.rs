@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::atom::{Atom, NotAtom, OrAtom, RuleAtom};
+use edn::{Span, Symbol};
+use storage::EncodedValue;
+
+use super::atom::{Atom, ClauseId, NotAtom, OrAtom, RuleAtom};
 use super::cost;
 use super::physical::{Nested, Op, Pipeline, RuleStep};
 use super::problem::Given;
@@ -11,12 +14,42 @@ use super::state::{DraftOp, State};
 use crate::exec::{ExecError, Result};
 use crate::logical::VarId;
 
-/// What a nested body was planned for: which clause, which of its variables are bound, about how many rows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct NestedKey {
-    clause: (bool, usize),
-    seeds: Vec<VarId>,
+/// What nested bodies were planned for: which clause, which of its variables are bound, to what where that is known,
+/// and in about how many rows.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct BodiesKey {
+    clause: ClauseId,
+    seeds: Vec<(VarId, Option<EncodedValue>)>,
     magnitude: u32,
+}
+
+/// The bodies of a clause, or why they cannot be planned.
+pub(super) type PlannedBodies = std::result::Result<Vec<Pipeline>, Refusal>;
+
+/// The errors that more bindings would mend, so that other orders are tried.
+#[derive(Clone)]
+pub(super) enum Refusal {
+    Unbound { vars: Vec<Symbol>, span: Span },
+    Unindexed { attribute: String, span: Span },
+}
+
+impl Refusal {
+    fn of(error: ExecError) -> Result<Self> {
+        match error {
+            ExecError::InsufficientBindings { vars, span } => Ok(Self::Unbound { vars, span }),
+            ExecError::Unindexed { attribute, span } => Ok(Self::Unindexed { attribute, span }),
+            other => Err(other),
+        }
+    }
+}
+
+impl From<Refusal> for ExecError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unbound { vars, span } => Self::InsufficientBindings { vars, span },
+            Refusal::Unindexed { attribute, span } => Self::Unindexed { attribute, span },
+        }
+    }
 }
 
 impl Search<'_, '_> {
@@ -30,39 +63,37 @@ impl Search<'_, '_> {
         Given { vars, rows, known }
     }
 
-    /// Plans bodies for some outer variables, or remembers that they need more of them.
+    /// Plans bodies for some outer variables, or says that they need more of them.
     fn bodies(
         &mut self,
-        clause: (bool, usize),
+        clause: ClauseId,
         bodies: &[Vec<Atom>],
         given: &Given,
         wanted: &[VarId],
-    ) -> Result<Option<Vec<Pipeline>>> {
+    ) -> Result<PlannedBodies> {
         let magnitude = given.rows.log2() as u32 / 2;
-        let key = NestedKey { clause, seeds: given.vars.clone(), magnitude };
-        if let Some(planned) = self.nested.get(&key) {
+        let seeds = given.vars.iter().map(|var| (*var, given.known.get(var).cloned())).collect();
+        let key = BodiesKey { clause, seeds, magnitude };
+        if let Some(planned) = self.planner.bodies.get(&key) {
             return Ok(planned.clone());
         }
-        let mut planned = Some(Vec::with_capacity(bodies.len()));
-        for body in bodies {
-            match self.planner.conjunction(body.clone(), given.clone(), wanted) {
-                Ok(pipeline) => planned.iter_mut().for_each(|planned| planned.push(pipeline.clone())),
-                Err(error @ (ExecError::InsufficientBindings { .. } | ExecError::Unindexed { .. })) => {
-                    self.failure = Some(error);
-                    planned = None;
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.nested.insert(key, planned.clone());
+        let each = bodies.iter().map(|body| self.planner.conjunction(body.clone(), given.clone(), wanted));
+        let planned = match each.collect() {
+            Ok(pipelines) => Ok(pipelines),
+            Err(error) => Err(Refusal::of(error)?),
+        };
+        self.planner.bodies.insert(key, planned.clone());
         Ok(planned)
     }
 
-    pub(super) fn or(&mut self, state: &State, number: usize, or: &OrAtom) -> Result<Vec<State>> {
+    pub(super) fn or(&mut self, state: &State, or: &OrAtom) -> Result<Vec<State>> {
         let given = self.seeds(state, &or.join);
-        let Some(bodies) = self.bodies((true, number), &or.branches, &given, &or.join)? else {
-            return Ok(Vec::new());
+        let bodies = match self.bodies(or.clause, &or.branches, &given, &or.join)? {
+            Ok(bodies) => bodies,
+            Err(refusal) => {
+                self.failure = Some(refusal.into());
+                return Ok(Vec::new());
+            }
         };
         let answers: f64 = bodies.iter().map(|body| body.rows).sum();
         let work: f64 = bodies.iter().map(|body| body.cost + cost::OPEN).sum();
@@ -82,16 +113,11 @@ impl Search<'_, '_> {
         Ok(vec![next])
     }
 
-    /// Rows without those for which the body has an answer; `None` if the body cannot be planned.
-    pub(super) fn not(&mut self, state: &State, place: usize, not: &NotAtom) -> Result<Option<State>> {
+    /// Rows without those for which the body has an answer.
+    pub(super) fn not(&mut self, state: &State, not: &NotAtom) -> Result<State> {
         let given = self.seeds(state, &not.join);
         let body = std::slice::from_ref(&not.body);
-        let Some(bodies) = self.bodies((false, place), body, &given, &not.join)? else {
-            return Err(self
-                .failure
-                .take()
-                .unwrap_or(ExecError::NothingBound { vars: Vec::new(), span: not.span }));
-        };
+        let bodies = self.bodies(not.clause, body, &given, &not.join)?.map_err(ExecError::from)?;
         let work: f64 = bodies.iter().map(|body| body.cost + body.rows * cost::HASH_ROW).sum();
         let rows = state.rows * cost::NEGATION;
         let mut next = state.clone();
@@ -99,7 +125,7 @@ impl Search<'_, '_> {
         let cost = work + cost::OPEN + state.rows * cost::PROBE;
         let nested = Nested { seeds: given.vars, answers: not.join.clone(), bodies };
         next.push(DraftOp::Op(Op::Not(nested)), rows, cost, reason);
-        Ok(Some(next))
+        Ok(next)
     }
 
     pub(super) fn rule(&mut self, state: &State, rule: &RuleAtom) -> Result<Vec<State>> {

@@ -12,8 +12,7 @@ use std::collections::HashMap;
 
 use super::Planner;
 use super::cost;
-use super::nested::NestedKey;
-use super::physical::{InRanges, Op, Pipeline, Start};
+use super::physical::{InRanges, Op, Start};
 use super::problem::{Filter, Problem, set};
 use super::state::{DraftOp, State};
 use super::varset::BitSet;
@@ -34,13 +33,11 @@ pub(super) struct Search<'s, 'q> {
     pub lean: bool,
     /// Scan from the largest value down.
     pub backward: bool,
-    /// Nested bodies planned before, by what they were planned for.
-    pub nested: HashMap<NestedKey, Option<Vec<Pipeline>>>,
 }
 
 impl<'s, 'q> Search<'s, 'q> {
     pub fn new(planner: &'s mut Planner<'q>, problem: &'s Problem) -> Self {
-        Self { planner, problem, failure: None, lean: false, backward: false, nested: HashMap::new() }
+        Self { planner, problem, failure: None, lean: false, backward: false }
     }
 
     /// The best plan that joins all units and applies all filters.
@@ -393,11 +390,11 @@ impl<'s, 'q> Search<'s, 'q> {
                 return Ok(state);
             };
             state.filters.insert(place);
-            state = self.filter(state, place, filter)?;
+            state = self.filter(state, filter)?;
         }
     }
 
-    fn filter(&mut self, mut state: State, place: usize, filter: &Filter) -> Result<State> {
+    fn filter(&mut self, mut state: State, filter: &Filter) -> Result<State> {
         let rows = state.rows;
         let bound = "its variables are bound".to_owned();
         match filter {
@@ -419,10 +416,7 @@ impl<'s, 'q> Search<'s, 'q> {
                 state.push(DraftOp::Op(op), rows * cost::PREDICATE, rows * cost::CALL, bound);
             }
             Filter::Function(function) => state = self.function(&state, function),
-            Filter::Not(not) => {
-                let Some(next) = self.not(&state, place, not)? else { return Ok(state) };
-                state = next;
-            }
+            Filter::Not(not) => state = self.not(&state, not)?,
         }
         Ok(state)
     }
