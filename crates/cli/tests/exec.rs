@@ -42,6 +42,75 @@ fn names_quotes_and_do() {
 }
 
 #[test]
+fn names_choices_and_threads() {
+    assert_eq!(
+        crew(
+            "(let [db (db conn) mira (entity db 1) who (:name mira)] who [who 1])
+             who
+             (let [mira (entity db1 1) mira (:name mira)] mira)
+             (let [] 1 2)
+             (if (:boss (entity db1 1)) 1)
+             (if nil 1 (do 2 3))
+             (when (entid db1 [:name \"Oto\"]) 1 2)
+             (when false (transact! conn [[:db/add 1 :age 1]]))
+             (-> conn db (entity 2) :boss :name)
+             (->> [1 2 3] (map inc) (filter even?))
+             (-> 1)"
+        ),
+        [
+            "[\"Mira\" 1]",
+            "{:error/class :unknown-name, :error/kind :exec/unknown-name, :error/message \"who is not defined\", :error/span [495 498]}",
+            "\"Mira\"",
+            "2",
+            "nil",
+            "3",
+            "2",
+            "nil",
+            "\"Mira\"",
+            "[2 4]",
+            "1"
+        ]
+    );
+    for (form, message) in [
+        ("(let)", "expected (let [name form ..] body ..), got 0 arguments"),
+        ("(let [x] 1)", "let begins with a vector of names and their values"),
+        ("(let [[a b] [1 2]] a)", "let gives values to names"),
+        ("(if 1)", "expected (if test then otherwise?), got 1 arguments"),
+        ("(-> 1 2)", "a step of -> or ->> is a call or a name"),
+    ] {
+        let answers = Case::new().exec(&format!("(def a 7) {form} a"));
+        assert!(answers[1].contains(message), "{form}: {}", answers[1]);
+        assert_eq!(answers[2], "7", "{form}");
+    }
+}
+
+#[test]
+fn collections_of_entities_hold_entities() {
+    assert_eq!(
+        crew(
+            "(:_boss (entity db1 1))
+             (:name (first (:_boss (entity db1 1))))
+             (map :name (:_boss (entity db1 1)))
+             (count (:_boss (entity db1 1)))
+             (:name (first (filter (fn [e] (= (:age e) 38)) (:_boss (entity db1 1)))))
+             (filter :age (:_boss (entity db1 1)))
+             [(:_boss (entity db1 1))]
+             (:name (entity (db-with db1 [{:db/id 7 :name \"Pia\" :boss (first (:_boss (entity db1 1)))}]) 7))"
+        ),
+        [
+            "#{{:db/id 2}}",
+            "\"Oto\"",
+            "[\"Oto\"]",
+            "1",
+            "\"Oto\"",
+            "[{:db/id 2}]",
+            "[#{{:db/id 2}}]",
+            "\"Pia\""
+        ]
+    );
+}
+
+#[test]
 fn databases_are_values() {
     assert_eq!(
         crew(

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use edn::{Form, FormKind, Symbol, Value};
 use factum::interpret::{InterpretError, Object};
-use factum::{Connection, Datom, Db, Entity, PendingTx, QueryOptions, Schema, Transaction, TxReport};
+use factum::{
+    Connection, Datom, Db, Entity, EntityValue, PendingTx, QueryOptions, Schema, Transaction, TxReport,
+};
 
 use super::error::EvalError;
 use super::kv::{KvHandle, KvPending, KvTxn};
@@ -29,6 +31,10 @@ pub enum Item {
     Report(Arc<TxReport>),
     /// An entity of a database.
     Entity(Entity),
+    /// The entities that an attribute of another one refers to, or those that refer to it.
+    Entities(Vec<Entity>),
+    /// What a function made of more than data.
+    Sequence(Arc<Vec<Object>>),
     /// An explicit transaction; nothing once its form is left.
     Transaction(OpenTransaction),
     /// The promise of an asynchronous transaction.
@@ -71,6 +77,8 @@ impl Item {
             Self::Db(_) => "database",
             Self::Report(_) => "transaction report",
             Self::Entity(_) => "entity",
+            Self::Entities(_) => "set of entities",
+            Self::Sequence(_) => "sequence",
             Self::Transaction(_) => "transaction",
             Self::Pending(_) => "promise of a transaction",
             Self::Function(_) | Self::Lambda(_) => "function",
@@ -87,7 +95,21 @@ impl Item {
             Self::Form(form) => Ok(form.to_value()),
             Self::Value(value) => Ok(value),
             Self::Entity(entity) => Ok(Value::Int(entity.id().0 as i64)),
+            Self::Entities(entities) => Ok(EntityValue::Entities(entities).to_value()),
+            Self::Sequence(items) => {
+                let data: Result<_, _> = items.iter().cloned().map(Object::into_value).collect();
+                data.map(Value::Vector).map_err(|_| Self::Sequence(items))
+            }
             other => Err(other),
+        }
+    }
+
+    /// Whether conditions take it for true: everything but nil and false.
+    pub fn is_truthy(&self) -> bool {
+        match self {
+            Self::Form(form) => !matches!(form.as_atom(), Some(Value::Nil | Value::Bool(false))),
+            Self::Value(value) => !matches!(value, Value::Nil | Value::Bool(false)),
+            _ => true,
         }
     }
 
@@ -96,6 +118,10 @@ impl Item {
         match self {
             Self::Db(db) => Ok(Object::Db(db.inner().clone())),
             Self::Entity(entity) => Ok(Object::Entity(entity)),
+            Self::Entities(entities) => {
+                Ok(Object::Sequence(Arc::new(entities.into_iter().map(Object::Entity).collect())))
+            }
+            Self::Sequence(items) => Ok(Object::Sequence(items)),
             Self::Function(name) => match factum::interpret::function_object(&name) {
                 Some(function) => Ok(function),
                 None => Err(Self::Function(name)),
@@ -111,6 +137,7 @@ impl Item {
     pub fn of_object(object: Object) -> Result<Self, InterpretError> {
         match object {
             Object::Entity(entity) => Ok(Self::Entity(entity)),
+            Object::Sequence(items) => Ok(Self::Sequence(items)),
             other => other.into_value().map(Self::Value),
         }
     }
@@ -161,6 +188,15 @@ impl Item {
             Self::Db(db) => database(db)?,
             Self::Report(report) => report_map(report)?,
             Self::Entity(entity) => entity.touch()?,
+            Self::Entities(entities) => EntityValue::Entities(entities.clone()).to_value(),
+            Self::Sequence(items) => {
+                let parts = items.iter().map(|item| match Self::of_object(item.clone()) {
+                    Ok(Self::Entity(entity)) => Ok(EntityValue::Entity(entity).to_value()),
+                    Ok(part) => part.to_value(),
+                    Err(_) => Ok(tagged(&format!("factum/{}", item.type_name()), Value::Nil)),
+                });
+                Value::Vector(parts.collect::<Result<_, _>>()?)
+            }
             Self::Transaction(tx) => {
                 let open = tx.borrow().as_ref().is_some_and(|tx| !tx.is_ended());
                 tagged("factum/transaction", map([("open", Value::Bool(open))]))

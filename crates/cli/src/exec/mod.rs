@@ -20,6 +20,7 @@ mod kv;
 mod lambda;
 mod prepared;
 mod session;
+mod special;
 
 pub use command::{ExecArgs, run};
 pub use error::EvalError;

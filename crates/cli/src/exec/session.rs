@@ -17,6 +17,7 @@ use super::forms::{self, FormSpec};
 use super::item::Item;
 use super::kv::KvTxn;
 use super::lambda::Lambda;
+use super::special::{self, threaded};
 
 /// The state between forms.
 #[derive(Default)]
@@ -69,6 +70,14 @@ impl Session {
     /// Gives a name to something.
     pub fn define(&mut self, name: &str, item: Item) {
         self.names.insert(Symbol::parse(name), item);
+    }
+
+    /// Gives a name another meaning, or none; what it had is handed back.
+    pub(super) fn bind(&mut self, name: Symbol, item: Option<Item>) -> Option<Item> {
+        match item {
+            Some(item) => self.names.insert(name, item),
+            None => self.names.remove(&name),
+        }
     }
 
     /// All names that `def` gave.
@@ -203,6 +212,13 @@ impl Session {
                 }
             }
             ("comment", _) => return Ok(Item::NIL),
+            ("let", [bindings, body @ ..]) => return self.eval_let(bindings, body),
+            ("if", [test, then]) => return self.eval_if(test, then, None),
+            ("if", [test, then, otherwise]) => return self.eval_if(test, then, Some(otherwise)),
+            ("when", [test, body @ ..]) => return self.eval_when(test, body),
+            ("->", [first, steps @ ..]) => return self.eval(&threaded(first, steps, false)?),
+            ("->>", [first, steps @ ..]) => return self.eval(&threaded(first, steps, true)?),
+            ("let" | "if" | "when" | "->" | "->>", _) => return Err(special::arity(name, form)),
             ("fn" | "inter-fn" | "d/inter-fn", _) => return self.eval_fn(form),
             ("with-transaction-kv", [binding, body @ ..]) => {
                 return self.eval_transaction_kv(form, binding, body);
@@ -262,12 +278,7 @@ impl Session {
         }
         let open = Rc::new(RefCell::new(Some(tx)));
         let symbol = Symbol::parse(name.as_symbol().map_or("", Symbol::as_str));
-        let shadowed = self.names.insert(symbol.clone(), Item::Transaction(open.clone()));
-        let result = body.iter().try_fold(Item::NIL, |_, form| self.eval(form));
-        match shadowed {
-            Some(item) => self.names.insert(symbol, item),
-            None => self.names.remove(&symbol),
-        };
+        let result = self.eval_with(vec![(symbol, Item::Transaction(open.clone()))], body);
         // Whatever still refers to the transaction finds it ended.
         let tx = open.borrow_mut().take();
         let result = result?;
@@ -306,12 +317,7 @@ impl Session {
                 return Err(EvalError::new(":exec/argument", message, store.span));
             }
         };
-        let shadowed = self.names.insert(symbol.clone(), item);
-        let result = body.iter().try_fold(Item::NIL, |_, form| self.eval(form));
-        match shadowed {
-            Some(item) => self.names.insert(symbol, item),
-            None => self.names.remove(&symbol),
-        };
+        let result = self.eval_with(vec![(symbol, item)], body);
         if let Some(txn) = own {
             txn.end(result.is_ok(), form.span)?;
         }
@@ -411,7 +417,8 @@ impl Session {
     }
 }
 
-const FORMS_AND_SPECIAL: [&str; 6] = ["def", "do", "quote", "comment", "fn", "with-transaction"];
+const FORMS_AND_SPECIAL: [&str; 11] =
+    ["def", "do", "quote", "comment", "fn", "let", "if", "when", "->", "->>", "with-transaction"];
 
 /// What a keyword finds in a report, an entity or a map.
 fn lookup(thing: &Item, key: &Keyword) -> Result<Option<Item>, factum::Error> {
@@ -427,6 +434,7 @@ fn lookup(thing: &Item, key: &Keyword) -> Result<Option<Item>, factum::Error> {
         },
         Item::Entity(entity) => entity.get(key.clone())?.map(|value| match value {
             EntityValue::Entity(entity) => Item::Entity(entity),
+            EntityValue::Entities(entities) => Item::Entities(entities),
             other => Item::Value(other.to_value()),
         }),
         Item::Form(form) => find(&form.to_value(), key).map(Item::Value),
