@@ -60,8 +60,8 @@ impl Sizes {
         reads: 300_000,
         items: 1_000_000,
         read_rounds: 7,
-        write_rounds: 3,
-        patience: Duration::from_secs(10),
+        write_rounds: 9,
+        patience: Duration::from_secs(20),
         durable_commits: 100,
         mixed_millis: 1000,
     };
