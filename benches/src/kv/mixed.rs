@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::suite::{Opened, Suite, agree, turns};
+use super::suite::{Opened, Suite, agree, medians, turns};
 use super::{Entry, data};
 
 /// Puts in a transaction, and gets in a transaction.
@@ -17,20 +17,18 @@ pub(super) fn run(suite: &mut Suite, engines: &mut [Opened], shuffled: &[Entry])
         if !works.iter().any(|work| suite.wants(work)) {
             continue;
         }
-        let mut best = [vec![0f64; engines.len()], vec![0f64; engines.len()]];
+        let mut rates = [(); 2].map(|()| vec![Vec::new(); engines.len()]);
         for round in 0..suite.sizes.write_rounds {
             for index in turns(engines.len(), round) {
                 let time = Duration::from_millis(suite.sizes.mixed_millis);
-                let rates = both(&mut engines[index], shuffled, readers, time);
-                for (best, rate) in best.iter_mut().zip(rates) {
-                    best[index] = best[index].max(rate);
-                }
+                let both = both(&mut engines[index], shuffled, readers, time);
+                rates.iter_mut().zip(both).for_each(|(rates, rate)| rates[index].push(rate));
             }
         }
         // The puts stored what was there already, so nothing has changed.
         agree(&works[0], engines.iter().map(|opened| opened.engine.scan(false)));
-        for (work, best) in works.iter().zip(best) {
-            suite.note(work, "ops/s", engines.iter().map(|opened| &*opened.engine), &best);
+        for (work, rates) in works.iter().zip(rates) {
+            suite.note(work, "ops/s", engines.iter().map(|opened| &*opened.engine), &medians(rates));
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The works of the suite, each done by every engine in turn and checked to give the same answer.
 //!
 //! Every work is done in rounds. In each round all engines take their turn, and another one begins, so that a
-//! machine that slows down slows all of them. The best round counts: what disturbs a run only ever adds to it. A work
-//! that has taken long gets no further rounds, so that the whole takes minutes.
+//! machine that slows down slows all of them. Of works that read, the best round counts: what disturbs them only ever
+//! adds to their time. Of works that write it is the median: where pages happen to lie in a fresh file, and what the system
+//! does with them, differs by a third from round to round, for better as well as for worse. A work that has taken long gets
+//! no further rounds, so that the whole takes minutes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -162,7 +164,7 @@ impl Suite {
         let mut last = Vec::new();
         last.resize_with(ENGINES.len(), || None);
         let rounds = if self.wants(work) { self.sizes.write_rounds } else { 1 };
-        let best = self.rounds(rounds, ENGINES.len(), per, |index| {
+        let figures = self.rounds(rounds, ENGINES.len(), per, |index| {
             last[index] = None;
             let mut opened = Opened::new(ENGINES[index], durable);
             prepare(&mut *opened.engine);
@@ -174,7 +176,7 @@ impl Suite {
         });
         let engines: Vec<Opened> = last.into_iter().flatten().collect();
         agree(work, engines.iter().map(|opened| contents(&*opened.engine)));
-        self.note(work, "ns", engines.iter().map(|opened| &*opened.engine), &best);
+        self.note(work, "ns", engines.iter().map(|opened| &*opened.engine), &medians(figures));
         engines
     }
 
@@ -205,33 +207,33 @@ impl Suite {
         }
         // The unmeasured first round also warms what can be warmed.
         agree(work, engines.iter().map(|engine| read(*engine)));
-        let best = self.rounds(self.sizes.read_rounds, engines.len(), per, |index| {
+        let figures = self.rounds(self.sizes.read_rounds, engines.len(), per, |index| {
             let start = Instant::now();
             std::hint::black_box(read(engines[index]));
             start.elapsed()
         });
-        self.note(work, "ns", engines.into_iter(), &best);
+        self.note(work, "ns", engines.into_iter(), &least(&figures));
     }
 
-    /// The best time of each of `count` systems, in nanoseconds for each of `per` things.
+    /// The times of each of `count` systems, in nanoseconds for each of `per` things.
     pub(super) fn rounds(
         &self,
         rounds: usize,
         count: usize,
         per: usize,
         mut run: impl FnMut(usize) -> Duration,
-    ) -> Vec<f64> {
-        let mut best = vec![f64::INFINITY; count];
+    ) -> Vec<Vec<f64>> {
+        let mut figures = vec![Vec::new(); count];
         let start = Instant::now();
         for round in 0..rounds {
             for index in turns(count, round) {
-                best[index] = best[index].min(run(index).as_nanos() as f64 / per as f64);
+                figures[index].push(run(index).as_nanos() as f64 / per as f64);
             }
             if start.elapsed() > self.sizes.patience {
                 break;
             }
         }
-        best
+        figures
     }
 
     /// Reports figures, in the order of the engines.
@@ -247,6 +249,21 @@ impl Suite {
             self.report.row(work, unit, &results);
         }
     }
+}
+
+/// The least figure of each system.
+pub(super) fn least(figures: &[Vec<f64>]) -> Vec<f64> {
+    figures.iter().map(|rounds| rounds.iter().copied().fold(f64::INFINITY, f64::min)).collect()
+}
+
+/// The median of each system's figures.
+pub(super) fn medians(mut figures: Vec<Vec<f64>>) -> Vec<f64> {
+    let median = |rounds: &mut Vec<f64>| {
+        rounds.sort_unstable_by(f64::total_cmp);
+        let (lower, upper) = (rounds[(rounds.len() - 1) / 2], rounds[rounds.len() / 2]);
+        f64::midpoint(lower, upper)
+    };
+    figures.iter_mut().map(median).collect()
 }
 
 /// The numbers below `count`, another one first in each round.

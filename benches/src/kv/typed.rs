@@ -7,7 +7,7 @@ use kv::codec::{Blob, Data, Id, Str};
 use kv::{Dbi, DbiFlags, Env, EnvOptions, Read, Table};
 use serde::{Deserialize, Serialize};
 
-use super::suite::{Suite, agree};
+use super::suite::{Suite, agree, least, medians};
 use super::{checksum, data};
 
 /// The two ways of use, as systems.
@@ -175,13 +175,13 @@ fn put_both(suite: &mut Suite, work: &str, per: usize, works: [&dyn Fn(&Env); 2]
     if !suite.wants(work) {
         return;
     }
-    let best = suite.rounds(suite.sizes.write_rounds, 2, per, |index| {
+    let figures = suite.rounds(suite.sizes.write_rounds, 2, per, |index| {
         let (_dir, env) = env();
         let start = Instant::now();
         works[index](&env);
         start.elapsed()
     });
-    note(suite, work, &best);
+    note(suite, work, &medians(figures));
 }
 
 fn gets(suite: &mut Suite, open: &Open) {
@@ -265,15 +265,15 @@ fn compare(suite: &mut Suite, work: &str, per: usize, typed: &dyn Fn() -> u64, r
     }
     let works = [typed, raw];
     agree(work, works.iter().map(|work| work()));
-    let best = suite.rounds(suite.sizes.read_rounds * 2, 2, per, |index| {
+    let figures = suite.rounds(suite.sizes.read_rounds * 2, 2, per, |index| {
         let start = Instant::now();
         std::hint::black_box(works[index]());
         start.elapsed()
     });
-    note(suite, work, &best);
+    note(suite, work, &least(&figures));
 }
 
-fn note(suite: &mut Suite, work: &str, best: &[f64]) {
-    let results: Vec<_> = SYSTEMS.iter().copied().zip(best.iter().copied()).collect();
+fn note(suite: &mut Suite, work: &str, figures: &[f64]) {
+    let results: Vec<_> = SYSTEMS.iter().copied().zip(figures.iter().copied()).collect();
     suite.report.row(work, "ns", &results);
 }
