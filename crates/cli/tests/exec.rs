@@ -55,7 +55,8 @@ fn names_choices_and_threads() {
              (when false (transact! conn [[:db/add 1 :age 1]]))
              (-> conn db (entity 2) :boss :name)
              (->> [1 2 3] (map inc) (filter even?))
-             (-> 1)"
+             (-> 1)
+             ((fn [[a b] e] [b a (:name e)]) [1 2] (entity db1 1))"
         ),
         [
             "[\"Mira\" 1]",
@@ -68,7 +69,8 @@ fn names_choices_and_threads() {
             "nil",
             "\"Mira\"",
             "[2 4]",
-            "1"
+            "1",
+            "[2 1 \"Mira\"]"
         ]
     );
     for (form, message) in [
@@ -76,6 +78,8 @@ fn names_choices_and_threads() {
         ("(let [x] 1)", "let begins with a vector of names and their values"),
         ("(let [[a b] [1 2]] a)", "let gives values to names"),
         ("(if 1)", "expected (if test then otherwise?), got 1 arguments"),
+        ("((quote x) 1)", "only named forms, keywords and functions can be called"),
+        ("((fn [x] x))", "a function of 1 is called with 0 arguments"),
         ("(-> 1 2)", "a step of -> or ->> is a call or a name"),
     ] {
         let answers = Case::new().exec(&format!("(def a 7) {form} a"));

@@ -26,4 +26,4 @@ pub use command::{ExecArgs, run};
 pub use error::EvalError;
 pub use forms::FORMS;
 pub use item::Item;
-pub use session::Session;
+pub use session::{SPECIAL, Session};

@@ -173,11 +173,13 @@ impl Session {
             Some(Value::Symbol(name)) => name,
             Some(Value::Keyword(key)) => return self.eval_lookup(form, key, args),
             _ => {
-                return Err(EvalError::new(
-                    ":exec/call",
-                    "only named forms and keywords can be called",
-                    head.span,
-                ));
+                let Item::Lambda(lambda) = self.eval(head)? else {
+                    let message = "only named forms, keywords and functions can be called";
+                    return Err(EvalError::new(":exec/call", message, head.span));
+                };
+                let (items, options) = (self.eval_args(args)?, self.query_options());
+                let result = lambda.apply(&objects("a function", items, args)?, &options);
+                return given(result, form);
             }
         };
         // Datalevin's functions are often called by their alias, and two special forms are among them.
@@ -383,17 +385,13 @@ impl Session {
         let named = self.names.get(name).cloned();
         let is_known = matches!(named, Some(Item::Lambda(_))) || interpret::is_function(name);
         if !is_known {
-            let known = FORMS_AND_SPECIAL.iter().copied().chain(forms::FORMS.iter().map(|spec| spec.name));
+            let known = SPECIAL.iter().copied().chain(forms::FORMS.iter().map(|spec| spec.name));
             let mut error =
                 EvalError::new(":exec/unknown-form", format!("there is no form {name}"), form.span);
             error.hint = edn::nearest(name.as_str(), known).map(|near| format!("did you mean {near}?"));
             return Err(error);
         }
-        // Within transaction data this computes data as anywhere else.
-        let outer = std::mem::take(&mut self.in_tx_data);
-        let items = args.iter().map(|arg| self.eval(arg)).collect::<Result<Vec<_>, _>>();
-        self.in_tx_data = outer;
-        let items = items?;
+        let items = self.eval_args(args)?;
         let is_data = |item: &Item| matches!(item, Item::Form(_) | Item::Value(_) | Item::Entity(_));
         if named.is_none() && factum::is_function(name) && items.iter().all(is_data) {
             let values: Vec<Value> = items.into_iter().filter_map(|item| item.into_value().ok()).collect();
@@ -401,24 +399,54 @@ impl Session {
                 .map_err(|error| EvalError::from_factum(&error.into(), form.span))?;
             return Ok(Item::Value(value));
         }
-        let mut objects = Vec::with_capacity(items.len());
-        for (item, arg) in items.into_iter().zip(args) {
-            objects.push(item.into_object().map_err(|item| {
-                let message = format!("a {} cannot be an argument of {name}", item.type_name());
-                EvalError::new(":exec/argument", message, arg.span)
-            })?);
-        }
-        let options = self.query_options();
+        let (objects, options) = (objects(name.as_str(), items, args)?, self.query_options());
         let result = match named {
             Some(Item::Lambda(lambda)) => lambda.apply(&objects, &options),
             _ => interpret::call_named(name, &objects, &options).unwrap_or(Ok(Object::Value(Value::Nil))),
         };
-        result.and_then(Item::of_object).map_err(|error| EvalError::from_interpret(error, form.span))
+        given(result, form)
+    }
+
+    /// The arguments of a function. Within transaction data they are computed as anywhere else.
+    fn eval_args(&mut self, args: &[Form]) -> Result<Vec<Item>, EvalError> {
+        let outer = std::mem::take(&mut self.in_tx_data);
+        let items = args.iter().map(|arg| self.eval(arg)).collect();
+        self.in_tx_data = outer;
+        items
     }
 }
 
-const FORMS_AND_SPECIAL: [&str; 11] =
-    ["def", "do", "quote", "comment", "fn", "let", "if", "when", "->", "->>", "with-transaction"];
+/// Arguments as functions take them.
+fn objects(function: &str, items: Vec<Item>, args: &[Form]) -> Result<Vec<Object>, EvalError> {
+    let object = |(item, arg): (Item, &Form)| {
+        item.into_object().map_err(|item| {
+            let message = format!("a {} cannot be an argument of {function}", item.type_name());
+            EvalError::new(":exec/argument", message, arg.span)
+        })
+    };
+    items.into_iter().zip(args).map(object).collect()
+}
+
+/// What a function gave to the form that called it.
+fn given(result: Result<Object, interpret::InterpretError>, form: &Form) -> Result<Item, EvalError> {
+    result.and_then(Item::of_object).map_err(|error| EvalError::from_interpret(error, form.span))
+}
+
+/// The forms that evaluate their parts in their own way.
+pub const SPECIAL: [&str; 12] = [
+    "with-transaction-kv",
+    "def",
+    "do",
+    "quote",
+    "comment",
+    "fn",
+    "let",
+    "if",
+    "when",
+    "->",
+    "->>",
+    "with-transaction",
+];
 
 /// What a keyword finds in a report, an entity or a map.
 fn lookup(thing: &Item, key: &Keyword) -> Result<Option<Item>, factum::Error> {

@@ -24,9 +24,7 @@ impl Session {
             let Some(symbol) = name.as_symbol() else {
                 let message = "let gives values to names";
                 let mut error = EvalError::new(":exec/argument", message, name.span);
-                error.hint = Some(
-                    "only functions take values apart: ((fn [[a b]] ..) value) or let in a fn".to_owned(),
-                );
+                error.hint = Some("functions take values apart: ((fn [[a b]] ..) value)".to_owned());
                 return Err(error);
             };
             let item = self.eval(value)?;

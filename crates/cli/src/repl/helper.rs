@@ -12,7 +12,7 @@ use rustyline::{Context, Helper};
 use super::dots::DOTS;
 use super::words::{colour, word_start};
 use crate::balance::Balance;
-use crate::exec::{FORMS, Session};
+use crate::exec::{FORMS, SPECIAL, Session};
 
 /// Sections of queries and other keywords that are typed often.
 const KEYWORDS: [&str; 22] = [
@@ -116,7 +116,7 @@ impl ShellHelper {
         let mut candidates: Vec<String> = self.names.clone();
         if line[..start].ends_with('(') {
             candidates.extend(FORMS.iter().map(|spec| spec.name.to_owned()));
-            candidates.extend(["def", "do", "fn", "quote"].map(str::to_owned));
+            candidates.extend(SPECIAL.iter().copied().map(str::to_owned));
         }
         candidates.extend(factum::function_names().map(str::to_owned));
         candidates
