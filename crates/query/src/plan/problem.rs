@@ -242,11 +242,10 @@ fn blanks(draft: &mut Draft<'_, '_>) -> Result<()> {
     for atom in &draft.atoms {
         each_var(atom, &mut |var| *uses.entry(var).or_default() += 1);
     }
+    let is_blank =
+        |var: &VarId| uses.get(var).is_none_or(|uses| *uses < 2) && !problem.known.contains_key(var);
     let blank = |term: &mut Term| {
-        if let Term::Var(var) = term
-            && uses.get(var).is_none_or(|uses| *uses < 2)
-            && !problem.known.contains_key(var)
-        {
+        if matches!(term, Term::Var(var) if is_blank(var)) {
             *term = Term::Blank;
         }
     };
@@ -255,9 +254,7 @@ fn blanks(draft: &mut Draft<'_, '_>) -> Result<()> {
             Atom::Pattern(pattern) => {
                 blank(&mut pattern.e);
                 blank(&mut pattern.v);
-                if let AttrTerm::Var(var) = pattern.a
-                    && uses.get(&var).is_none_or(|uses| *uses < 2)
-                {
+                if matches!(pattern.a, AttrTerm::Var(var) if is_blank(&var)) {
                     pattern.a = AttrTerm::Blank;
                 }
             }

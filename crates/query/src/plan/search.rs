@@ -17,7 +17,7 @@ use super::problem::{Filter, Problem, set};
 use super::state::{DraftOp, State};
 use super::varset::BitSet;
 use crate::exec::{ExecError, Result};
-use crate::logical::VarId;
+use crate::logical::{FunctionClause, VarId};
 
 /// More units than this are ordered greedily.
 const DP_UNITS_MAX: usize = 9;
@@ -306,12 +306,9 @@ impl<'s, 'q> Search<'s, 'q> {
         Ok(best)
     }
 
-    /// All combinations of two states' rows.
+    /// All combinations of two states' rows; those that agree, where they have variables in common.
     fn product(&mut self, a: &State, b: &State) -> Result<State> {
-        let shared = a.vars.intersection(&b.vars);
-        if shared.iter().any(|var| !self.is_known(var))
-            && let Some(joined) = self.hash_join(a, b)?
-        {
+        if let Some(joined) = self.joined(a, b)? {
             return Ok(joined);
         }
         let (outer, inner) = if a.start == Start::Input || b.start == Start::Unit { (a, b) } else { (b, a) };
@@ -334,21 +331,73 @@ impl<'s, 'q> Search<'s, 'q> {
         self.problem.known.contains_key(&var) && (is_constant() || !self.input_is_unit())
     }
 
-    /// Two states joined on their common variables by hashing the smaller one.
+    /// Two states joined on their common variables, unless both have applied the same function, which is rarely worth its work.
     fn hash_join(&mut self, a: &State, b: &State) -> Result<Option<State>> {
-        let on: Vec<VarId> = a
-            .vars
-            .intersection(&b.vars)
-            .iter()
-            .filter(|var| !self.is_known(*var))
-            .map(|var| VarId(var as u32))
-            .collect();
-        let applied_twice = a
+        let twice = a.filters.intersection(&b.filters);
+        let is_function = |filter| matches!(self.problem.filters[filter], Filter::Function(_));
+        if twice.iter().any(is_function) { Ok(None) } else { self.joined(a, b) }
+    }
+
+    /// The variables that two states have in common and that must agree.
+    ///
+    /// What a function gave that both have applied need not, where its arguments agree: it follows from them, or, if the function is one of
+    /// chance, has two values, of which one counts.
+    fn join_variables(&self, a: &State, b: &State) -> Vec<VarId> {
+        let twice: Vec<&FunctionClause> = a
             .filters
             .intersection(&b.filters)
             .iter()
-            .any(|filter| matches!(self.problem.filters[filter], Filter::Function(_)));
-        if on.is_empty() || applied_twice {
+            .filter_map(|filter| match &self.problem.filters[filter] {
+                Filter::Function(function) => Some(function),
+                _ => None,
+            })
+            .collect();
+        let mut results = BitSet::default();
+        twice
+            .iter()
+            .for_each(|function| function.binding.each_var(&mut |var| results.insert(var.0 as usize)));
+        let shared = a.vars.intersection(&b.vars);
+        let (last, first): (Vec<usize>, Vec<usize>) =
+            shared.iter().filter(|var| !self.is_known(*var)).partition(|var| results.contains(*var));
+        let (mut on, mut agree) = (Vec::new(), BitSet::default());
+        self.follow(&twice, &mut agree);
+        // Functions may give each other's arguments, or their own: then one of them is joined on.
+        for var in first.into_iter().chain(last) {
+            if !agree.contains(var) {
+                on.push(VarId(var as u32));
+                agree.insert(var);
+                self.follow(&twice, &mut agree);
+            }
+        }
+        on
+    }
+
+    /// Adds what functions make of variables that agree.
+    fn follow(&self, functions: &[&FunctionClause], agree: &mut BitSet) {
+        let is_settled = |agree: &BitSet, var: &VarId| {
+            let var = var.0 as usize;
+            agree.contains(var) || self.is_known(var)
+        };
+        let mut left = functions.to_vec();
+        loop {
+            let before = left.len();
+            left.retain(|function| {
+                let follows = function.call.needs.iter().all(|var| is_settled(agree, var));
+                if follows {
+                    function.binding.each_var(&mut |var| agree.insert(var.0 as usize));
+                }
+                !follows
+            });
+            if left.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Two states joined on their common variables by hashing the smaller one; nothing, if they have none.
+    fn joined(&mut self, a: &State, b: &State) -> Result<Option<State>> {
+        let on = self.join_variables(a, b);
+        if on.is_empty() {
             return Ok(None);
         }
         let (probe, build) = if a.rows >= b.rows { (a, b) } else { (b, a) };

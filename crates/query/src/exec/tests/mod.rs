@@ -19,7 +19,7 @@ mod naive;
 use generate::Case;
 
 fn cases() -> u64 {
-    std::env::var("FACTUM_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)
+    std::env::var("FACTUM_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1500)
 }
 
 /// The rows of a program in their order, each asserted to come once; and whether they are aggregates.
@@ -92,9 +92,13 @@ fn check(seed: u64, case: &Case, expected: &BTreeSet<Vec<Value>>, switches: Swit
     }
 }
 
+/// Seeds that once failed, far beyond those of an ordinary run: a variable attribute that a constant restricted was taken for unused; a
+/// product instead of a join, where both sides had applied the same function; the same with a function that gives its own argument.
+const FAILED_ONCE: [u64; 3] = [21_003, 122_637, 161_853];
+
 #[test]
 fn answers_are_those_of_the_naive_evaluator() {
-    for seed in 0..cases() {
+    for seed in (0..cases()).chain(FAILED_ONCE) {
         let case = generate::case(seed);
         let expected = expected(&case);
         check(seed, &case, &expected, Switches::all());
