@@ -152,7 +152,6 @@ pub(crate) fn exec_class(error: &ExecError) -> &'static str {
     match error {
         ExecError::InsufficientBindings { .. } => "insufficient-bindings",
         ExecError::NestedTooDeeply { .. } => "nested-too-deeply",
-        ExecError::NothingBound { .. } => "nothing-bound",
         ExecError::Unindexed { .. } => "unindexed-attribute",
         ExecError::Call { .. } => "function-failed",
         ExecError::Binding { .. } => "binding-type",

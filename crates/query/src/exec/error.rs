@@ -16,14 +16,6 @@ pub enum ExecError {
         /// The clause.
         span: Span,
     },
-    /// A negation shares no bound variable with its surroundings.
-    #[error("none of {} is bound", names(vars))]
-    NothingBound {
-        /// The negation's variables.
-        vars: Vec<Symbol>,
-        /// The clause.
-        span: Span,
-    },
     /// A search would have to start from an attribute that is kept out of the AVE index.
     #[error("attribute {attribute} is not indexed (:db/noindex): its entity must be bound by another clause")]
     Unindexed {
@@ -129,7 +121,6 @@ impl ExecError {
     pub fn span(&self) -> Option<Span> {
         match self {
             Self::InsufficientBindings { span, .. }
-            | Self::NothingBound { span, .. }
             | Self::Unindexed { span, .. }
             | Self::Call { span, .. }
             | Self::TooManyVariants { span, .. }
@@ -143,9 +134,7 @@ impl ExecError {
     /// The stable code, in the vocabulary of the reference.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::InsufficientBindings { .. } | Self::NothingBound { .. } | Self::Call { .. } => {
-                ":query/where"
-            }
+            Self::InsufficientBindings { .. } | Self::Call { .. } => ":query/where",
             Self::Unindexed { .. } => ":query/unindexed-attribute",
             Self::NestedTooDeeply { .. } | Self::TooManyVariants { .. } => ":query/nesting",
             Self::Binding { .. } | Self::BindingArity { .. } | Self::TupleWidth { .. } => ":query/binding",

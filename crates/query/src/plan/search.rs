@@ -472,11 +472,6 @@ impl<'s, 'q> Search<'s, 'q> {
 
     /// The error if some filter could not be applied or some wanted variable is not bound.
     pub(super) fn check_complete(&mut self, plan: &State) -> Result<()> {
-        if let Some(failure) =
-            self.failure.take_if(|failure| matches!(failure, ExecError::NothingBound { .. }))
-        {
-            return Err(failure);
-        }
         for (place, filter) in self.problem.filters.iter().enumerate() {
             if !plan.filters.contains(place) {
                 return Err(self.unbound(filter.needs(), &plan.vars, filter.span()));
