@@ -457,6 +457,19 @@ fn entities_are_transaction_data() {
 }
 
 #[test]
+fn empty_databases_take_a_directory_or_nil() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = edn::Value::from(dir.path().join("db").to_str().expect("a path"));
+    let schema = "{:n {:db/valueType :db.type/long}}";
+    let forms = format!(
+        "(datoms (empty-db {path} {schema}) :eav)
+         (datoms (db-with (empty-db {path}) [{{:n 1.0}}]) :eav)
+         (:db/valueType (:n (schema (empty-db nil {schema}))))"
+    );
+    assert_eq!(Case::new().exec(&forms), ["[]", "[[1 :n 1]]", ":db.type/long"]);
+}
+
+#[test]
 fn everything_is_cleared_or_replaced() {
     assert_eq!(
         crew(

@@ -1,6 +1,6 @@
 //! Opening, closing, schema.
 
-use edn::{Keyword, Symbol, Value};
+use edn::{Keyword, Span, Symbol, Value};
 use factum::kv::WriteTxn;
 use factum::{Connection, Db, EntityId, Options, SchemaPatch};
 
@@ -40,14 +40,25 @@ pub(super) fn create_conn(session: &mut Session, mut args: Args) -> Result<Item,
     if args.is_text(0) {
         return get_conn(session, args);
     }
-    // And with nil in front, for a database without one.
-    let schema_at = usize::from(args.len() > 1 && !args.has(0));
+    let schema_at = schema_place(&args);
     let options = options(&mut args, schema_at)?;
     Connection::memory_with(options).map(Item::Conn).map_err(|error| args.fail(&error))
 }
 
-pub(super) fn empty_db(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
-    let options = options(&mut args, 0)?;
+/// Where the schema is: behind nil that stands in place of a directory, for a database without one.
+fn schema_place(args: &Args) -> usize {
+    usize::from(args.len() > 1 && !args.has(0))
+}
+
+pub(super) fn empty_db(session: &mut Session, mut args: Args) -> Result<Item, EvalError> {
+    // As in Datalevin: the database of this directory, empty if it is new.
+    if args.is_text(0) {
+        let span = args.span;
+        let conn = get_conn(session, args)?;
+        return value_of(conn, span);
+    }
+    let schema_at = schema_place(&args);
+    let options = options(&mut args, schema_at)?;
     Db::empty(options).map(Item::Db).map_err(|error| args.fail(&error))
 }
 
@@ -113,7 +124,13 @@ pub(super) fn conn_from_datoms(_: &mut Session, mut args: Args) -> Result<Item, 
 
 pub(super) fn init_db(session: &mut Session, args: Args) -> Result<Item, EvalError> {
     let span = args.span;
-    match conn_from_datoms(session, args)? {
+    let conn = conn_from_datoms(session, args)?;
+    value_of(conn, span)
+}
+
+/// The database value of a connection.
+fn value_of(conn: Item, span: Span) -> Result<Item, EvalError> {
+    match conn {
         Item::Conn(conn) => conn.db().map(Item::Db).map_err(|error| EvalError::from_factum(&error, span)),
         other => Ok(other),
     }

@@ -60,8 +60,8 @@ macro_rules! forms {
 
 forms! {
     "(get-conn dir schema? opts?)" (1, 3), None, connect::get_conn, "opens or creates a database; the schema is merged into the stored one";
-    "(create-conn schema? opts?)" (0, 3), None, connect::create_conn, "a connection to a new database in memory";
-    "(empty-db schema? opts?)" (0, 3), None, connect::empty_db, "an empty database value";
+    "(create-conn dir? schema? opts?)" (0, 3), None, connect::create_conn, "a connection to a new database in memory";
+    "(empty-db dir? schema? opts?)" (0, 3), None, connect::empty_db, "an empty database value, or that of a directory";
     "(init-db datoms dir? schema? opts?)" (1, 4), None, connect::init_db, "a database loaded with [e a v] datoms, in memory or in a directory";
     "(conn-from-datoms datoms dir? schema? opts?)" (1, 4), None, connect::conn_from_datoms, "the same as a connection";
     "(conn-from-db db)" (1, 1), None, connect::conn_from_db, "a connection in memory that goes on from a database value";
