@@ -12,6 +12,7 @@
 mod answer;
 mod call;
 mod clause;
+pub mod deep;
 pub mod generate;
 mod pull;
 pub mod wide;

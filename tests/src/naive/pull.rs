@@ -21,12 +21,37 @@ fn is_wildcard(item: &Value) -> bool {
     item.as_symbol().is_some_and(|symbol| symbol.as_str() == "*")
 }
 
-/// The attributes that an item of a pattern names.
-fn names(item: &Value) -> Vec<&Value> {
-    match item {
-        Value::Map(entries) => entries.keys().flat_map(names).collect(),
-        spec => vec![spec.as_sequence().and_then(<[Value]>::first).unwrap_or(spec)],
+/// The attribute of `:attr` or `[:attr ..]`.
+fn attribute(spec: &Value) -> &Value {
+    spec.as_sequence().and_then(<[Value]>::first).unwrap_or(spec)
+}
+
+/// An option of `[:attr :as key :limit n :default value]`.
+fn option(spec: &Value, name: &str) -> Option<Value> {
+    let options = spec.as_sequence().and_then(|parts| parts.get(1..)).unwrap_or_default();
+    options.chunks(2).find(|pair| pair[0] == Value::keyword(name)).map(|pair| pair[1].clone())
+}
+
+/// The key under which something is shown.
+fn shown_as(spec: &Value) -> Value {
+    option(spec, "as").unwrap_or_else(|| attribute(spec).clone())
+}
+
+/// All that a pattern names, with the patterns for what is below it. A later one under the same key stands for an earlier one, even if
+/// it has nothing to show.
+fn specs(pattern: &[Value]) -> Vec<(&Value, Option<&Value>)> {
+    let mut specs: Vec<(&Value, Option<&Value>)> = Vec::new();
+    for item in pattern.iter().filter(|item| !is_wildcard(item)) {
+        let named: Vec<_> = match item {
+            Value::Map(entries) => entries.iter().map(|(spec, nested)| (spec, Some(nested))).collect(),
+            spec => vec![(spec, None)],
+        };
+        for (spec, nested) in named {
+            specs.retain(|(other, _)| shown_as(other) != shown_as(spec));
+            specs.push((spec, nested));
+        }
     }
+    specs
 }
 
 impl Database {
@@ -37,31 +62,25 @@ impl Database {
 
     fn show(&self, pattern: &[Value], entity: i64, trail: &Trail) -> Option<Value> {
         let mut map = BTreeMap::new();
+        let specs = specs(pattern);
         if pattern.iter().any(is_wildcard) {
             map.insert(Value::keyword("db/id"), Value::Int(entity));
             let own = self.facts.iter().filter(|(e, ..)| *e == entity);
             // What is asked for by name is shown as that asks.
-            let named: Vec<&Value> = pattern.iter().flat_map(names).collect();
-            for (_, attribute, _) in own.filter(|(_, a, _)| !named.contains(&&Value::Keyword(a.clone()))) {
+            let named =
+                |a: &Keyword| specs.iter().any(|(spec, _)| *attribute(spec) == Value::Keyword(a.clone()));
+            for (_, attribute, _) in own.filter(|(_, a, _)| !named(a)) {
                 let key = Value::Keyword(attribute.clone());
                 let shown = self.attribute_of(&key, None, pattern, entity, 1000, trail);
                 map.extend(shown.map(|value| (key, value)));
             }
         }
-        for item in pattern.iter().filter(|item| !is_wildcard(item)) {
-            match item {
-                Value::Map(entries) => {
-                    for (spec, nested) in entries {
-                        self.spec(spec, Some(nested), pattern, entity, trail, &mut map);
-                    }
-                }
-                spec => self.spec(spec, None, pattern, entity, trail, &mut map),
-            }
+        for (spec, nested) in specs {
+            self.spec(spec, nested, pattern, entity, trail, &mut map);
         }
         (!map.is_empty()).then_some(Value::Map(map))
     }
 
-    /// `:attr` or `[:attr :as key :limit n :default value]`
     fn spec(
         &self,
         spec: &Value,
@@ -71,27 +90,18 @@ impl Database {
         trail: &Trail,
         map: &mut BTreeMap<Value, Value>,
     ) {
-        let (attribute, options) = match spec.as_sequence() {
-            Some([attribute, options @ ..]) => (attribute, options),
-            _ => (spec, &[] as &[Value]),
-        };
-        let option = |name: &str| {
-            options.chunks(2).find(|pair| pair[0] == Value::keyword(name)).map(|pair| pair[1].clone())
-        };
-        let key = option("as").unwrap_or(attribute.clone());
-        // A later item under the same key stands for an earlier one, even if it has nothing to show.
-        map.remove(&key);
+        let (attribute, key) = (attribute(spec), shown_as(spec));
         if *attribute == Value::keyword("db/id") {
             map.insert(key, Value::Int(entity));
             return;
         }
-        let limit = match option("limit") {
+        let limit = match option(spec, "limit") {
             Some(Value::Int(limit)) => limit as usize,
             Some(_) => usize::MAX,
             None => 1000,
         };
         let shown = self.attribute_of(attribute, nested, pattern, entity, limit, trail);
-        map.extend(shown.or(option("default")).map(|value| (key, value)));
+        map.extend(shown.or(option(spec, "default")).map(|value| (key, value)));
     }
 
     fn attribute_of(

@@ -4,6 +4,7 @@
 //! asked in [`wide`].
 
 mod cycles;
+mod deep;
 mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};

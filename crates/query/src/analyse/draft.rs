@@ -33,6 +33,8 @@ pub(super) enum DraftClause {
 pub(super) struct DraftNot {
     /// The variables of a `not-join`; the others in its body are its own.
     pub join: Option<Vec<VarId>>,
+    /// Whether it speaks of an input that became a constant: then it has something in common with its surroundings.
+    pub sees_given: bool,
     pub body: Draft,
     pub span: Span,
 }

@@ -17,6 +17,7 @@ use crate::functions::Operator;
 use crate::logical::{
     Arg, Binding, Call, Callee, Clause, FunctionClause, RangeClause, RuleCall, SourceId, Term, VarId,
 };
+use crate::walk;
 
 impl Analyser<'_> {
     /// Clauses that must all hold; those that are written twice count once.
@@ -80,7 +81,10 @@ impl Analyser<'_> {
                     (Some(join), scope.hidden(&seen, |scope| self.draft(scope, &not.clauses))?)
                 }
             };
-            Ok(DraftNot { join, body, span: not.span })
+            let is_given =
+                |variable: &&ast::Variable| matches!(scope.given(&variable.name), Some(Given::Value(_)));
+            let sees_given = walk::variables(&not.clauses).iter().any(is_given);
+            Ok(DraftNot { join, sees_given, body, span: not.span })
         })
     }
 

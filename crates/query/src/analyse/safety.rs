@@ -279,7 +279,7 @@ impl Safety<'_> {
                 let mut inside = Vars::new();
                 not.body.mentioned(&mut inside);
                 let join: Vars = inside.intersection(bound).copied().collect();
-                if join.is_empty() && !inside.is_empty() {
+                if join.is_empty() && !inside.is_empty() && !not.sees_given {
                     return Err(AnalyseError::NothingBound { vars: self.names(&inside), span: not.span });
                 }
                 join

@@ -50,7 +50,7 @@ pub(crate) struct Problem {
 #[derive(Clone, Debug)]
 pub(crate) struct Unit {
     pub kind: UnitKind,
-    /// All its variables that are not known.
+    /// All its variables that it does not know by itself.
     pub vars: BitSet,
     /// Those that must be bound before.
     pub needs: BitSet,
@@ -154,6 +154,20 @@ impl Problem {
             pass(&mut draft)?;
         }
         Ok(draft.problem)
+    }
+
+    /// Whether the given relation is a unit of its own rather than the one row that everything starts from.
+    pub fn input_is_unit(&self) -> bool {
+        let given = &self.given;
+        !given.vars.is_empty()
+            && (given.rows > 1.0 || given.vars.iter().any(|var| !given.known.contains_key(var)))
+    }
+
+    /// Whether a variable has one and the same value in all states. What the given rows know is only known to states that begin
+    /// with them: a rule that was evaluated by itself has other values, too.
+    pub fn is_known(&self, var: VarId) -> bool {
+        let is_constant = || self.constants.iter().any(|(constant, _)| *constant == var);
+        self.known.contains_key(&var) && (is_constant() || !self.input_is_unit())
     }
 }
 
@@ -304,7 +318,13 @@ fn stars(draft: &mut Draft<'_, '_>) -> Result<()> {
         let vars = {
             let mut vars = Vec::new();
             each_var(&atom, &mut |var| vars.push(var));
-            vars.retain(|var| !draft.problem.known.contains_key(var));
+            let problem = &draft.problem;
+            // Patterns and tuples get known values in place of variables, others find them in the rows that they are joined to.
+            let is_value = matches!(atom, Atom::Pattern(_) | Atom::Tuple(_));
+            vars.retain(|var| match is_value {
+                true => !problem.known.contains_key(var),
+                false => !problem.is_known(*var),
+            });
             set(vars)
         };
         let unit = |kind, needs, span| Unit { kind, vars: vars.clone(), needs, span };
@@ -317,8 +337,7 @@ fn stars(draft: &mut Draft<'_, '_>) -> Result<()> {
             }
             Atom::Predicate(call) => problem.filters.push(Filter::Predicate(call)),
             Atom::Function(function) => {
-                let needs =
-                    set(function.call.needs.iter().copied().filter(|var| !problem.known.contains_key(var)));
+                let needs = set(function.call.needs.iter().copied().filter(|var| !problem.is_known(*var)));
                 let single = matches!(function.binding, Binding::Scalar(_) | Binding::Blank);
                 if single && !function.call.needs.is_empty() {
                     problem.filters.push(Filter::Function(function));
@@ -329,13 +348,13 @@ fn stars(draft: &mut Draft<'_, '_>) -> Result<()> {
             }
             Atom::Not(not) => problem.filters.push(Filter::Not(not)),
             Atom::Or(or) => {
-                let needs = set(or.required.iter().copied().filter(|var| !problem.known.contains_key(var)));
+                let needs = set(or.required.iter().copied().filter(|var| !problem.is_known(*var)));
                 let span = or.span;
                 problem.units.push(unit(UnitKind::Or(or), needs, span));
             }
             Atom::Rule(rule) => {
                 let required = draft.planner.required_args(&rule);
-                let needs = set(required.into_iter().filter(|var| !problem.known.contains_key(var)));
+                let needs = set(required.into_iter().filter(|var| !problem.is_known(*var)));
                 let span = rule.span;
                 problem.units.push(unit(UnitKind::Rule(rule), needs, span));
             }

@@ -50,13 +50,6 @@ impl<'s, 'q> Search<'s, 'q> {
         Ok(plan)
     }
 
-    /// Whether the given relation is a unit of its own rather than the one row that everything starts from.
-    fn input_is_unit(&self) -> bool {
-        let given = &self.problem.given;
-        !given.vars.is_empty()
-            && (given.rows > 1.0 || given.vars.iter().any(|var| !given.known.contains_key(var)))
-    }
-
     /// The number of the given relation as a unit.
     fn input_number(&self) -> usize {
         self.problem.units.len()
@@ -69,7 +62,7 @@ impl<'s, 'q> Search<'s, 'q> {
 
     pub(super) fn base(&mut self) -> Result<State> {
         let given = &self.problem.given;
-        let with_input = !given.vars.is_empty() && !self.input_is_unit();
+        let with_input = !given.vars.is_empty() && !self.problem.input_is_unit();
         let mut base = State {
             done: BitSet::default(),
             filters: BitSet::default(),
@@ -103,7 +96,7 @@ impl<'s, 'q> Search<'s, 'q> {
 
     /// All units as numbers, the given relation last.
     pub(super) fn numbers(&self) -> Vec<usize> {
-        (0..self.problem.units.len() + usize::from(self.input_is_unit())).collect()
+        (0..self.problem.units.len() + usize::from(self.problem.input_is_unit())).collect()
     }
 
     fn vars_of(&self, number: usize) -> BitSet {
@@ -125,7 +118,7 @@ impl<'s, 'q> Search<'s, 'q> {
     fn by_text(&mut self, base: &State) -> Result<State> {
         let mut left = self.numbers();
         let mut state = base.clone();
-        if self.input_is_unit() {
+        if self.problem.input_is_unit() {
             state = self.input(base)?;
             left.pop();
         }
@@ -323,14 +316,6 @@ impl<'s, 'q> Search<'s, 'q> {
         self.settle(next)
     }
 
-    /// Whether a variable has one and the same value in all states. What the given rows know is only known to states that begin
-    /// with them: a rule that was evaluated by itself has other values, too.
-    fn is_known(&self, var: usize) -> bool {
-        let var = VarId(var as u32);
-        let is_constant = || self.problem.constants.iter().any(|(constant, _)| *constant == var);
-        self.problem.known.contains_key(&var) && (is_constant() || !self.input_is_unit())
-    }
-
     /// Two states joined on their common variables, unless both have applied the same function, which is rarely worth its work.
     fn hash_join(&mut self, a: &State, b: &State) -> Result<Option<State>> {
         let twice = a.filters.intersection(&b.filters);
@@ -357,8 +342,10 @@ impl<'s, 'q> Search<'s, 'q> {
             .iter()
             .for_each(|function| function.binding.each_var(&mut |var| results.insert(var.0 as usize)));
         let shared = a.vars.intersection(&b.vars);
-        let (last, first): (Vec<usize>, Vec<usize>) =
-            shared.iter().filter(|var| !self.is_known(*var)).partition(|var| results.contains(*var));
+        let (last, first): (Vec<usize>, Vec<usize>) = shared
+            .iter()
+            .filter(|var| !self.problem.is_known(VarId(*var as u32)))
+            .partition(|var| results.contains(*var));
         let (mut on, mut agree) = (Vec::new(), BitSet::default());
         self.follow(&twice, &mut agree);
         // Functions may give each other's arguments, or their own: then one of them is joined on.
@@ -374,10 +361,8 @@ impl<'s, 'q> Search<'s, 'q> {
 
     /// Adds what functions make of variables that agree.
     fn follow(&self, functions: &[&FunctionClause], agree: &mut BitSet) {
-        let is_settled = |agree: &BitSet, var: &VarId| {
-            let var = var.0 as usize;
-            agree.contains(var) || self.is_known(var)
-        };
+        let is_settled =
+            |agree: &BitSet, var: &VarId| agree.contains(var.0 as usize) || self.problem.is_known(*var);
         let mut left = functions.to_vec();
         loop {
             let before = left.len();

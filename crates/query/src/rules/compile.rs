@@ -207,8 +207,16 @@ impl<'p, 'q> Compiler<'p, 'q> {
         let mut left = atoms;
         let mut placed: Vec<Atom> = start.iter().cloned().collect();
         loop {
-            place_connected(&mut left, &mut placed, &mut bound, |atom| self.calls_component(atom));
+            place_connected(&mut left, &mut placed, &mut bound, |atom, bound| self.waits(atom, bound));
             let Some(at) = self.next_call(&left, &bound) else { break };
+            if let Some(first) = self.binder(&left, at, &bound) {
+                let atom = left.remove(first);
+                each_var(&atom, &mut |var| {
+                    bound.insert(var);
+                });
+                placed.push(atom);
+                continue;
+            }
             let Atom::Rule(call) = left.remove(at) else { break };
             let demand: Vec<bool> = call.args.iter().map(|var| bound.contains(var)).collect();
             let (table, demand_table) = self.table(call.rule, &demand);
@@ -224,12 +232,43 @@ impl<'p, 'q> Compiler<'p, 'q> {
         self.derive(answers, head, &placed)
     }
 
+    /// Whether an atom has to wait: for its turn, if it is a recursive call, or for arguments that its rule needs.
+    pub(super) fn waits(&self, atom: &Atom, bound: &HashSet<VarId>) -> bool {
+        self.calls_component(atom) || matches!(atom, Atom::Rule(call) if !self.is_ready(call, bound))
+    }
+
+    fn is_ready(&self, call: &RuleAtom, bound: &HashSet<VarId>) -> bool {
+        self.planner.required_args(call).iter().all(|var| bound.contains(var))
+    }
+
+    /// What has to come before a call whose rule needs arguments that nothing connected binds: something that can be read by
+    /// itself, with one of those arguments if possible.
+    fn binder(&self, left: &[Atom], call: usize, bound: &HashSet<VarId>) -> Option<usize> {
+        let Atom::Rule(call) = &left[call] else { return None };
+        let needed: Vec<VarId> =
+            self.planner.required_args(call).into_iter().filter(|var| !bound.contains(var)).collect();
+        if needed.is_empty() {
+            return None;
+        }
+        let reads = |atom: &Atom| match atom {
+            Atom::Pattern(_) | Atom::Tuple(_) => true,
+            Atom::Or(or) => or.required.iter().all(|var| bound.contains(var)),
+            Atom::Rule(call) => self.is_ready(call, bound),
+            _ => false,
+        };
+        let binds_needed = |atom: &Atom| {
+            let mut binds = false;
+            each_var(atom, &mut |var| binds |= needed.contains(&var));
+            binds
+        };
+        let can = (0..left.len()).filter(|at| !self.calls_component(&left[*at]) && reads(&left[*at]));
+        can.min_by_key(|at| !binds_needed(&left[*at]))
+    }
+
     /// The recursive call with the most bound arguments, the required ones among them.
     fn next_call(&self, left: &[Atom], bound: &HashSet<VarId>) -> Option<usize> {
         let rank = |call: &RuleAtom| {
-            let required = self.planner.required_args(call);
-            let ready = required.iter().all(|var| bound.contains(var));
-            (ready, call.args.iter().filter(|var| bound.contains(var)).count())
+            (self.is_ready(call, bound), call.args.iter().filter(|var| bound.contains(var)).count())
         };
         let calls = left.iter().enumerate().filter_map(|(at, atom)| match atom {
             Atom::Rule(call) if self.component.contains(&call.rule) => Some((at, rank(call))),
@@ -278,12 +317,12 @@ impl<'p, 'q> Compiler<'p, 'q> {
     }
 }
 
-/// Moves to `placed` what is connected to bound variables, as far as that reaches; `is_call` says what stays behind.
+/// Moves to `placed` what is connected to bound variables, as far as that reaches; `waits` says what stays behind.
 pub(super) fn place_connected(
     left: &mut Vec<Atom>,
     placed: &mut Vec<Atom>,
     bound: &mut HashSet<VarId>,
-    is_call: impl Fn(&Atom) -> bool,
+    waits: impl Fn(&Atom, &HashSet<VarId>) -> bool,
 ) {
     loop {
         let next = left.iter().position(|atom| {
@@ -291,7 +330,7 @@ pub(super) fn place_connected(
             each_var(atom, &mut |var| vars.push(var));
             let known = |var: &VarId| bound.contains(var);
             match atom {
-                _ if is_call(atom) => false,
+                _ if waits(atom, bound) => false,
                 Atom::Predicate(_) | Atom::Not(_) | Atom::Equal(..) => vars.iter().all(known),
                 Atom::Range(range) => {
                     range.ranges.len() == 1 && range.ranges[0].as_point().is_some() || known(&range.var)

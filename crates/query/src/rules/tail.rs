@@ -112,7 +112,7 @@ impl Compiler<'_, '_> {
         }
         let mut known = asked.iter().copied().collect();
         let (mut left, mut placed) = (atoms, Vec::new());
-        place_connected(&mut left, &mut placed, &mut known, |atom| self.calls_component(atom));
+        place_connected(&mut left, &mut placed, &mut known, |atom, known| self.waits(atom, known));
         let [Atom::Rule(call)] = &left[..] else { return None };
         let is_known = |var: &&VarId| known.contains(*var);
         let open: Vec<VarId> = call.args.iter().filter(|var| !is_known(var)).copied().collect();
