@@ -289,11 +289,35 @@ pub fn built_in_names() -> impl Iterator<Item = &'static str> {
     table::names()
 }
 
-/// The function whose name looks like `name`, among the built-in ones and `others`. One of `clojure.string` is found without its namespace.
+/// What SQL and Rust call some of the functions.
+const CALLED_ELSEWHERE: [(&str, &str); 15] = [
+    ("upper", "clojure.string/upper-case"),
+    ("ucase", "clojure.string/upper-case"),
+    ("to-uppercase", "clojure.string/upper-case"),
+    ("lower", "clojure.string/lower-case"),
+    ("lcase", "clojure.string/lower-case"),
+    ("to-lowercase", "clojure.string/lower-case"),
+    ("length", "count"),
+    ("len", "count"),
+    ("size", "count"),
+    ("concat", "str"),
+    ("substr", "subs"),
+    ("substring", "subs"),
+    ("contains", "clojure.string/includes?"),
+    ("coalesce", "get-else"),
+    ("ifnull", "get-else"),
+];
+
+/// The function whose name looks like `name`, among the built-in ones and `others`. One of `clojure.string` is found without its
+/// namespace, some by what they are called in other languages.
 pub(crate) fn nearest<'a>(name: &str, others: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let qualified = format!("clojure.string/{name}");
     if built_in(&Symbol::parse(&qualified)).is_some() {
         return Some(qualified);
+    }
+    let elsewhere = CALLED_ELSEWHERE.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+    if let Some((_, ours)) = elsewhere {
+        return Some((*ours).to_owned());
     }
     let known: Vec<&str> =
         others.into_iter().chain(built_in_names().map(|name| -> &'a str { name })).collect();

@@ -386,3 +386,14 @@ fn programs_add_functions_and_aggregates() {
     let context = CallContext { db: None, registry: Some(&registry) };
     in_context(&[("(apply (quote my/twice) [4])", "8"), ("(udf {:udf/id :my/id} 7)", "7")], &context);
 }
+
+#[test]
+fn names_of_other_languages_lead_to_functions() {
+    for (other, ours) in super::CALLED_ELSEWHERE {
+        assert!(super::built_in(&Symbol::parse(other)).is_none(), "{other}");
+        assert!(super::built_in(&Symbol::parse(ours)).is_some(), "{ours}");
+    }
+    assert_eq!(nearest("UPPER", []).as_deref(), Some("clojure.string/upper-case"));
+    assert_eq!(nearest("upper-case", []).as_deref(), Some("clojure.string/upper-case"));
+    assert_eq!(nearest("length", ["lengthen"]).as_deref(), Some("count"));
+}
