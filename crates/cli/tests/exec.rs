@@ -76,7 +76,11 @@ fn names_choices_and_threads() {
     for (form, message) in [
         ("(let)", "expected (let [name form ..] body ..), got 0 arguments"),
         ("(let [x] 1)", "let begins with a vector of names and their values"),
-        ("(let [[a b] [1 2]] a)", "let gives values to names"),
+        ("(let [[a 1] [1 2]] a)", "a name, [names ..] or {:keys [names ..]} is expected"),
+        ("(let [[a b] (create-conn)] a)", "a connection cannot be taken apart"),
+        ("(cond 1)", "cond takes pairs of a test and a form"),
+        ("(for [x])", "expected (for [name items ..] body), got 1 arguments"),
+        ("(if-let [x] 1)", "a vector of a name and its value is expected"),
         ("(if 1)", "expected (if test then otherwise?), got 1 arguments"),
         ("((quote x) 1)", "only named forms, keywords and functions can be called"),
         ("((fn [x] x))", "a function of 1 is called with 0 arguments"),
@@ -454,6 +458,69 @@ fn entities_are_transaction_data() {
             "true",
         ]
     );
+}
+
+#[test]
+fn patterns_choices_and_comprehensions() {
+    let answers = crew(
+        "(let [[a b & more :as all] [1 2 3] {:keys [x y] :or {y 5}} {:x 4}] [a b more all x y])
+         (for [d (datoms db1 :eav 1) :when (not= :age (:a d))] (:v d))
+         (for [x [1 2] y [10 20]] (+ x y))
+         (if-let [{:keys [name]} (entity db1 2)] name :none)
+         (if-let [e (entid db1 [:name \"Nobody\"])] e :none)
+         (if-some [x false] [x])
+         (when-let [x (first [])] x)
+         (when-some [x 1] 2 [x])
+         (if-not (= 1 1) :a :b)
+         (when-not nil 1 2)
+         (cond (= 1 2) 1 (datom? 3) 2 :else (count (datoms db1 :eav 1)))
+         (case (count (datoms db1 :eav 1)) 3 :three 4 :four :other)
+         (case 9 3 :three :other)",
+    );
+    let expected = [
+        "[1 2 [3] [1 2 3] 4 5]",
+        "[\"Mira\" \"law\" \"nav\"]",
+        "[11 21 12 22]",
+        "\"Oto\"",
+        ":none",
+        "[false]",
+        "nil",
+        "[1]",
+        ":b",
+        "2",
+        "4",
+        ":four",
+        ":other",
+    ];
+    assert_eq!(answers, expected);
+}
+
+#[test]
+fn datoms_answer_to_keywords() {
+    let answers = crew(
+        "(map :e (datoms db1 :ave :age))
+         (def d (first (datoms db1 :eav 2 :age)))
+         [(:e d) (:a d) (:v d) (:added d) (:tx d) (get d :v) (nth d 2) (datom? d) (datom-a d)]
+         (= d [2 :age 38])
+         (mapv (fn [{:keys [e v]}] [v e]) (datoms db1 :ave :age))
+         (map (fn [d] [(:e d) (:added d)]) (filter (fn [d] (= :age (:a d))) (:tx-data report)))
+         (q '[:find [?e ...] :in [[?e _ ?v]] :where [(> ?v 40)]] (datoms db1 :ave :age))
+         (count (datoms (db-with (empty-db) (datoms db1 :eav 1)) :eav))
+         (transact! conn [[:db.fn/call (fn [db e] (mapv (fn [d] [:db/retract (:e d) (:a d) (:v d)]) (datoms db :eav e))) 2]])
+         (count (datoms (db conn) :eav 2))",
+    );
+    let expected = [
+        "[2 1]",
+        "[2 :age 38]",
+        "[2 :age 38 true nil 38 38 true :age]",
+        "true",
+        "[[38 2] [52 1]]",
+        "[[1 true] [2 true]]",
+        "[1]",
+        "3",
+    ];
+    assert_eq!(answers[..8], expected);
+    assert_eq!(answers[9], "0");
 }
 
 #[test]

@@ -33,7 +33,9 @@ pub enum Item {
     Entity(Entity),
     /// The entities that an attribute of another one refers to, or those that refer to it.
     Entities(Vec<Entity>),
-    /// What a function made of more than data.
+    /// A datom: `[e a v]` or `[e a v added?]`.
+    Datom(Arc<[Value]>),
+    /// What a function made of more than data, and datoms.
     Sequence(Arc<Vec<Object>>),
     /// An explicit transaction; nothing once its form is left.
     Transaction(OpenTransaction),
@@ -78,6 +80,7 @@ impl Item {
             Self::Report(_) => "transaction report",
             Self::Entity(_) => "entity",
             Self::Entities(_) => "set of entities",
+            Self::Datom(_) => "datom",
             Self::Sequence(_) => "sequence",
             Self::Transaction(_) => "transaction",
             Self::Pending(_) => "promise of a transaction",
@@ -96,6 +99,7 @@ impl Item {
             Self::Value(value) => Ok(value),
             Self::Entity(entity) => Ok(Value::Int(entity.id().0 as i64)),
             Self::Entities(entities) => Ok(EntityValue::Entities(entities).to_value()),
+            Self::Datom(parts) => Ok(Value::Vector(parts.to_vec())),
             Self::Sequence(items) => {
                 let data: Result<_, _> = items.iter().cloned().map(Object::into_value).collect();
                 data.map(Value::Vector).map_err(|_| Self::Sequence(items))
@@ -113,6 +117,15 @@ impl Item {
         }
     }
 
+    /// Whether it is something, be it false.
+    pub fn is_some(&self) -> bool {
+        match self {
+            Self::Form(form) => !matches!(form.as_atom(), Some(Value::Nil)),
+            Self::Value(value) => !value.is_nil(),
+            _ => true,
+        }
+    }
+
     /// What functions that are written out can take.
     pub fn into_object(self) -> Result<Object, Self> {
         match self {
@@ -121,6 +134,7 @@ impl Item {
             Self::Entities(entities) => {
                 Ok(Object::Sequence(Arc::new(entities.into_iter().map(Object::Entity).collect())))
             }
+            Self::Datom(parts) => Ok(Object::Datom(parts)),
             Self::Sequence(items) => Ok(Object::Sequence(items)),
             Self::Function(name) => match factum::interpret::function_object(&name) {
                 Some(function) => Ok(function),
@@ -137,6 +151,7 @@ impl Item {
     pub fn of_object(object: Object) -> Result<Self, InterpretError> {
         match object {
             Object::Entity(entity) => Ok(Self::Entity(entity)),
+            Object::Datom(parts) => Ok(Self::Datom(parts)),
             Object::Sequence(items) => Ok(Self::Sequence(items)),
             other => other.into_value().map(Self::Value),
         }
@@ -152,7 +167,7 @@ impl Item {
 
     /// Transaction data: [`into_form`](Self::into_form), where datoms and changed entities are what they stand for.
     ///
-    /// Datoms are vectors to look at, `[e a v]` or `[e a v added?]`; a vector that was written out by hand is not taken
+    /// Datoms, and vectors that were computed and look like them, add or retract; a vector that was written out by hand is not taken
     /// for one, since it is more likely an operation without its name.
     pub fn into_tx_data(self) -> Result<Form, Self> {
         match self {
@@ -160,6 +175,14 @@ impl Item {
             Self::Value(Value::Vector(items)) => {
                 let items = items.into_iter().map(datom_item).collect();
                 Ok(Form::from(&Value::Vector(items)))
+            }
+            Self::Sequence(items) => {
+                let item = |object: &Object| match object {
+                    Object::Datom(parts) => Ok(datom_item(Value::Vector(parts.to_vec()))),
+                    other => other.clone().into_value(),
+                };
+                let data: Result<_, _> = items.iter().map(item).collect();
+                data.map(|items| Form::from(&Value::Vector(items))).map_err(|_| Self::Sequence(items))
             }
             Self::Entity(entity) => Ok(Form::from(&entity.changes().to_value().unwrap_or_default())),
             other => other.into_form(),
@@ -189,6 +212,7 @@ impl Item {
             Self::Report(report) => report_map(report)?,
             Self::Entity(entity) => entity.touch()?,
             Self::Entities(entities) => EntityValue::Entities(entities.clone()).to_value(),
+            Self::Datom(parts) => Value::Vector(parts.to_vec()),
             Self::Sequence(items) => {
                 let parts = items.iter().map(|item| match Self::of_object(item.clone()) {
                     Ok(Self::Entity(entity)) => Ok(EntityValue::Entity(entity).to_value()),
@@ -328,7 +352,7 @@ pub fn report_map(report: &TxReport) -> Result<Value, factum::Error> {
 }
 
 /// `[e a v]`
-pub fn datom_vector(datom: &Datom, schema: &Schema) -> Value {
+pub fn datom_object(datom: &Datom, schema: &Schema) -> Object {
     let name = schema.by_id(datom.a).map(|attribute| Value::Keyword(attribute.ident.clone()));
-    Value::Vector(vec![datom.e.into(), name.unwrap_or_default(), datom.v.clone()])
+    Object::Datom(Arc::new([datom.e.into(), name.unwrap_or_default(), datom.v.clone()]))
 }

@@ -220,7 +220,30 @@ impl Session {
             ("when", [test, body @ ..]) => return self.eval_when(test, body),
             ("->", [first, steps @ ..]) => return self.eval(&threaded(first, steps, false)?),
             ("->>", [first, steps @ ..]) => return self.eval(&threaded(first, steps, true)?),
-            ("let" | "if" | "when" | "->" | "->>", _) => return Err(special::arity(name, form)),
+            ("if-not", [test, then]) => return self.eval_if(test, &nil(test), Some(then)),
+            ("if-not", [test, then, otherwise]) => return self.eval_if(test, otherwise, Some(then)),
+            ("when-not", [test, body @ ..]) => {
+                return if self.eval(test)?.is_truthy() { Ok(Item::NIL) } else { self.eval_body(body) };
+            }
+            ("if-let", [binding, then, otherwise @ ..]) if otherwise.len() < 2 => {
+                return self.eval_if_let(binding, Item::is_truthy, std::slice::from_ref(then), otherwise);
+            }
+            ("if-some", [binding, then, otherwise @ ..]) if otherwise.len() < 2 => {
+                return self.eval_if_let(binding, Item::is_some, std::slice::from_ref(then), otherwise);
+            }
+            ("when-let", [binding, body @ ..]) => {
+                return self.eval_if_let(binding, Item::is_truthy, body, &[]);
+            }
+            ("when-some", [binding, body @ ..]) => {
+                return self.eval_if_let(binding, Item::is_some, body, &[]);
+            }
+            ("cond", clauses) => return self.eval_cond(clauses),
+            ("for" | "case", [_, _, ..]) => return self.eval_inner(form, args),
+            (
+                "let" | "if" | "if-not" | "when" | "when-not" | "if-let" | "if-some" | "when-let"
+                | "when-some" | "for" | "case" | "->" | "->>",
+                _,
+            ) => return Err(special::arity(name, form)),
             ("fn" | "inter-fn" | "d/inter-fn", _) => return self.eval_fn(form),
             ("with-transaction-kv", [binding, body @ ..]) => {
                 return self.eval_transaction_kv(form, binding, body);
@@ -292,7 +315,7 @@ impl Session {
     }
 
     /// `(fn [k v] expression)`; names stand for the data that they have now.
-    fn eval_fn(&self, form: &Form) -> Result<Item, EvalError> {
+    pub(super) fn eval_fn(&self, form: &Form) -> Result<Item, EvalError> {
         let names = |name: &Symbol| self.names.get(name).and_then(|item| item.clone().into_object().ok());
         Lambda::compile(form, &names).map(|lambda| Item::Lambda(Arc::new(lambda)))
     }
@@ -428,12 +451,15 @@ fn objects(function: &str, items: Vec<Item>, args: &[Form]) -> Result<Vec<Object
 }
 
 /// What a function gave to the form that called it.
-fn given(result: Result<Object, interpret::InterpretError>, form: &Form) -> Result<Item, EvalError> {
+pub(super) fn given(
+    result: Result<Object, interpret::InterpretError>,
+    form: &Form,
+) -> Result<Item, EvalError> {
     result.and_then(Item::of_object).map_err(|error| EvalError::from_interpret(error, form.span))
 }
 
 /// The forms that evaluate their parts in their own way.
-pub const SPECIAL: [&str; 12] = [
+pub const SPECIAL: [&str; 21] = [
     "with-transaction-kv",
     "def",
     "do",
@@ -442,11 +468,24 @@ pub const SPECIAL: [&str; 12] = [
     "fn",
     "let",
     "if",
+    "if-not",
+    "if-let",
+    "if-some",
     "when",
+    "when-not",
+    "when-let",
+    "when-some",
+    "cond",
+    "case",
+    "for",
     "->",
     "->>",
     "with-transaction",
 ];
+
+fn nil(beside: &Form) -> Form {
+    special::beside(beside, FormKind::Atom(Value::Nil))
+}
 
 /// What a keyword finds in a report, an entity or a map.
 fn lookup(thing: &Item, key: &Keyword) -> Result<Option<Item>, factum::Error> {
@@ -458,8 +497,13 @@ fn lookup(thing: &Item, key: &Keyword) -> Result<Option<Item>, factum::Error> {
                 .as_map()
                 .and_then(|map| map.get(&Value::Keyword(key.clone())))
                 .cloned()
-                .map(Item::Value),
+                .map(|value| if key.as_str() == "tx-data" { datoms(value) } else { Item::Value(value) }),
         },
+        Item::Datom(parts) => {
+            let key = Object::Value(Value::Keyword(key.clone()));
+            let found = Object::Datom(Arc::clone(parts)).lookup(&key).ok().flatten();
+            found.and_then(|part| Item::of_object(part).ok())
+        }
         Item::Entity(entity) => entity.get(key.clone())?.map(|value| match value {
             EntityValue::Entity(entity) => Item::Entity(entity),
             EntityValue::Entities(entities) => Item::Entities(entities),
@@ -469,6 +513,16 @@ fn lookup(thing: &Item, key: &Keyword) -> Result<Option<Item>, factum::Error> {
         Item::Value(value) => find(value, key).map(Item::Value),
         _ => None,
     })
+}
+
+/// The datoms of a report.
+fn datoms(value: Value) -> Item {
+    let Value::Vector(datoms) = value else { return Item::Value(value) };
+    let datom = |datom: Value| match datom {
+        Value::Vector(parts) => Object::Datom(parts.into()),
+        other => Object::Value(other),
+    };
+    Item::Sequence(Arc::new(datoms.into_iter().map(datom).collect()))
 }
 
 fn find(value: &Value, key: &Keyword) -> Option<Value> {

@@ -1,13 +1,14 @@
-//! The special forms of ordinary evaluation: `let`, `if`, `when`, `->` and `->>`.
+//! The special forms of ordinary evaluation: `let`, `if`, `when` and their relatives, `cond`, `case`, `for`, `->` and `->>`.
 //!
 //! Within functions they belong to [`factum::interpret`]; here they work on connections, databases and whatever else forms
 //! evaluate to.
 
 use edn::{Form, FormKind, Symbol, Value};
+use factum::interpret::Object;
 
 use super::error::EvalError;
 use super::item::Item;
-use super::session::Session;
+use super::session::{Session, given};
 
 impl Session {
     /// `(let [name form ..] body ..)`
@@ -20,20 +21,104 @@ impl Session {
             }
         };
         let mut outer = Vec::new();
-        let bound = pairs.map(|pair| (&pair[0], &pair[1])).try_for_each(|(name, value)| {
-            let Some(symbol) = name.as_symbol() else {
-                let message = "let gives values to names";
-                let mut error = EvalError::new(":exec/argument", message, name.span);
-                error.hint = Some("functions take values apart: ((fn [[a b]] ..) value)".to_owned());
-                return Err(error);
-            };
+        let bound = pairs.map(|pair| (&pair[0], &pair[1])).try_for_each(|(pattern, value)| {
             let item = self.eval(value)?;
-            outer.push((symbol.clone(), self.bind(symbol.clone(), Some(item))));
+            for (name, item) in self.taken_apart(pattern, item)? {
+                outer.push((name.clone(), self.bind(name, Some(item))));
+            }
             Ok(())
         });
         let result = bound.and_then(|()| self.eval_body(body));
         self.unbind(outer);
         result
+    }
+
+    /// The names of a pattern, `x`, `[a b & rest]` or `{:keys [a b]}`, with their parts of a thing.
+    fn taken_apart(&self, pattern: &Form, item: Item) -> Result<Vec<(Symbol, Item)>, EvalError> {
+        if let Some(name) = pattern.as_symbol() {
+            return Ok(vec![(name.clone(), item)]);
+        }
+        let mut names = Vec::new();
+        names_of(pattern, &mut names);
+        // As functions take their arguments apart.
+        let names_form =
+            names.iter().map(|name| beside(pattern, FormKind::Atom(Value::Symbol(name.clone()))));
+        let parameters = beside(pattern, FormKind::Vector(vec![pattern.clone()]));
+        let result = beside(pattern, FormKind::Vector(names_form.collect()));
+        let parts = match self.call_written(pattern, vec![parameters, result], item)? {
+            Item::Value(Value::Vector(parts)) => parts.into_iter().map(Object::Value).collect(),
+            Item::Sequence(parts) => parts.to_vec(),
+            _ => Vec::new(),
+        };
+        let items = parts.into_iter().map(|part| given(Ok(part), pattern));
+        names.into_iter().zip(items).map(|(name, item)| Ok((name, item?))).collect()
+    }
+
+    /// `((fn parts ..) item)`
+    fn call_written(&self, form: &Form, parts: Vec<Form>, item: Item) -> Result<Item, EvalError> {
+        let head = beside(form, FormKind::Atom(Value::symbol("fn")));
+        let function = beside(form, FormKind::List(std::iter::once(head).chain(parts).collect()));
+        let Item::Lambda(lambda) = self.eval_fn(&function)? else { return Ok(Item::NIL) };
+        let object = item.into_object().map_err(|item| {
+            let message = format!("a {} cannot be taken apart", item.type_name());
+            EvalError::new(":exec/argument", message, form.span)
+        })?;
+        given(lambda.apply(&[object], &self.query_options()), form)
+    }
+
+    /// `(for [pattern items ..] body)` and `(case thing ..)`: what stands first is evaluated here, the rest as in a function.
+    pub(super) fn eval_inner(&mut self, form: &Form, args: &[Form]) -> Result<Item, EvalError> {
+        let parts = form.as_sequence().unwrap_or_default();
+        let mut inner = parts.to_vec();
+        let place = match args.first().map(|first| &first.kind) {
+            Some(FormKind::Vector(bindings)) if bindings.len() >= 2 => {
+                if let FormKind::Vector(bindings) = &mut inner[1].kind {
+                    std::mem::replace(&mut bindings[1], beside(form, FormKind::Atom(Value::symbol(OUTER))))
+                } else {
+                    return Ok(Item::NIL);
+                }
+            }
+            Some(_) => std::mem::replace(&mut inner[1], beside(form, FormKind::Atom(Value::symbol(OUTER)))),
+            None => beside(form, FormKind::Atom(Value::Nil)),
+        };
+        let item = self.eval(&place)?;
+        let name = beside(form, FormKind::Atom(Value::symbol(OUTER)));
+        let parameters = beside(form, FormKind::Vector(vec![name]));
+        self.call_written(form, vec![parameters, beside(form, FormKind::List(inner))], item)
+    }
+
+    /// `(if-let [pattern form] then otherwise?)` and its relatives; `holds` says whether the form's value is wanted.
+    pub(super) fn eval_if_let(
+        &mut self,
+        binding: &Form,
+        holds: fn(&Item) -> bool,
+        then: &[Form],
+        otherwise: &[Form],
+    ) -> Result<Item, EvalError> {
+        let Some([pattern, value]) = binding.as_sequence() else {
+            let message = "a vector of a name and its value is expected";
+            return Err(EvalError::new(":exec/argument", message, binding.span));
+        };
+        let item = self.eval(value)?;
+        if !holds(&item) {
+            return self.eval_body(otherwise);
+        }
+        let names = self.taken_apart(pattern, item)?;
+        self.eval_with(names, then)
+    }
+
+    /// `(cond test form ..)`
+    pub(super) fn eval_cond(&mut self, clauses: &[Form]) -> Result<Item, EvalError> {
+        for clause in clauses.chunks(2) {
+            let [test, then] = clause else {
+                let message = "cond takes pairs of a test and a form";
+                return Err(EvalError::new(":exec/arity", message, clause[0].span));
+            };
+            if self.eval(test)?.is_truthy() {
+                return self.eval(then);
+            }
+        }
+        Ok(Item::NIL)
     }
 
     /// The value of a body in which some names have a meaning of their own.
@@ -51,7 +136,7 @@ impl Session {
         }
     }
 
-    fn eval_body(&mut self, body: &[Form]) -> Result<Item, EvalError> {
+    pub(super) fn eval_body(&mut self, body: &[Form]) -> Result<Item, EvalError> {
         body.iter().try_fold(Item::NIL, |_, form| self.eval(form))
     }
 
@@ -72,6 +157,33 @@ impl Session {
     /// `(when test body ..)`
     pub(super) fn eval_when(&mut self, test: &Form, body: &[Form]) -> Result<Item, EvalError> {
         if self.eval(test)?.is_truthy() { self.eval_body(body) } else { Ok(Item::NIL) }
+    }
+}
+
+/// The name, which nobody writes, of what was evaluated outside of a function.
+const OUTER: &str = "outer#";
+
+/// A form at the place of another one.
+pub(super) fn beside(form: &Form, kind: FormKind) -> Form {
+    Form { span: form.span, kind }
+}
+
+/// The names that a pattern gives.
+fn names_of(pattern: &Form, names: &mut Vec<Symbol>) {
+    match &pattern.kind {
+        FormKind::Atom(Value::Symbol(name)) if name.as_str() != "&" => names.push(name.clone()),
+        FormKind::Vector(parts) => parts.iter().for_each(|part| names_of(part, names)),
+        FormKind::Map(entries) => {
+            for (key, value) in entries {
+                match key.as_atom().and_then(Value::as_keyword) {
+                    // Its keys are among the names.
+                    Some(option) if option.as_str() == "or" => {}
+                    Some(_) => names_of(value, names),
+                    None => names_of(key, names),
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -97,7 +209,12 @@ pub(super) fn arity(name: &Symbol, form: &Form) -> EvalError {
     let usage = match name.as_str() {
         "let" => "(let [name form ..] body ..)",
         "if" => "(if test then otherwise?)",
-        "when" => "(when test body ..)",
+        "when" | "when-not" => "(when test body ..)",
+        "if-not" => "(if-not test then otherwise?)",
+        "if-let" | "if-some" => "(if-let [name form] then otherwise?)",
+        "when-let" | "when-some" => "(when-let [name form] body ..)",
+        "for" => "(for [name items ..] body)",
+        "case" => "(case form constant form .. otherwise?)",
         "->" => "(-> form step ..)",
         _ => "(->> form step ..)",
     };

@@ -1,5 +1,7 @@
 //! Functions that read databases: `q`, `pull`, `entity`, `datoms` and their like.
 
+use std::sync::Arc;
+
 use edn::{Form, Value};
 use storage::transact::InterpretErrorKind as Kind;
 use storage::{Db, Index};
@@ -124,13 +126,13 @@ fn pulled(machine: &Machine<'_>, db: &Db, pattern: &Object, entities: &[Value]) 
     Ok(trees)
 }
 
-/// Datoms as `[e a v]`, which can be taken apart; `:e`, `:a` and `:v` find nothing in them.
+/// Datoms, which are taken apart as `[e a v]` or by `:e`, `:a` and `:v`.
 fn datoms(db: &Db, datoms: storage::Datoms<'_>) -> Result<Object> {
     let mut out = Vec::new();
     for datom in datoms {
         let datom = datom.map_err(storage_failed)?;
         let name = db.schema().by_id(datom.a).map_or(Value::Nil, |attribute| attribute.ident.clone().into());
-        out.push(Value::Vector(vec![datom.e.into(), name, datom.v]));
+        out.push(Object::Datom(Arc::new([datom.e.into(), name, datom.v])));
     }
-    Ok(Object::Value(Value::Vector(out)))
+    Ok(Object::Sequence(Arc::new(out)))
 }

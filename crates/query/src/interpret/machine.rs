@@ -220,6 +220,7 @@ impl<'m> Machine<'m> {
             }
             Object::Value(Value::Map(_) | Value::Set(_) | Value::Vector(_))
             | Object::Entity(_)
+            | Object::Datom(_)
             | Object::Sequence(_) => match args {
                 [key] => Ok(function.lookup(key)?.unwrap_or(Object::NIL)),
                 [key, default] => Ok(function.lookup(key)?.unwrap_or_else(|| default.clone())),

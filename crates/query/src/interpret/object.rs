@@ -24,6 +24,9 @@ pub enum Object {
     Db(Db),
     /// An entity of a database.
     Entity(Entity),
+    /// A datom: entity, attribute, value, and whether it was added where that matters. It is a vector of these that also answers to
+    /// `:e`, `:a`, `:v` and `:added`.
+    Datom(Arc<[Value]>),
     /// A sequence that holds more than data.
     Sequence(Arc<Vec<Object>>),
     /// Something to call.
@@ -67,6 +70,7 @@ impl fmt::Debug for Object {
             Self::Value(value) => write!(f, "{value}"),
             Self::Sequence(items) => items.fmt(f),
             Self::Entity(entity) => entity.fmt(f),
+            Self::Datom(parts) => write!(f, "{}", Value::Vector(parts.to_vec())),
             other => f.write_str(other.type_name()),
         }
     }
@@ -89,6 +93,7 @@ impl Object {
             Self::Value(value) => value.type_name(),
             Self::Db(_) => "database",
             Self::Entity(_) => "entity",
+            Self::Datom(_) => "datom",
             Self::Sequence(_) => "sequence",
             Self::Function(_) => "function",
         }
@@ -103,6 +108,7 @@ impl Object {
         match self {
             Self::Value(value) => Ok(value),
             Self::Entity(entity) => Ok(entity.id().into()),
+            Self::Datom(parts) => Ok(Value::Vector(parts.to_vec())),
             Self::Sequence(items) => {
                 let items = items.iter().cloned().map(Self::into_value);
                 items.collect::<Result<_>>().map(Value::Vector)
@@ -133,6 +139,7 @@ impl Object {
                 None => return Ok(None),
             },
             Self::Sequence(items) => items.to_vec(),
+            Self::Datom(parts) => parts.iter().cloned().map(Self::Value).collect(),
             Self::Entity(entity) => entity
                 .attributes()
                 .map_err(storage_failed)?
@@ -168,7 +175,7 @@ impl Object {
     }
 
     /// What a map, a set, a vector or an entity has under a key.
-    pub(crate) fn lookup(&self, key: &Object) -> Result<Option<Object>> {
+    pub fn lookup(&self, key: &Object) -> Result<Option<Object>, InterpretError> {
         match self {
             Self::Entity(entity) => match key {
                 Self::Value(Value::Keyword(name)) => {
@@ -181,11 +188,8 @@ impl Object {
                 let key = key.clone().into_value()?;
                 Ok(crate::functions::lookup(collection, &key).map(Self::Value))
             }
-            Self::Sequence(items) => {
-                let index = if let Self::Value(key) = key { key.as_int() } else { None };
-                let index = index.and_then(|index| usize::try_from(index).ok());
-                Ok(index.and_then(|index| items.get(index)).cloned())
-            }
+            Self::Datom(parts) => Ok(datom_part(parts, key).map(Self::Value)),
+            Self::Sequence(items) => Ok(index(key).and_then(|index| items.get(index)).cloned()),
             Self::Db(_) | Self::Function(_) => Ok(None),
         }
     }
@@ -195,11 +199,32 @@ impl Object {
         match (self, other) {
             (Self::Value(one), Self::Value(other)) => crate::functions::compare::equal(one, other),
             (Self::Entity(one), Self::Entity(other)) => one == other,
+            (Self::Datom(one), Self::Datom(other)) => one == other,
+            (Self::Datom(parts), Self::Value(value)) | (Self::Value(value), Self::Datom(parts)) => {
+                crate::functions::compare::equal(&Value::Vector(parts.to_vec()), value)
+            }
             (Self::Sequence(one), Self::Sequence(other)) => {
                 one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| one.equals(other))
             }
             _ => false,
         }
+    }
+}
+
+fn index(key: &Object) -> Option<usize> {
+    let Object::Value(key) = key else { return None };
+    key.as_int().and_then(|index| usize::try_from(index).ok())
+}
+
+/// What a datom has under a keyword, or at a place.
+fn datom_part(parts: &[Value], key: &Object) -> Option<Value> {
+    let Object::Value(Value::Keyword(name)) = key else { return parts.get(index(key)?).cloned() };
+    match name.as_str() {
+        "e" => parts.first().cloned(),
+        "a" => parts.get(1).cloned(),
+        "v" => parts.get(2).cloned(),
+        "added" => Some(parts.get(3).cloned().unwrap_or(Value::Bool(true))),
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Raw index access and counts.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edn::{Keyword, Value};
@@ -7,7 +8,7 @@ use factum::{Datoms, Db, Index};
 
 use super::super::args::Args;
 use super::super::error::EvalError;
-use super::super::item::{Item, datom_vector};
+use super::super::item::{Item, datom_object};
 use super::super::session::Session;
 
 type Open = for<'d> fn(&'d Db, Index, &[Value]) -> Result<Datoms<'d>, factum::Error>;
@@ -52,12 +53,12 @@ pub(super) fn index_range(_: &mut Session, mut args: Args) -> Result<Item, EvalE
 }
 
 fn collect(args: &Args, db: &Db, datoms: Datoms<'_>, limit: usize) -> Result<Item, EvalError> {
-    let mut vectors = Vec::new();
+    let mut found = Vec::new();
     for datom in datoms.take(limit) {
         let datom = datom.map_err(|error| args.fail(&error.into()))?;
-        vectors.push(datom_vector(&datom, db.schema()));
+        found.push(datom_object(&datom, db.schema()));
     }
-    Ok(Item::Value(Value::Vector(vectors)))
+    Ok(Item::Sequence(Arc::new(found)))
 }
 
 pub(super) fn count_datoms(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
@@ -87,8 +88,7 @@ pub(super) fn search_datoms(_: &mut Session, mut args: Args) -> Result<Item, Eva
     let attribute: Option<Keyword> = if args.has(2) { Some(args.keyword(2)?) } else { None };
     let value = if args.has(3) { Some(args.value(3)?) } else { None };
     let datoms = db.search(entity, attribute, value.as_ref()).map_err(|error| args.fail(&error))?;
-    let datoms = datoms.iter().map(|datom| datom_vector(datom, db.schema())).collect();
-    Ok(Item::Value(Value::Vector(datoms)))
+    Ok(Item::Sequence(Arc::new(datoms.iter().map(|datom| datom_object(datom, db.schema())).collect())))
 }
 
 pub(super) fn sample_datoms(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
@@ -104,7 +104,7 @@ pub(super) fn sample_datoms(_: &mut Session, mut args: Args) -> Result<Item, Eva
         db.sample(n, seed)
     };
     let datoms = datoms.map_err(|error| args.fail(&error))?;
-    Ok(Item::Value(Value::Vector(datoms.iter().map(|datom| datom_vector(datom, db.schema())).collect())))
+    Ok(Item::Sequence(Arc::new(datoms.iter().map(|datom| datom_object(datom, db.schema())).collect())))
 }
 
 pub(super) fn analyze(_: &mut Session, mut args: Args) -> Result<Item, EvalError> {
