@@ -6,11 +6,12 @@
 //! ```
 //!
 //! A body gets the variables that it shall bind and those that have values already. Functions give small numbers only, so that
-//! recursion through them ends. Databases are those of [`super::generate`], with its schema.
+//! recursion through them ends. Databases are those of [`super::generate`], with its schema; what is outside of rules may be about a second one.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use edn::Value;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
@@ -26,6 +27,28 @@ pub struct Generator {
     rules: Vec<Rule>,
     /// The rules that may be called where a body is written, and those of them that may be called under a negation.
     callable: (usize, usize),
+    /// Whether a body of a rule is written.
+    in_rule: bool,
+}
+
+/// A query with the sources `$` and `$b` and the rules as its first inputs.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The query.
+    pub text: String,
+    /// The variables of its fourth input, if it has one, and the values for them.
+    pub given: Option<Given>,
+}
+
+/// Values of variables, row by row.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The variables.
+    pub vars: Vec<&'static str>,
+    /// The rows.
+    pub rows: Vec<Vec<i64>>,
+    /// The same in the shape in which the query takes it.
+    pub input: Value,
 }
 
 /// A rule of two arguments.
@@ -40,7 +63,13 @@ type Names = BTreeSet<String>;
 impl Generator {
     /// The same seed makes the same things.
     pub fn new(seed: u64) -> Self {
-        Self { random: StdRng::seed_from_u64(seed), locals: 0, rules: Vec::new(), callable: (0, 0) }
+        Self {
+            random: StdRng::seed_from_u64(seed),
+            locals: 0,
+            rules: Vec::new(),
+            callable: (0, 0),
+            in_rule: false,
+        }
     }
 
     fn below(&mut self, end: usize) -> usize {
@@ -74,6 +103,7 @@ impl Generator {
         let count = 1 + self.below(4);
         self.rules = (0..count).map(|_| Rule { required: self.random.random_bool(0.2) }).collect();
         let mut text = String::from("[");
+        self.in_rule = true;
         for number in 0..count {
             self.callable = (count.min(number / 2 * 2 + 2), number / 2 * 2);
             let required = self.rules[number].required;
@@ -85,22 +115,56 @@ impl Generator {
             }
         }
         self.callable = (count, count);
+        self.in_rule = false;
         text.push(']');
         text
     }
 
-    /// A query with `:in $ %` and for some a number as the value of the variable that comes with it.
-    pub fn query(&mut self) -> super::generate::Question {
+    /// A query.
+    pub fn query(&mut self) -> Question {
         let count = 1 + self.below(VARIABLES.len());
         let mut shuffled = VARIABLES;
         shuffled.shuffle(&mut self.random);
         let names: Names = shuffled[..count].iter().map(|name| (*name).to_owned()).collect();
-        let input = self.chance(40).then_some(shuffled[0]);
-        let known: Names = input.iter().map(|name| (*name).to_owned()).collect();
+        let (binding, given) = match self.chance(55) {
+            true => {
+                let (binding, given) = self.given(&shuffled[..count.min(2)]);
+                (binding, Some(given))
+            }
+            false => (String::new(), None),
+        };
+        let known: Names =
+            given.iter().flat_map(|given| &given.vars).map(|name| (*name).to_owned()).collect();
         let body = self.body(names, &known, DEPTH);
         let found = shuffled[..count.min(3)].join(" ");
-        let text = format!("[:find {found} :in $ % {} :where {body}]", input.unwrap_or_default());
-        super::generate::Question { text, input }
+        Question { text: format!("[:find {found} :in $ $b % {binding} :where {body}]"), given }
+    }
+
+    /// An input for one or two variables, and how it is written.
+    fn given(&mut self, names: &[&'static str]) -> (String, Given) {
+        let vars = names[..1 + self.below(names.len())].to_vec();
+        let mut row = |_| vars.iter().map(|_| self.random.random_range(1..8)).collect::<Vec<i64>>();
+        let first = vec![row(0)];
+        let several: Vec<Vec<i64>> = (0..4).map(row).collect();
+        let take = self.below(5);
+        let values = |row: &Vec<i64>| Value::Vector(row.iter().map(|value| Value::Int(*value)).collect());
+        let all = |rows: &[Vec<i64>]| Value::Vector(rows.iter().map(values).collect());
+        let names = vars.join(" ");
+        let (binding, rows, input) = match (vars.len(), self.below(3)) {
+            (1, 0) => (names, first.clone(), Value::Int(first[0][0])),
+            (1, 1) => {
+                let items = several[..take].iter().map(|row| Value::Int(row[0])).collect();
+                (format!("[{names} ...]"), several[..take].to_vec(), Value::Vector(items))
+            }
+            (_, 0) => (format!("[{names}]"), first.clone(), values(&first[0])),
+            _ => (format!("[[{names}]]"), several[..take].to_vec(), all(&several[..take])),
+        };
+        (binding, Given { vars, rows, input })
+    }
+
+    /// The prefix of a clause that is about another source, or nothing.
+    fn source(&mut self) -> &'static str {
+        if !self.in_rule && self.chance(12) { "$b " } else { "" }
     }
 
     /// Clauses that bind `wanted`, of which `known` have values before, in any order.
@@ -144,6 +208,7 @@ impl Generator {
     fn binding(&mut self, name: &str, wanted: &Names, bound: &mut Names, depth: u32) -> String {
         let kind = self.below(100);
         let known = self.one_of(bound);
+        let source = self.source();
         let clause = match kind {
             0..20 if depth > 0 => self.alternatives(name, wanted, bound, depth),
             20..28 if depth > 0 && known.is_some() => {
@@ -156,37 +221,36 @@ impl Generator {
                     .map(|_| self.body(Names::from([name.to_owned()]), &inside, depth - 1))
                     .map(|body| format!("(and {body})"))
                     .collect();
-                format!("(or-join [[{known}] {name}] {})", branches.join(" "))
+                format!("({source}or-join [[{known}] {name}] {})", branches.join(" "))
             }
-            28..36 if known.is_some() => {
-                let (known, n) = (known.expect("checked"), self.number());
-                match self.below(3) {
-                    0 => format!("[(mod (+ {known} {n}) 8) {name}]"),
-                    1 => format!("[(min {known} {n}) {name}]"),
-                    _ => format!("[(identity {known}) {name}]"),
-                }
-            }
-            36..40 => {
+            28..38 if known.is_some() => self.function(name, &known.expect("checked")),
+            38..41 => {
                 format!("[(ground [{} {} {}]) [{name} ...]]", self.number(), self.number(), self.number())
             }
-            40..60 if self.callable.0 > 0 => {
+            41..44 => {
+                // Tags are no numbers, so no variable stands where they may.
+                let (local, value) = (self.local(), self.number().to_string());
+                let value = if self.chance(50) { &value } else { "_" };
+                format!("[{source}{name} {local} {value}] [_ {local} {}]", self.number())
+            }
+            44..62 if self.callable.0 > 0 => {
                 let number = self.below(self.callable.0);
                 if !self.rules[number].required {
                     let other = self.other(wanted, bound);
                     match self.chance(50) {
-                        true => format!("(r{number} {name} {other})"),
-                        false => format!("(r{number} {other} {name})"),
+                        true => format!("({source}r{number} {name} {other})"),
+                        false => format!("({source}r{number} {other} {name})"),
                     }
                 } else {
                     let first = known.unwrap_or_else(|| self.number().to_string());
-                    format!("(r{number} {first} {name})")
+                    format!("({source}r{number} {first} {name})")
                 }
             }
             _ => {
                 let (attribute, other) = (self.pick(&ATTRIBUTES), self.other(wanted, bound));
                 match self.chance(50) {
-                    true => format!("[{name} {attribute} {other}]"),
-                    false => format!("[{other} {attribute} {name}]"),
+                    true => format!("[{source}{name} {attribute} {other}]"),
+                    false => format!("[{source}{other} {attribute} {name}]"),
                 }
             }
         };
@@ -194,8 +258,26 @@ impl Generator {
         clause
     }
 
+    /// A function of what has a value, or of a constant.
+    fn function(&mut self, name: &str, known: &str) -> String {
+        let (attribute, n) = (self.pick(&ATTRIBUTES), self.number());
+        match self.below(8) {
+            0 => format!("[(mod (+ {known} {n}) 8) {name}]"),
+            1 => format!("[(min {known} {n}) {name}]"),
+            2 => format!("[(identity {known}) {name}]"),
+            3 => format!("[(vector {known} {n}) [{name} _]]"),
+            4 => format!("[(vector {known} {n}) [{name} ...]]"),
+            5 => format!("[(get-else $ {known} :n/one {n}) {name}]"),
+            6 => format!("[(get-some $ {known} :n/up :n/one) [_ {name}]]"),
+            _ => {
+                format!("[(q [:find [?z ...] :in $ ?k :where [?k {attribute} ?z]] $ {known}) [{name} ...]]")
+            }
+        }
+    }
+
     /// `or-join` or `or` that binds `name` and perhaps another.
     fn alternatives(&mut self, name: &str, wanted: &Names, bound: &mut Names, depth: u32) -> String {
+        let source = self.source();
         let other = match self.chance(60) {
             true => self.one_of(wanted).expect("a body is about something"),
             false => self.local(),
@@ -205,7 +287,9 @@ impl Generator {
             bound.insert(other.clone());
             let inner = Names::from([name.to_owned(), other.clone()]);
             let condition = self.flat(&inner);
-            return format!("(or [{name} {left} {other}] (and [{other} {right} {name}] {condition}))");
+            return format!(
+                "({source}or [{name} {left} {other}] (and [{other} {right} {name}] {condition}))"
+            );
         }
         let join: Names = match self.chance(50) {
             true => Names::from([name.to_owned(), other]),
@@ -216,7 +300,7 @@ impl Generator {
             .map(|body| format!("(and {body})"))
             .collect();
         let names: Vec<&str> = join.iter().map(String::as_str).collect();
-        let text = format!("(or-join [{}] {})", names.join(" "), branches.join(" "));
+        let text = format!("({source}or-join [{}] {})", names.join(" "), branches.join(" "));
         bound.extend(join);
         text
     }
@@ -225,12 +309,13 @@ impl Generator {
     fn flat(&mut self, bound: &Names) -> String {
         let (x, y) = (self.known(bound), self.known(bound));
         let (n, m) = (self.number(), self.number());
-        match self.below(6) {
+        match self.below(7) {
             0 => format!("[({} {x} {n})]", self.pick(&["<", "<=", ">", ">=", "=", "not="])),
             1 => format!("[({} {x} {y})]", self.pick(&["<", "<=", "=", "not="])),
             2 => format!("[({} {x} [{n} {m}])]", self.pick(&["in", "not-in"])),
             3 => format!("[(missing? $ {x} {})]", self.pick(&ATTRIBUTES)),
             4 => format!("[(<= {n} {x} {m})]"),
+            5 => format!("[(or (< {x} {n}) (= {y} {m}))]"),
             _ => format!("[(even? {x})]"),
         }
     }
@@ -249,25 +334,26 @@ impl Generator {
         // Under a negation only rules that are complete may be called.
         let outside = self.callable;
         self.callable = (outside.1, outside.1);
+        let source = self.source();
         let inside = Names::from([x.clone(), y.clone()]);
         let names: Vec<&str> = inside.iter().map(String::as_str).collect();
         let text = match self.below(6) {
-            0 => format!("(not [{x} {attribute} {y}])"),
-            1 => format!("(not [{x} {attribute} {y}] {})", self.flat(&inside)),
+            0 => format!("({source}not [{x} {attribute} {y}])"),
+            1 => format!("({source}not [{x} {attribute} {y}] {})", self.flat(&inside)),
             2 if self.callable.0 > 0 => {
                 let number = self.below(self.callable.0);
-                format!("(not (r{number} {x} {y}))")
+                format!("({source}not (r{number} {x} {y}))")
             }
             3 => {
                 let body = self.body(inside.clone(), &inside, depth - 1);
-                format!("(not {body})")
+                format!("({source}not {body})")
             }
             _ => {
                 let local = self.local();
                 let mut wanted = inside.clone();
                 wanted.insert(local);
                 let body = self.body(wanted, &inside, depth - 1);
-                format!("(not-join [{}] {body})", names.join(" "))
+                format!("({source}not-join [{}] {body})", names.join(" "))
             }
         };
         self.callable = outside;

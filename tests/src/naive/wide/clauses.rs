@@ -77,8 +77,8 @@ impl Generator {
             .facts
             .iter()
             .filter_map(|(_, a, v)| match a.as_str() {
-                ":n/key" => Some(Value::Vector(vec![Value::Keyword(a.clone()), v.clone()])),
-                ":db/ident" => Some(v.clone()),
+                "n/key" => Some(Value::Vector(vec![Value::Keyword(a.clone()), v.clone()])),
+                "db/ident" => Some(v.clone()),
                 _ => None,
             })
             .collect();
