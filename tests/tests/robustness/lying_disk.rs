@@ -4,6 +4,9 @@
 //! ```text
 //! ext4 of 200 MB  --loop device-->  a sparse image in a tmpfs of 24 MB       write() succeeds, fdatasync fails
 //! ```
+//!
+//! Linux's loop device takes a request that the file below wrote in part for written. So requests are made as small as the pages of the
+//! tmpfs, which are there or not: a disk that lies to `fdatasync`, too, nobody can be safe on.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,7 +37,7 @@ impl LyingDisk {
         let made = run("mount", &["-t", "tmpfs", "-o", "size=24m", "tmpfs"], &disk.backing())
             && std::fs::File::create(&image).and_then(|file| file.set_len(200 << 20)).is_ok()
             // Simple enough that what the file system loses of its own touches nothing that was synced: no journal, no trees, no checksums.
-            && run("mkfs.ext4", &["-q", "-F", "-O", SIMPLE, "-N", "256"], &image)
+            && run("mkfs.ext4", &["-q", "-F", "-b", "4096", "-O", SIMPLE, "-N", "256"], &image)
             && disk.mount_image();
         if !made {
             eprintln!("skipped: this process may not mount a loop device");
@@ -57,12 +60,36 @@ impl LyingDisk {
     fn mount_image(&self) -> bool {
         let image = self.image();
         run("mount", &["-t", "ext4", "-o", "loop", &image.display().to_string()], &self.path())
+            && self.ask_for_small_requests().is_some()
     }
 
-    /// From here on there is room for everything; and what the system has in memory is forgotten.
+    fn ask_for_small_requests(&self) -> Option<()> {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
+        let path = self.path().display().to_string();
+        let mut mounts = mounts.lines().map(str::split_whitespace);
+        let device = mounts.find_map(|mut mount| {
+            let device = mount.next()?;
+            (mount.next()? == path).then_some(device)
+        })?;
+        let name = Path::new(device).file_name()?.to_str()?;
+        std::fs::write(format!("/sys/block/{name}/queue/max_sectors_kb"), "4").ok()
+    }
+
+    /// From here on there is room for everything; what the system has in memory is forgotten, and what the file system lost of its own is
+    /// repaired.
     fn mend(&self) {
-        assert!(run("umount", &[], &self.path()), "nothing has it open");
+        // A program that another test starts has our files open until it begins.
+        let unmounted = (0..50).any(|_| {
+            let done = run("umount", &[], &self.path());
+            if !done {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            done
+        });
+        assert!(unmounted, "nothing has it open");
         assert!(run("mount", &["-o", "remount,size=250m"], &self.backing()));
+        // It answers with 1 where it has repaired something.
+        run("e2fsck", &["-f", "-y"], &self.image());
         assert!(self.mount_image());
     }
 }
@@ -118,7 +145,9 @@ fn commits_that_do_not_reach_the_disk_are_errors() {
         let counts: Vec<(i64, i64)> =
             db.query("[:find ?p (count ?e) :where [?e :part ?p]]").expect("asks").rows().expect("numbers");
         // The one that failed may be there or not, but not in part.
-        assert!(counts.len() as i64 >= committed, "{committed} were promised, {} are there", counts.len());
+        let missing: Vec<i64> =
+            (0..committed).filter(|part| !counts.iter().any(|(there, _)| there == part)).collect();
+        assert!(missing.is_empty(), "of {committed} that were promised, {missing:?} are missing");
         assert!(counts.len() as i64 <= committed + 1, "{counts:?}");
         assert!(counts.iter().all(|(_, count)| *count == 50), "{counts:?}");
         let report = connection.check().expect("readable");
