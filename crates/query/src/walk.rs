@@ -98,6 +98,25 @@ pub(crate) fn variables(clauses: &[Clause]) -> Vec<&Variable> {
     found
 }
 
+/// The variables that clauses share with what is around them: of those that list theirs, only the listed ones.
+pub(crate) fn outer_variables(clauses: &[Clause]) -> Vec<&Variable> {
+    let mut found = Vec::new();
+    for clause in clauses {
+        match clause {
+            Clause::Not(not) => match &not.join {
+                Some(join) => found.extend(join),
+                None => found.extend(outer_variables(&not.clauses)),
+            },
+            Clause::Or(or) => match &or.join {
+                Some(join) => found.extend(join.iter()),
+                None => or.branches.iter().for_each(|branch| found.extend(outer_variables(&branch.clauses))),
+            },
+            other => found.extend(variables(std::slice::from_ref(other))),
+        }
+    }
+    found
+}
+
 /// Every source that is written.
 pub(crate) fn sources(clauses: &[Clause]) -> Vec<&SourceName> {
     let mut found = Vec::new();

@@ -83,7 +83,7 @@ impl Analyser<'_> {
             };
             let is_given =
                 |variable: &&ast::Variable| matches!(scope.given(&variable.name), Some(Given::Value(_)));
-            let sees_given = walk::variables(&not.clauses).iter().any(is_given);
+            let sees_given = walk::outer_variables(&not.clauses).iter().any(is_given);
             Ok(DraftNot { join, sees_given, body, span: not.span })
         })
     }

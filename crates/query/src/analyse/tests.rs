@@ -235,6 +235,16 @@ fn comparisons_become_ranges() {
 }
 
 #[test]
+fn an_input_is_shared_with_a_negation_that_can_see_it() {
+    over_db("[:find ?b :in $ ?b :where (not [?b :age ?x])]", &["1"]);
+    over_db("[:find ?b :in $ ?b :where (not (or [?b :age ?x] [?x :age ?b]))]", &["1"]);
+    let hidden = "(not (or-join [?x] [?x :age ?b]))";
+    let nothing_bound = ("nothing-bound".to_owned(), hidden.to_owned());
+    assert_eq!(error_of(&format!("[:find ?b :in $ ?b :where {hidden}]"), &["1"]), nothing_bound);
+    assert_eq!(error_of(&format!("[:find ?b :where [_ :age ?b] {hidden}]"), &[]), nothing_bound);
+}
+
+#[test]
 fn negations_and_disjunctions_know_what_they_share() {
     for (clauses, expected) in [
         ("[?e :age] (not [?e :boss ?b] [?b :age 3])", "[?e a _]; not[?e]([?e a ?b]; [?b a 3])"),

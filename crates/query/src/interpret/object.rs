@@ -174,7 +174,11 @@ impl Object {
         }
     }
 
-    /// What a map, a set, a vector or an entity has under a key.
+    /// What a map, a set, a vector, a datom or an entity has under a key.
+    ///
+    /// # Errors
+    ///
+    /// If an entity cannot be read, or the key is no data.
     pub fn lookup(&self, key: &Object) -> Result<Option<Object>, InterpretError> {
         match self {
             Self::Entity(entity) => match key {
