@@ -79,6 +79,7 @@ fn names_choices_and_threads() {
         ("(let [[a 1] [1 2]] a)", "a name, [names ..] or {:keys [names ..]} is expected"),
         ("(let [[a b] (create-conn)] a)", "a connection cannot be taken apart"),
         ("(cond 1)", "cond takes pairs of a test and a form"),
+        ("(for [] 1)", "for begins with a vector of names and what they go through"),
         ("(for [x])", "expected (for [name items ..] body), got 1 arguments"),
         ("(if-let [x] 1)", "a vector of a name and its value is expected"),
         ("(if 1)", "expected (if test then otherwise?), got 1 arguments"),
@@ -475,7 +476,8 @@ fn patterns_choices_and_comprehensions() {
          (when-not nil 1 2)
          (cond (= 1 2) 1 (datom? 3) 2 :else (count (datoms db1 :eav 1)))
          (case (count (datoms db1 :eav 1)) 3 :three 4 :four :other)
-         (case 9 3 :three :other)",
+         (case 9 3 :three :other)
+         (case [1 2] [1 2] :pair :other)",
     );
     let expected = [
         "[1 2 [3] [1 2 3] 4 5]",
@@ -491,6 +493,7 @@ fn patterns_choices_and_comprehensions() {
         "4",
         ":four",
         ":other",
+        ":pair",
     ];
     assert_eq!(answers, expected);
 }

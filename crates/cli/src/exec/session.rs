@@ -238,7 +238,8 @@ impl Session {
                 return self.eval_if_let(binding, Item::is_some, body, &[]);
             }
             ("cond", clauses) => return self.eval_cond(clauses),
-            ("for" | "case", [_, _, ..]) => return self.eval_inner(form, args),
+            ("for", [bindings, body]) => return self.eval_for(form, bindings, body),
+            ("case", [thing, clauses @ ..]) => return self.eval_case(form, thing, clauses),
             (
                 "let" | "if" | "if-not" | "when" | "when-not" | "if-let" | "if-some" | "when-let"
                 | "when-some" | "for" | "case" | "->" | "->>",

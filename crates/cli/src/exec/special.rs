@@ -66,25 +66,37 @@ impl Session {
         given(lambda.apply(&[object], &self.query_options()), form)
     }
 
-    /// `(for [pattern items ..] body)` and `(case thing ..)`: what stands first is evaluated here, the rest as in a function.
-    pub(super) fn eval_inner(&mut self, form: &Form, args: &[Form]) -> Result<Item, EvalError> {
-        let parts = form.as_sequence().unwrap_or_default();
-        let mut inner = parts.to_vec();
-        let place = match args.first().map(|first| &first.kind) {
-            Some(FormKind::Vector(bindings)) if bindings.len() >= 2 => {
-                if let FormKind::Vector(bindings) = &mut inner[1].kind {
-                    std::mem::replace(&mut bindings[1], beside(form, FormKind::Atom(Value::symbol(OUTER))))
-                } else {
-                    return Ok(Item::NIL);
-                }
-            }
-            Some(_) => std::mem::replace(&mut inner[1], beside(form, FormKind::Atom(Value::symbol(OUTER)))),
-            None => beside(form, FormKind::Atom(Value::Nil)),
+    /// `(for [pattern items ..] body)`: the first items are evaluated here, the rest as in a function.
+    pub(super) fn eval_for(&mut self, form: &Form, bindings: &Form, body: &Form) -> Result<Item, EvalError> {
+        let Some([pattern, items, more @ ..]) = bindings.as_sequence() else {
+            let message = "for begins with a vector of names and what they go through";
+            return Err(EvalError::new(":exec/argument", message, bindings.span));
         };
-        let item = self.eval(&place)?;
+        let items = self.eval(items)?;
+        let outer = beside(form, FormKind::Atom(Value::symbol(OUTER)));
+        let bindings = [&[pattern.clone(), outer], more].concat();
+        let bindings = beside(form, FormKind::Vector(bindings));
+        self.eval_inner(form, vec![bindings, body.clone()], items)
+    }
+
+    /// `(case thing constant form .. otherwise?)`: the thing is evaluated here, the rest as in a function.
+    pub(super) fn eval_case(
+        &mut self,
+        form: &Form,
+        thing: &Form,
+        clauses: &[Form],
+    ) -> Result<Item, EvalError> {
+        let thing = self.eval(thing)?;
+        let outer = beside(form, FormKind::Atom(Value::symbol(OUTER)));
+        self.eval_inner(form, [&[outer], clauses].concat(), thing)
+    }
+
+    /// A special form of functions with these parts, in which [`OUTER`] is `item`.
+    fn eval_inner(&self, form: &Form, parts: Vec<Form>, item: Item) -> Result<Item, EvalError> {
+        let head = form.as_sequence().and_then(<[Form]>::first).cloned();
+        let inner = beside(form, FormKind::List(head.into_iter().chain(parts).collect()));
         let name = beside(form, FormKind::Atom(Value::symbol(OUTER)));
-        let parameters = beside(form, FormKind::Vector(vec![name]));
-        self.call_written(form, vec![parameters, beside(form, FormKind::List(inner))], item)
+        self.call_written(form, vec![beside(form, FormKind::Vector(vec![name])), inner], item)
     }
 
     /// `(if-let [pattern form] then otherwise?)` and its relatives; `holds` says whether the form's value is wanted.
