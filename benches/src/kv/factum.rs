@@ -7,11 +7,11 @@ use kv::{Dbi, DbiFlags, DbiOptions, Durability, Env, EnvOptions, Intersection, R
 
 use super::{Engine, Entry, Key, Reader, checksum};
 
-/// An environment with a map, a counted map and a table of lists.
+/// An environment with a map and a table of lists, as the peers have, and a counted map as soon as it is put to.
 pub struct Factum {
     env: Env,
     map: Dbi,
-    counted: Dbi,
+    counted: Option<Dbi>,
     lists: Dbi,
 }
 
@@ -19,13 +19,15 @@ impl Factum {
     /// Opens a fresh database in an empty directory; `durable` means that a commit survives a power cut.
     pub fn open(dir: &Path, durable: bool) -> Self {
         let durability = if durable { Durability::Full } else { Durability::None };
-        let env = EnvOptions::new().map_size(16 << 30).durability(durability).open(dir).expect("opens");
+        // For each transaction, LMDB copies something for every table that there may be.
+        let options = EnvOptions::new().map_size(16 << 30).max_dbis(4).durability(durability);
+        let env = options.open(dir).expect("opens");
         let map = env.open_dbi("map", DbiFlags::empty()).expect("map");
-        let counted = env.open_dbi("counted", DbiOptions::new().counted(true)).expect("counted map");
         let lists = env.open_dbi("lists", DbiFlags::INTEGERDUP).expect("lists");
-        Self { env, map, counted, lists }
+        Self { env, map, counted: None, lists }
     }
 
+    #[inline(always)]
     fn put_into(&mut self, map: Dbi, entries: &[Entry]) {
         let mut txn = self.env.write().expect("write transaction");
         for (key, value) in entries {
@@ -35,9 +37,8 @@ impl Factum {
     }
 
     /// The map that counts, ranks and selections ask: the counted one, unless nothing was put there.
-    fn countable(&self, read: &impl Read) -> Dbi {
-        let counted = read.entries(&self.counted).expect("entries") > 0;
-        if counted { self.counted } else { self.map }
+    fn countable(&self) -> Dbi {
+        self.counted.unwrap_or(self.map)
     }
 }
 
@@ -51,7 +52,10 @@ impl Engine for Factum {
     }
 
     fn put_counted(&mut self, entries: &[Entry]) {
-        self.put_into(self.counted, entries);
+        let options = DbiOptions::new().counted(true);
+        let counted =
+            *self.counted.get_or_insert_with(|| self.env.open_dbi("counted", options).expect("map"));
+        self.put_into(counted, entries);
     }
 
     fn delete(&mut self, keys: &[Key]) {
@@ -116,17 +120,17 @@ impl Engine for Factum {
     fn count(&self, low: &Key, high: &Key) -> u64 {
         let read = self.env.read().expect("read transaction");
         let (low, high) = (Bound::Included(&low[..]), Bound::Included(&high[..]));
-        read.count(&self.countable(&read), low, high).expect("counts").pairs
+        read.count(&self.countable(), low, high).expect("counts").pairs
     }
 
     fn rank(&self, key: &Key) -> u64 {
         let read = self.env.read().expect("read transaction");
-        read.rank(&self.counted, key).expect("ranks").pairs
+        read.rank(&self.countable(), key).expect("ranks").pairs
     }
 
     fn select(&self, rank: u64) -> u64 {
         let read = self.env.read().expect("read transaction");
-        read.by_rank(&self.counted, rank).expect("selects").map_or(0, |(_, value)| checksum(value))
+        read.by_rank(&self.countable(), rank).expect("selects").map_or(0, |(_, value)| checksum(value))
     }
 
     fn put_list(&mut self, key: &Key, items: &[u64]) {
