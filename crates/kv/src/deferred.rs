@@ -95,7 +95,8 @@ impl WriteTurn {
     ///
     /// As [`Env::write`].
     pub fn write(&self) -> Result<OwnedWriteTxn> {
-        let held = Held::begin(Arc::clone(self.alone()?), |shared| WriteTxn::begin(shared, None))?;
+        let held =
+            Held::begin(Arc::clone(self.alone()?), |shared| WriteTxn::begin(shared, shared.turn.lend()))?;
         Ok(OwnedWriteTxn::in_turn(held, Rc::clone(&self.0)))
     }
 
@@ -116,7 +117,7 @@ impl Env {
         if self.shared.options.is_read_only() {
             return Err(Error::ReadOnly);
         }
-        self.shared.turn.take(None)?.keep();
+        self.shared.turn.take(None)?.keep_turn();
         Ok(WriteTurn(Rc::new(Turned { shared: Arc::clone(&self.shared), _not_send: PhantomData })))
     }
 

@@ -16,6 +16,7 @@
 #![expect(unsafe_code, reason = "calls into LMDB's C interface; every block argues its safety")]
 
 mod clock;
+mod desk_place;
 mod hold;
 mod leases;
 mod process;
@@ -31,6 +32,7 @@ use heed::{CommitOrAbort, WithoutTls};
 use lmdb_master_sys as ffi;
 
 pub(crate) use clock::coarse_time;
+pub(crate) use desk_place::DeskPlace;
 pub(crate) use hold::Hold;
 pub(crate) use leases::Leases;
 pub(crate) use process::Process;
@@ -436,11 +438,34 @@ impl RawCursor {
 
     /// A cursor that LMDB is asked for only when something needs its position.
     pub(crate) fn unopened(txn: TxnHandle, dbi: ffi::MDB_dbi, tape: Option<&Tape>) -> CodeResult<Self> {
-        let tape = match tape {
-            Some(tape) => Some(tape.at(dbi, txn.flags(dbi)? & ffi::MDB_DUPSORT != 0)),
-            None => None,
-        };
-        Ok(Self { txn, dbi, cursor: Cell::new(None), tape, _not_send: PhantomData })
+        let mut cursor = Self::nowhere(txn);
+        cursor.begin(txn, dbi, tape)?;
+        Ok(cursor)
+    }
+
+    /// A cursor to be used after [`RawCursor::begin`].
+    pub(crate) fn nowhere(txn: TxnHandle) -> Self {
+        Self { txn, dbi: 0, cursor: Cell::new(None), tape: None, _not_send: PhantomData }
+    }
+
+    /// Makes an unopened cursor one of this transaction and table.
+    pub(crate) fn begin(&mut self, txn: TxnHandle, dbi: ffi::MDB_dbi, tape: Option<&Tape>) -> CodeResult<()> {
+        (self.txn, self.dbi) = (txn, dbi);
+        if let Some(tape) = tape {
+            self.tape = Some(tape.at(dbi, txn.flags(dbi)? & ffi::MDB_DUPSORT != 0));
+        }
+        Ok(())
+    }
+
+    /// Forgets the transaction, with which LMDB ends the cursor.
+    pub(crate) fn rest(&mut self) {
+        self.cursor.set(None);
+        self.tape = None;
+    }
+
+    /// Whether it holds nothing of a transaction.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.cursor.get().is_none() && self.tape.is_none()
     }
 
     #[inline]

@@ -3,7 +3,6 @@
 mod copy;
 mod holders;
 mod info;
-mod known;
 mod options;
 mod place;
 mod registry;
@@ -23,7 +22,6 @@ use lmdb_pages::Snapshot;
 
 pub use holders::Holders;
 pub use info::{EnvInfo, LogInfo, ReaderInfo, Versions, versions};
-pub(crate) use known::{KnownTables, state_after};
 pub use options::{Durability, EnvOptions};
 pub use temp::TempEnv;
 
@@ -36,7 +34,7 @@ use crate::read::Learnt;
 use crate::sys::{EnvHandle, Held, Leases, Process, TxnHandle};
 use crate::txn::{OwnedWriteTxn, WriteTxn};
 pub(crate) use place::{FileId, Place, not_writable};
-pub(crate) use turn::{Turn, TurnGuard};
+pub(crate) use turn::Turn;
 
 /// An open environment; clones are the same environment, and the last of them closes it.
 ///
@@ -83,8 +81,6 @@ pub(crate) struct Shared {
     pub(crate) no_options_until: AtomicU64,
     /// The write transaction that has last changed the table of options, committed or not.
     pub(crate) options_changed_in: AtomicU64,
-    /// What the last write transaction knew of the tables.
-    pub(crate) known_tables: Mutex<KnownTables>,
     /// Whether heed's own API may be reading through LMDB's mapping.
     heed_lent: AtomicBool,
     /// Where LMDB keeps the write transaction, learnt by the first one.
@@ -153,7 +149,6 @@ impl Shared {
             leases,
             no_options_until: AtomicU64::new(u64::MAX - 1),
             options_changed_in: AtomicU64::new(u64::MAX),
-            known_tables: Mutex::default(),
             heed_lent: AtomicBool::new(false),
             writer_place: OnceLock::new(),
             met_full_map: AtomicBool::new(false),
@@ -251,7 +246,7 @@ impl Shared {
     /// Begins a write transaction of an environment that nobody else has yet.
     pub(crate) fn write_first(&self) -> Result<WriteTxn<'_>> {
         let turn = self.turn.take(None)?;
-        WriteTxn::begin(self, Some(turn))
+        WriteTxn::begin(self, turn)
     }
 
     /// Fills in what an error of LMDB does not say itself.
@@ -346,6 +341,7 @@ impl Env {
     /// # Errors
     ///
     /// [`Error::ReadOnly`], [`Error::WouldDeadlock`] if this thread has one already, [`Error::Forked`].
+    #[inline]
     pub fn write(&self) -> Result<WriteTxn<'_>> {
         self.begin(None)
     }
@@ -371,7 +367,7 @@ impl Env {
         }
         let held = Held::begin(Arc::clone(&self.shared), |shared| {
             let turn = shared.turn.take(None)?;
-            WriteTxn::begin(shared, Some(turn))
+            WriteTxn::begin(shared, turn)
         });
         held.map(OwnedWriteTxn::new)
     }
@@ -381,13 +377,15 @@ impl Env {
         self.shared.check_turn().is_err()
     }
 
+    // As part of the caller, where it is unwrapped: to move a transaction that was just made costs more than to make it.
+    #[inline(always)]
     fn begin(&self, patience: Option<Duration>) -> Result<WriteTxn<'_>> {
         self.shared.check_process()?;
         if self.shared.options.read_only {
             return Err(Error::ReadOnly);
         }
         let turn = self.shared.turn.take(patience)?;
-        WriteTxn::begin(&self.shared, Some(turn))
+        WriteTxn::begin(&self.shared, turn)
     }
 
     /// Frees the reader slots of processes that died; returns how many there were.

@@ -1,102 +1,150 @@
 //! Whose turn it is to write, among the threads of this process.
 //!
-//! LMDB's own lock would block a thread for ever that waits for itself, so threads queue here first.
+//! LMDB's own lock would block a thread for ever that waits for itself, so threads queue here first. There is one desk to
+//! write at ([`Desk`]), and whoever has it has the turn:
+//!
+//! ```text
+//!   take --- the desk is there ------------------------> Seat --- pass_on ---> the desk is there,
+//!     |                                                   ^                    and who waits is woken
+//!     +----- it is not --- waits for its coming back -----+
+//! ```
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::sys::coarse_time;
+use crate::sys::{DeskPlace, coarse_time};
+use crate::txn::{Desk, Seat};
 
-/// This thread; asked often, and the library's own way to it counts a reference.
-fn me() -> ThreadId {
-    thread_local!(static ME: ThreadId = std::thread::current().id());
+/// The number of no thread.
+const NOBODY: u64 = 0;
+
+/// The number of this thread; asked often, and the library's own way to it counts a reference.
+fn me() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(NOBODY + 1);
+    thread_local!(static ME: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
     ME.with(|me| *me)
 }
 
 /// The queue of one environment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Turn {
-    state: Mutex<State>,
+    /// The desk is here while it is nobody's turn.
+    desk: DeskPlace,
+    /// The desk, or another one, while it is the turn of somebody who has no transaction.
+    aside: DeskPlace,
+    /// Whose turn it is. Only to itself can a thread tell this for certain.
+    holder: AtomicU64,
+    /// Since when, by the coarse clock, in nanoseconds.
+    since: AtomicU64,
+    /// How many threads wait: to wake nobody is a system call, too.
+    waiting: AtomicUsize,
+    queue: Mutex<()>,
     free: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// And since when, by the coarse clock.
-    holder: Option<(ThreadId, Duration)>,
-    /// How many threads wait: to wake nobody is a system call, too.
-    waiting: usize,
-}
-
-/// The right to write; given up when dropped.
-#[derive(Debug)]
-pub(crate) struct TurnGuard<'e>(&'e Turn);
-
-impl Drop for TurnGuard<'_> {
-    fn drop(&mut self) {
-        self.0.give_up();
-    }
-}
-
-impl TurnGuard<'_> {
-    /// Keeps the turn until [`Turn::give_up`].
-    pub(crate) fn keep(self) {
-        std::mem::forget(self);
+impl Default for Turn {
+    fn default() -> Self {
+        let desk = DeskPlace::empty();
+        desk.put(Box::default());
+        Self {
+            desk,
+            aside: DeskPlace::empty(),
+            holder: AtomicU64::new(NOBODY),
+            since: AtomicU64::default(),
+            waiting: AtomicUsize::default(),
+            queue: Mutex::default(),
+            free: Condvar::default(),
+        }
     }
 }
 
 impl Turn {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends the turn of this thread.
-    pub(crate) fn give_up(&self) {
-        let mut state = self.lock();
-        state.holder = None;
-        let anyone = state.waiting > 0;
-        drop(state);
-        if anyone {
-            self.free.notify_one();
-        }
-    }
-
     /// Waits until it is this thread's turn, but no longer than `patience`.
-    pub(crate) fn take(&self, patience: Option<Duration>) -> Result<TurnGuard<'_>> {
-        let me = me();
-        // The exact time is asked only where there is something to wait for.
-        let mut started = None;
-        let mut state = self.lock();
-        while let Some((thread, _)) = state.holder {
-            if thread == me {
-                return Err(Error::WouldDeadlock);
+    #[inline]
+    pub(crate) fn take(&self, patience: Option<Duration>) -> Result<Seat<'_>> {
+        let desk = match self.desk.take() {
+            Some(desk) => desk,
+            None => self.wait(patience)?,
+        };
+        self.holder.store(me(), Ordering::Relaxed);
+        self.since.store(nanoseconds(coarse_time()), Ordering::Relaxed);
+        Ok(Seat::of_turn(self, desk, true))
+    }
+
+    #[cold]
+    fn wait(&self, patience: Option<Duration>) -> Result<Box<Desk>> {
+        if self.is_mine() {
+            return Err(Error::WouldDeadlock);
+        }
+        let started = Instant::now();
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the next look at the desk: whoever puts it there looks at this afterwards.
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let result = loop {
+            if let Some(desk) = self.desk.take() {
+                break Ok(desk);
             }
-            let started: Instant = *started.get_or_insert_with(Instant::now);
             let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
             if let (Some(Duration::ZERO), Some(waited)) = (left, patience) {
-                return Err(Error::WriterBusy { waited });
+                break Err(Error::WriterBusy { waited });
             }
-            state.waiting += 1;
-            state = match left {
-                None => self.free.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => self.free.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            queue = match left {
+                None => self.free.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.free.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0,
             };
-            state.waiting -= 1;
+        };
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        result
+    }
+
+    /// Ends the turn of this thread, which has the desk.
+    #[inline]
+    pub(crate) fn pass_on(&self, desk: Box<Desk>) {
+        self.holder.store(NOBODY, Ordering::Relaxed);
+        self.desk.put(desk);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.wake();
         }
-        state.holder = Some((me, coarse_time()));
-        drop(state);
-        Ok(TurnGuard(self))
+    }
+
+    #[cold]
+    fn wake(&self) {
+        // Whoever counts as waiting either waits, or has the queue and looks at the desk before it does.
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner));
+        self.free.notify_one();
+    }
+
+    /// Keeps the desk for [`Turn::lend`]; the turn of this thread goes on.
+    pub(crate) fn lay_aside(&self, desk: Box<Desk>) {
+        self.aside.put(desk);
+    }
+
+    /// A seat for a transaction in the turn of this thread, which has it already; the turn does not end with it.
+    pub(crate) fn lend(&self) -> Seat<'_> {
+        Seat::of_turn(self, self.aside.take().unwrap_or_default(), false)
+    }
+
+    /// Ends the turn of this thread, which has laid the desk aside.
+    pub(crate) fn give_up(&self) {
+        self.pass_on(self.aside.take().unwrap_or_default());
     }
 
     /// Whether this thread has the turn.
     pub(super) fn is_mine(&self) -> bool {
-        self.lock().holder.is_some_and(|(thread, _)| thread == me())
+        self.holder.load(Ordering::Relaxed) == me()
     }
 
     /// For how long somebody has had the turn.
     pub(super) fn taken_for(&self) -> Option<Duration> {
-        self.lock().holder.map(|(_, since)| coarse_time().saturating_sub(since))
+        let is_taken = self.holder.load(Ordering::Relaxed) != NOBODY;
+        let now = nanoseconds(coarse_time());
+        is_taken.then(|| Duration::from_nanos(now.saturating_sub(self.since.load(Ordering::Relaxed))))
     }
+}
+
+/// As a number, of five hundred years at most.
+fn nanoseconds(time: Duration) -> u64 {
+    time.as_secs() * 1_000_000_000 + u64::from(time.subsec_nanos())
 }

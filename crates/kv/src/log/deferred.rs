@@ -128,7 +128,7 @@ impl Shared {
             _ => return Ok(()),
         };
         let carry_out = || {
-            let mut txn = WriteTxn::begin(self, None)?;
+            let mut txn = WriteTxn::begin(self, self.turn.lend())?;
             let commits: Vec<&[u8]> = commits.iter().map(|steps| &**steps).collect();
             if !txn.carry_out(&commits)? {
                 let reason = "a deferred commit does not fit the tables that it is for".to_owned();

@@ -19,8 +19,8 @@ impl WriteTxn<'_> {
     /// [`Error::MapFull`] and others that end the transaction.
     pub fn settle_counts(&mut self) -> Result<()> {
         self.bring_in()?;
-        for index in 0..self.slots.get_mut().len() {
-            if matches!(&self.slots.get_mut()[index], Some(slot) if slot.is_unsettled()) {
+        for index in 0..self.desk.slots.get_mut().len() {
+            if matches!(&self.desk.slots.get_mut()[index], Some(slot) if slot.is_unsettled()) {
                 self.settle(index)?;
             }
         }
@@ -75,7 +75,7 @@ impl WriteTxn<'_> {
     #[inline]
     pub(super) fn after_change(&mut self, dbi: &Dbi) -> Result<()> {
         let index = dbi.index as usize;
-        let Some(Some(slot)) = self.slots.get_mut().get_mut(index) else { return Ok(()) };
+        let Some(Some(slot)) = self.desk.slots.get_mut().get_mut(index) else { return Ok(()) };
         let Some(counting) = slot.counting() else { return Ok(()) };
         if counting.pending.is_full() {
             return self.settle(index);
@@ -87,14 +87,14 @@ impl WriteTxn<'_> {
     }
 
     fn learn_last_block(&mut self, index: usize) -> Result<()> {
-        let Some(Some(slot)) = self.slots.get_mut().get_mut(index) else { return Ok(()) };
+        let Some(Some(slot)) = self.desk.slots.get_mut().get_mut(index) else { return Ok(()) };
         let (number, order, list) = (slot.place().number, slot.key_order(), slot.is_list());
         let Some(tree) = slot.tree() else { return Ok(()) };
         let settler = self.settler(number, tree, order, list)?;
         let last = settler.last_block();
         settler.close();
         let last = last.map_err(|error| self.note(error))?;
-        if let Some(Some(slot)) = self.slots.get_mut().get_mut(index)
+        if let Some(Some(slot)) = self.desk.slots.get_mut().get_mut(index)
             && let Some(counting) = slot.counting()
         {
             counting.pending.set_last_block(last);
@@ -103,7 +103,7 @@ impl WriteTxn<'_> {
     }
 
     fn settle(&mut self, index: usize) -> Result<()> {
-        let Some(Some(slot)) = self.slots.get_mut().get_mut(index) else { return Ok(()) };
+        let Some(Some(slot)) = self.desk.slots.get_mut().get_mut(index) else { return Ok(()) };
         let (number, order, list) = (slot.place().number, slot.key_order(), slot.is_list());
         let Some(counting) = slot.counting() else { return Ok(()) };
         let tree = counting.tree;
@@ -113,7 +113,7 @@ impl WriteTxn<'_> {
         settler.close();
         result.map_err(|error| self.note(error))?;
         // Emptied, but with its memory.
-        if let Some(Some(slot)) = self.slots.get_mut().get_mut(index)
+        if let Some(Some(slot)) = self.desk.slots.get_mut().get_mut(index)
             && let Some(counting) = slot.counting()
         {
             counting.pending = pending;
@@ -135,7 +135,7 @@ impl WriteTxn<'_> {
     /// Whether a table is counted, and its tree knows everything.
     pub(crate) fn settled_tree(&self, dbi: &Dbi) -> Result<(Option<TreeId>, bool)> {
         self.number(dbi)?;
-        let slots = self.slots.borrow();
+        let slots = self.desk.slots.borrow();
         let slot = slots.get(dbi.index as usize).and_then(Option::as_ref);
         Ok(slot.map_or((None, true), |slot| (slot.tree(), !slot.is_unsettled())))
     }
@@ -157,7 +157,7 @@ impl WriteTxn<'_> {
 
     pub(super) fn note_end(&self, error: &Error) {
         if error.ends_transaction() {
-            self.ended.borrow_mut().get_or_insert_with(|| error.to_string());
+            self.desk.ended.borrow_mut().get_or_insert_with(|| error.to_string());
         }
         if matches!(error, Error::MapFull { .. }) {
             self.shared.met_full_map.store(true, Ordering::Relaxed);

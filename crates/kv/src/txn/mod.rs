@@ -3,6 +3,7 @@
 mod backlog;
 mod counting;
 mod cursor;
+mod desk;
 mod growing;
 mod owned;
 mod replay;
@@ -10,26 +11,21 @@ mod slot;
 mod tables;
 mod tail;
 
-use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::marker::PhantomData;
-use std::rc::Rc;
 
-use edn::{Keyword, Value};
-use smallvec::SmallVec;
-
-use crate::dbi::{Dbi, Drops};
-use crate::env::{Shared, TurnGuard};
+use crate::dbi::Dbi;
+use crate::env::Shared;
 use crate::error::{Error, Result};
 use crate::flags::{DbiFlags, PutFlags};
-use crate::log::{Role, Tape};
+use crate::log::Role;
 use crate::read::TxnCursor;
 use crate::sys::{Code, RawCursor, TxnHandle};
 pub use cursor::WriteCursor;
+pub(crate) use desk::{Desk, Seat};
 pub use owned::OwnedWriteTxn;
 use slot::Slot;
-pub(crate) use slot::{KEY_MAX, KnownTable, Place};
-use tables::OwnTables;
+pub(crate) use slot::{KEY_MAX, Place};
 
 /// A write transaction: sees what it has written, and nobody else does until [`WriteTxn::commit`].
 ///
@@ -48,36 +44,18 @@ use tables::OwnTables;
 /// Forgetting one (`std::mem::forget`) blocks all writers until the process ends.
 #[derive(Debug)]
 pub struct WriteTxn<'e> {
-    // Declared before the turn in `owner`, and so on: the order of fields is the order of their end.
-    slots: RefCell<Slots>,
-    /// Whether a slot keeps puts back.
-    keeps_back: Cell<bool>,
-    handle: TxnHandle,
-    /// What is done, for the write-ahead log, if there is one.
-    tape: Option<Tape>,
+    // Declared before the seat, and so on: the order of fields is the order of their end.
     owner: Owner<'e>,
+    desk: Seat<'e>,
+    handle: TxnHandle,
     shared: &'e Shared,
-    /// What is known of this crate's own tables.
-    options: OwnTables,
-    /// The error after which LMDB refuses everything, if there was one.
-    ended: RefCell<Option<String>>,
-    /// Definitions of types that will be in the file with this transaction, beside the tables.
-    offered: Option<Rc<[(Keyword, Value)]>>,
-    /// The tables dropped by this transaction, or the one it is nested in.
-    drops: Option<Rc<Drops>>,
-    /// Whether what is known of the greatest pairs of tables, here and for the next transaction, is true: it is as long
-    /// as tables are only changed through their slots, and slots are kept.
-    knows_tails: bool,
-    /// Whether committing takes everything back.
-    rolled_back: bool,
     _not_send: PhantomData<*mut ()>,
 }
 
 /// Who begins and ends the transaction.
 enum Owner<'e> {
-    /// heed does; `None` once committed. The turn, unless somebody else has it, is given up after the transaction has
-    /// ended.
-    Top(Option<heed::RwTxn<'e>>, Option<TurnGuard<'e>>),
+    /// heed does.
+    Top(heed::RwTxn<'e>),
     /// We do, inside another of ours; `false` once ended.
     Nested(bool),
 }
@@ -91,21 +69,12 @@ impl std::fmt::Debug for Owner<'_> {
     }
 }
 
-impl Drop for Owner<'_> {
-    fn drop(&mut self) {
-        if let Self::Top(txn, _turn) = self {
-            // Ends the transaction before the turn passes to another thread.
-            drop(txn.take());
-        }
-    }
-}
-
 impl Drop for WriteTxn<'_> {
     fn drop(&mut self) {
         if let Owner::Nested(active @ true) = &mut self.owner {
             *active = false;
             self.handle.abort_nested();
-            if let Some(tape) = &self.tape {
+            if let Some(tape) = &self.desk.tape {
                 tape.end_nested(false);
             }
         }
@@ -114,46 +83,68 @@ impl Drop for WriteTxn<'_> {
 
 impl<'e> WriteTxn<'e> {
     /// Begins one; the caller has the writer's turn, or hands it over.
-    pub(crate) fn begin(shared: &'e Shared, turn: Option<TurnGuard<'e>>) -> Result<Self> {
-        let explain = |error| shared.complete(Error::from_heed(error, "beginning a write transaction"));
-        let handle = match shared.writer_place.get() {
-            Some(handle) => *handle,
-            None => {
-                let handle =
-                    TxnHandle::of_writer(&shared.heed).map_err(explain)?.ok_or(Error::HeedChanged)?;
-                *shared.writer_place.get_or_init(|| handle)
-            }
-        };
-        let txn = match shared.heed.write_txn() {
-            Err(heed::Error::Mdb(heed::MdbError::MapResized)) if shared.adopt_map_size() => {
-                shared.heed.write_txn()
-            }
-            other => other,
+    #[inline(always)]
+    pub(crate) fn begin(shared: &'e Shared, seat: Seat<'e>) -> Result<Self> {
+        let Some(handle) = shared.writer_place.get() else { return Self::begin_first(shared, seat) };
+        match shared.heed.write_txn() {
+            Ok(txn) => Self::begun(shared, seat, *handle, txn),
+            Err(error) => Self::begin_again(shared, seat, *handle, error),
         }
-        .map_err(explain)?;
+    }
+
+    #[inline(always)]
+    fn begun(
+        shared: &'e Shared,
+        mut seat: Seat<'e>,
+        handle: TxnHandle,
+        txn: heed::RwTxn<'e>,
+    ) -> Result<Self> {
+        debug_assert!(handle.is(&txn, shared.handle));
+        let id = handle.id();
+        let tape = if shared.log.is_on() { shared.begin_tape(id)? } else { None };
+        seat.begin(id, tape);
+        Ok(Self::new(shared, handle, Owner::Top(txn), seat))
+    }
+
+    /// The first one of the environment learns where LMDB keeps it, which is one place as long as that is open.
+    #[cold]
+    fn begin_first(shared: &'e Shared, seat: Seat<'e>) -> Result<Self> {
+        let explain = |error| shared.complete(Error::from_heed(error, "beginning a write transaction"));
+        let learn = || TxnHandle::of_writer(&shared.heed);
+        let handle = match learn() {
+            Err(heed::Error::Mdb(heed::MdbError::MapResized)) if shared.adopt_map_size() => learn(),
+            other => other,
+        };
+        let handle = handle.map_err(explain)?.ok_or(Error::HeedChanged)?;
+        let txn = shared.heed.write_txn().map_err(explain)?;
         if !handle.is(&txn, shared.handle) {
             return Err(Error::HeedChanged);
         }
-        let tape = shared.begin_tape(txn.id() as u64)?;
-        Ok(Self::new(shared, handle, Owner::Top(Some(txn), turn), tape))
+        shared.writer_place.get_or_init(|| handle);
+        Self::begun(shared, seat, handle, txn)
     }
 
-    fn new(shared: &'e Shared, handle: TxnHandle, owner: Owner<'e>, tape: Option<Tape>) -> Self {
-        Self {
-            slots: RefCell::default(),
-            keeps_back: Cell::default(),
-            handle,
-            tape,
-            shared,
-            options: OwnTables::default(),
-            ended: RefCell::default(),
-            offered: None,
-            drops: None,
-            knows_tails: matches!(owner, Owner::Top(..)),
-            rolled_back: false,
-            owner,
-            _not_send: PhantomData,
-        }
+    /// After heed could not begin one: it can where only the size of the map was not known.
+    #[cold]
+    fn begin_again(
+        shared: &'e Shared,
+        seat: Seat<'e>,
+        handle: TxnHandle,
+        error: heed::Error,
+    ) -> Result<Self> {
+        let result = match error {
+            heed::Error::Mdb(heed::MdbError::MapResized) if shared.adopt_map_size() => {
+                shared.heed.write_txn()
+            }
+            error => Err(error),
+        };
+        let explain = |error| shared.complete(Error::from_heed(error, "beginning a write transaction"));
+        Self::begun(shared, seat, handle, result.map_err(explain)?)
+    }
+
+    #[inline(always)]
+    fn new(shared: &'e Shared, handle: TxnHandle, owner: Owner<'e>, desk: Seat<'e>) -> Self {
+        Self { owner, desk, handle, shared, _not_send: PhantomData }
     }
 
     /// Begins a transaction inside this one, which cannot be used until the inner one ends.
@@ -173,17 +164,18 @@ impl<'e> WriteTxn<'e> {
             });
         }
         self.forget_slots()?;
-        self.options.forget_absent();
+        self.desk.options.forget_absent();
         let handle = self
             .handle
             .nested(self.shared.handle)
             .map_err(|code| self.fail(code, "nesting a transaction"))?;
-        if let Some(tape) = &self.tape {
+        if let Some(tape) = &self.desk.tape {
             tape.begin_nested();
         }
-        let mut nested = WriteTxn::new(self.shared, handle, Owner::Nested(true), self.tape.clone());
-        nested.drops = self.drops.clone();
-        nested.offered = self.offered.clone();
+        let mut nested = WriteTxn::new(self.shared, handle, Owner::Nested(true), Seat::nested());
+        nested.desk.tape = self.desk.tape.clone();
+        nested.desk.drops = self.desk.drops.clone();
+        nested.desk.offered = self.desk.offered.clone();
         Ok(nested)
     }
 
@@ -198,48 +190,56 @@ impl<'e> WriteTxn<'e> {
     ///
     /// [`Error::MapFull`], [`Error::DiskFull`], [`Error::TxnEnded`] and others: nothing of the transaction is
     /// kept then.
+    #[inline]
     pub fn commit(mut self) -> Result<()> {
-        if self.rolled_back {
+        self.commit_in_place()
+    }
+
+    /// Commits where the transaction is. To move it is to read in large pieces what was just written in small ones, for which
+    /// a processor waits.
+    fn commit_in_place(&mut self) -> Result<()> {
+        if self.desk.is_rolled_back() {
             return Ok(());
         }
         self.check_active()?;
-        self.settle_counts()?;
-        match &mut self.owner {
-            Owner::Top(txn, _) => {
-                let txn = txn.take().expect("only commit takes it");
-                let id = txn.id() as u64;
-                let shared = self.shared;
-                let tape = self.tape.take();
-                let commit =
-                    || txn.commit().map_err(|error| shared.complete(Error::from_heed(error, "committing")));
-                let commit = || match &tape {
-                    Some(tape) => shared.commit_with_log(id, tape, commit),
-                    None => commit(),
-                };
-                match &self.drops {
-                    Some(drops) => drops.commit(shared, id, commit)?,
-                    None => commit()?,
-                }
-                self.note_committed(id);
-                if let Some(tape) = tape {
-                    let role = tape.role();
-                    // The cursors, which had it, too, are gone.
-                    shared.keep_tape(tape);
-                    if role != Role::Plain {
-                        shared.tell_carried_out();
-                    }
-                }
-                Ok(())
-            }
-            Owner::Nested(active) => {
-                *active = false;
+        if self.desk.keeps_back.get() || self.desk.counts.get() {
+            self.settle_counts()?;
+        }
+        match std::mem::replace(&mut self.owner, Owner::Nested(false)) {
+            Owner::Top(txn) => self.commit_top(txn),
+            Owner::Nested(_) => {
                 let result = self.handle.commit_nested();
-                if let Some(tape) = &self.tape {
+                if let Some(tape) = &self.desk.tape {
                     tape.end_nested(result.is_ok());
                 }
                 result.map_err(|code| self.shared.complete(Error::from_code(code, "committing")))
             }
         }
+    }
+
+    fn commit_top(&mut self, txn: heed::RwTxn<'e>) -> Result<()> {
+        let (shared, id) = (self.shared, self.handle.id());
+        let (tape, drops) = (self.desk.tape.take(), self.desk.drops.take());
+        let learnt = self.prepare_commit(id);
+        let commit = || txn.commit().map_err(|error| shared.complete(Error::from_heed(error, "committing")));
+        let commit = || match &tape {
+            Some(tape) => shared.commit_with_log(id, tape, commit),
+            None => commit(),
+        };
+        match &drops {
+            Some(drops) => drops.commit(shared, id, commit)?,
+            None => commit()?,
+        }
+        self.note_committed(id, learnt);
+        if let Some(tape) = tape {
+            let role = tape.role();
+            // The cursors, which had it, too, are gone.
+            shared.keep_tape(tape);
+            if role != Role::Plain {
+                shared.tell_carried_out();
+            }
+        }
+        Ok(())
     }
 
     /// Decides that [`WriteTxn::commit`], or the end of the closure that this transaction was made for, takes
@@ -262,12 +262,12 @@ impl<'e> WriteTxn<'e> {
     /// ```
     #[doc(alias = "abort-transact-kv")]
     pub fn roll_back(&mut self) {
-        self.rolled_back = true;
+        self.desk.roll_back();
     }
 
     /// Whether [`WriteTxn::roll_back`] was called.
     pub fn is_rolled_back(&self) -> bool {
-        self.rolled_back
+        self.desk.is_rolled_back()
     }
 
     /// Takes everything back, as dropping does.
@@ -286,11 +286,11 @@ impl<'e> WriteTxn<'e> {
         // With heed's own API anything may happen to the tables.
         self.note_options_changed();
         self.shared.note_heed_lent();
-        if let Some(tape) = &self.tape {
+        if let Some(tape) = &self.desk.tape {
             tape.miss();
         }
         match &mut self.owner {
-            Owner::Top(txn, _) => Ok(txn.as_mut().expect("only commit takes it")),
+            Owner::Top(txn) => Ok(txn),
             Owner::Nested(_) => Err(Error::Nested { operation: "lending the transaction to heed" }),
         }
     }
@@ -328,7 +328,7 @@ impl<'e> WriteTxn<'e> {
         if keeps_back {
             // Nothing else would tell, where LMDB is not asked.
             self.check_active()?;
-            self.keeps_back.set(true);
+            self.desk.keeps_back.set(true);
         }
         if counted { self.after_change(dbi) } else { Ok(()) }
     }
@@ -442,7 +442,7 @@ impl<'e> WriteTxn<'e> {
     }
 
     fn check_active(&self) -> Result<()> {
-        match &*self.ended.borrow() {
+        match &*self.desk.ended.borrow() {
             Some(cause) => Err(Error::TxnEnded { cause: cause.clone() }),
             None => Ok(()),
         }
@@ -450,8 +450,8 @@ impl<'e> WriteTxn<'e> {
 
     /// As [`slot_for_put`](Self::slot_for_put), for an operation that must find all puts stored.
     fn slot(&mut self, dbi: &Dbi) -> Result<&mut Slot> {
-        if self.keeps_back.get()
-            && let Some(Some(slot)) = self.slots.get_mut().get_mut(dbi.index as usize)
+        if self.desk.keeps_back.get()
+            && let Some(Some(slot)) = self.desk.slots.get_mut().get_mut(dbi.index as usize)
         {
             let result = slot.bring_in();
             result.map_err(|error| self.lost(error))?;
@@ -464,13 +464,13 @@ impl<'e> WriteTxn<'e> {
     /// Whatever gives out bytes of the transaction calls this first. So while such bytes are borrowed, which excludes
     /// puts, no table keeps any back, and nothing is written under a borrow of `self` that is only shared.
     fn bring_in(&self) -> Result<()> {
-        if !self.keeps_back.get() {
+        if !self.desk.keeps_back.get() {
             return Ok(());
         }
-        for slot in self.slots.borrow_mut().iter_mut().flatten() {
+        for slot in self.desk.slots.borrow_mut().iter_mut().flatten() {
             slot.bring_in().map_err(|error| self.lost(error))?;
         }
-        self.keeps_back.set(false);
+        self.desk.keeps_back.set(false);
         Ok(())
     }
 
@@ -478,43 +478,59 @@ impl<'e> WriteTxn<'e> {
     #[cold]
     fn lost(&self, error: slot::SlotError) -> Error {
         let error = self.explain(error, "storing pairs");
-        self.ended.borrow_mut().get_or_insert_with(|| error.to_string());
+        self.desk.ended.borrow_mut().get_or_insert_with(|| error.to_string());
         error
     }
 
-    /// The table's place in this transaction, opened by name on first use: a handle never outlives its table.
+    /// The table's place in this transaction, opened on first use.
     #[inline(always)]
     fn slot_for_put(&mut self, dbi: &Dbi) -> Result<&mut Slot> {
         let index = dbi.index as usize;
-        let ready = matches!(self.slots.get_mut().get(index), Some(Some(slot)) if slot.is_of(dbi));
+        let ready = matches!(self.desk.slots.get_mut().get(index), Some(Some(slot)) if slot.is_of(dbi));
         if !ready {
-            self.fill_slot(dbi)?;
+            self.open_slot(dbi)?;
         }
-        Ok(self.slots.get_mut()[index].as_mut().expect("filled above"))
+        Ok(self.desk.slots.get_mut()[index].as_mut().expect("filled above"))
     }
 
-    #[cold]
-    fn fill_slot(&mut self, dbi: &Dbi) -> Result<()> {
-        let slot = self.open_slot(dbi)?;
-        fill(self.slots.get_mut(), dbi.index as usize, slot);
-        Ok(())
-    }
-
-    fn open_slot(&self, dbi: &Dbi) -> Result<Slot> {
+    /// Opens the table's slot for this transaction.
+    #[inline(never)]
+    fn open_slot(&self, dbi: &Dbi) -> Result<()> {
         self.check_active()?;
         self.shared.check_handle(dbi)?;
-        let known = self.known_table(dbi);
-        let slot = |number, known| {
-            Slot::open(self.handle, number, dbi, known, self.tape.as_ref())
-                .map_err(|code| self.fail(code, "opening a cursor"))
-        };
-        let known = match known {
-            Some(known) => match self.known_number(dbi, &known) {
-                Some(number) => return slot(number, known),
-                None => Some(known),
+        let index = dbi.index as usize;
+        let mut slots = self.desk.slots.borrow_mut();
+        if slots.len() <= index {
+            slots.resize_with(index + 1, || None);
+        }
+        let place = &mut slots[index];
+        if !self.may_know() {
+            *place = None;
+        }
+        let (slot, number) = match place {
+            Some(slot) => match self.known_number(dbi, slot) {
+                Some(number) => (slot, number),
+                None => (slot, self.look_up(dbi)?),
             },
-            None => None,
+            None => {
+                let number = self.look_up(dbi)?;
+                let tree = self.stored_options(dbi.name)?.counted;
+                (place.insert(Slot::new(self.handle, tree)), number)
+            }
         };
+        if slot.is_counted() {
+            self.desk.counts.set(true);
+        }
+        let result = slot.open(self.handle, number, dbi, self.desk.tape.as_ref());
+        result.map_err(|code| {
+            slots[index] = None;
+            self.fail(code, "opening a cursor")
+        })
+    }
+
+    /// LMDB's number of the table that a handle is on, by its name: a handle never outlives its table.
+    #[cold]
+    fn look_up(&self, dbi: &Dbi) -> Result<u32> {
         let entry = self.shared.entry(dbi)?;
         let number =
             self.open_number(&entry.c_name, None).map_err(|code| self.fail_on_open(code, dbi.name))?;
@@ -526,20 +542,13 @@ impl<'e> WriteTxn<'e> {
         if stored != dbi.flags {
             return Err(Error::DbiFlagsConflict { name: dbi.name.to_owned(), stored, requested: dbi.flags });
         }
-        let known = match known {
-            Some(known) => known,
-            None => {
-                let tree = self.stored_options(dbi.name)?.counted;
-                Box::new(KnownTable::new(tree))
-            }
-        };
-        slot(number, known)
+        Ok(number)
     }
 
     /// LMDB's number of a table by its name, `None` if there is none and `create` is absent.
     fn open_number(&self, name: &CStr, create: Option<u32>) -> Result<Option<u32>, Code> {
         let number = self.handle.open(name, create)?;
-        if let (Some(tape), Some(number)) = (&self.tape, number) {
+        if let (Some(tape), Some(number)) = (&self.desk.tape, number) {
             tape.opened(number, name, create);
         }
         Ok(number)
@@ -552,15 +561,14 @@ impl<'e> WriteTxn<'e> {
     /// LMDB's number of the table in this transaction, and which sizes it holds.
     fn place(&self, dbi: &Dbi) -> Result<Place> {
         self.bring_in()?;
-        if let Some(Some(slot)) = self.slots.borrow().get(dbi.index as usize)
+        if let Some(Some(slot)) = self.desk.slots.borrow().get(dbi.index as usize)
             && slot.is_of(dbi)
         {
             return Ok(slot.place());
         }
-        let slot = self.open_slot(dbi)?;
-        let place = slot.place();
-        fill(&mut self.slots.borrow_mut(), dbi.index as usize, slot);
-        Ok(place)
+        self.open_slot(dbi)?;
+        let slots = self.desk.slots.borrow();
+        Ok(slots[dbi.index as usize].as_ref().expect("opened above").place())
     }
 
     fn stored_flags(&self, number: u32) -> Result<DbiFlags> {
@@ -571,8 +579,8 @@ impl<'e> WriteTxn<'e> {
     }
 
     fn forget_slot(&mut self, dbi: &Dbi) {
-        self.knows_tails = false;
-        if let Some(slot) = self.slots.get_mut().get_mut(dbi.index as usize).and_then(Option::take) {
+        self.desk.knows_tails = false;
+        if let Some(slot) = self.desk.slots.get_mut().get_mut(dbi.index as usize).and_then(Option::take) {
             slot.close();
         }
     }
@@ -580,8 +588,8 @@ impl<'e> WriteTxn<'e> {
     /// Settles the counts and closes all cursors.
     fn forget_slots(&mut self) -> Result<()> {
         self.settle_counts()?;
-        self.knows_tails = false;
-        for slot in self.slots.get_mut().drain(..).flatten() {
+        self.desk.knows_tails = false;
+        for slot in self.desk.slots.get_mut().drain(..).flatten() {
             slot.close();
         }
         Ok(())
@@ -598,7 +606,7 @@ impl<'e> WriteTxn<'e> {
     #[cold]
     fn fail(&self, code: Code, action: &'static str) -> Error {
         if code == Code::BAD_TXN
-            && let Some(cause) = &*self.ended.borrow()
+            && let Some(cause) = &*self.desk.ended.borrow()
         {
             return Error::TxnEnded { cause: cause.clone() };
         }
@@ -618,19 +626,5 @@ impl<'e> WriteTxn<'e> {
             },
             _ => self.fail(code, "opening a table"),
         }
-    }
-}
-
-/// Slots by the numbers of handles. The first one needs no allocation.
-type Slots = SmallVec<[Option<Slot>; 1]>;
-
-/// Puts a slot in its place.
-fn fill(slots: &mut Slots, index: usize, slot: Slot) {
-    while slots.len() < index {
-        slots.push(None);
-    }
-    match slots.get_mut(index) {
-        Some(place) => *place = Some(slot),
-        None => slots.push(Some(slot)),
     }
 }

@@ -20,7 +20,7 @@ impl WriteTxn<'_> {
     /// Does what the steps say; `false` if they are none, or do not fit what is there.
     pub(crate) fn replay(&mut self, steps: &[u8]) -> Result<bool> {
         // Tables change beside their slots.
-        self.knows_tails = false;
+        self.desk.knows_tails = false;
         self.note_options_changed();
         // By LMDB's numbers. LMDB keeps them in step with each other.
         let mut cursors: Vec<(u32, RawCursor)> = Vec::new();
@@ -73,7 +73,7 @@ impl WriteTxn<'_> {
     /// Does what deferred commits say, in the order of the keys: of several changes of one pair, the last counts, and
     /// what is there, or is gone, already does not matter. `false` if the steps are none, or do not fit what is there.
     pub(crate) fn carry_out(&mut self, commits: &[&[u8]]) -> Result<bool> {
-        if let Some(tape) = &self.tape {
+        if let Some(tape) = &self.desk.tape {
             tape.set_role(Role::CarriesOut);
         }
         let mut tables: Vec<(&CStr, Dbi)> = Vec::new();
@@ -119,7 +119,7 @@ impl WriteTxn<'_> {
         // Only what is stored says whether anything was.
         self.bring_in()?;
         if let Some(change) = changes.first()
-            && !self.slots.get_mut().iter().flatten().any(Slot::wrote)
+            && !self.desk.slots.get_mut().iter().flatten().any(Slot::wrote)
         {
             // Everything was gone already. The record needs a transaction of its own, which LMDB only makes of changes.
             let dbi = tables[change.table].1;
@@ -143,7 +143,7 @@ impl WriteTxn<'_> {
 
     /// What this transaction writes contains what was deferred before it.
     pub(crate) fn note_superseding(&mut self) {
-        if let Some(tape) = &self.tape {
+        if let Some(tape) = &self.desk.tape {
             tape.set_role(Role::Supersedes);
         }
     }

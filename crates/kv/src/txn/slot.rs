@@ -93,24 +93,20 @@ impl Place {
     }
 }
 
-/// A table in a transaction.
+/// A table, in a transaction that has opened it, or between transactions: what was learnt of it is handed on to the next one,
+/// and the memory with it.
 #[derive(Debug)]
 pub(super) struct Slot {
     cursor: RawCursor,
-    table: Box<KnownTable>,
-}
-
-/// What a slot is but for its cursor. It outlives the transaction: what was learnt of the table is handed on to the next
-/// one, and the memory with it.
-#[derive(Debug)]
-pub(crate) struct KnownTable {
+    /// Whether the transaction that has the desk has opened it.
+    is_open: bool,
     /// LMDB's number, once a transaction has opened the table.
     number: Option<u32>,
     /// The tree of counts.
     tree: Option<TreeId>,
     tail: Tail,
     course: Course,
-    /// Of the transaction that the slot is in: which table this is.
+    /// Which table this is.
     name: &'static str,
     flags: DbiFlags,
     place: Place,
@@ -134,10 +130,24 @@ pub(crate) struct KnownTable {
     asked_size: bool,
 }
 
-impl KnownTable {
-    /// Of a table that was not in any slot yet.
-    pub(super) fn new(tree: Option<TreeId>) -> Self {
+/// What a counted table's slot keeps besides.
+#[derive(Debug)]
+pub(super) struct Counting {
+    pub(super) tree: TreeId,
+    pub(super) pending: Pending,
+    txn: TxnHandle,
+    /// How many pairs the table has.
+    entries: u64,
+    /// How many leaves it had when that mattered last; zero, if it never did.
+    leaves: u64,
+}
+
+impl Slot {
+    /// Of a table of which nothing is known but whether it is counted.
+    pub(super) fn new(txn: TxnHandle, tree: Option<TreeId>) -> Self {
         Self {
+            cursor: RawCursor::nowhere(txn),
+            is_open: false,
             number: None,
             tree,
             tail: Tail::default(),
@@ -158,99 +168,102 @@ impl KnownTable {
         }
     }
 
-    pub(super) fn number(&self) -> Option<u32> {
-        self.number
-    }
-}
-
-/// What a counted table's slot keeps besides.
-#[derive(Debug)]
-pub(super) struct Counting {
-    pub(super) tree: TreeId,
-    pub(super) pending: Pending,
-    txn: TxnHandle,
-    /// How many pairs the table has.
-    entries: u64,
-    /// How many leaves it had when that mattered last; zero, if it never did.
-    leaves: u64,
-}
-
-impl Slot {
+    /// For the use of a transaction.
     pub(super) fn open(
+        &mut self,
         txn: TxnHandle,
         number: u32,
         dbi: &Dbi,
-        mut table: Box<KnownTable>,
         tape: Option<&Tape>,
-    ) -> Result<Self, Code> {
-        let cursor = RawCursor::unopened(txn, number, tape)?;
+    ) -> Result<(), Code> {
         let flags = dbi.flags;
-        table.number = Some(number);
-        table.place = Place { number, key_size: None, item_size: None };
-        if flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED)
-            && let Some((key, value)) = cursor.go(Move::First)?
-        {
-            table.place.key_size = flags.contains(DbiFlags::INTEGERKEY).then_some(key.len());
-            table.place.item_size = flags.contains(DbiFlags::DUPFIXED).then_some(value.len());
+        self.cursor.begin(txn, number, tape)?;
+        if !self.is_simple || self.number_with(flags) != Some(number) {
+            self.place = Place { number, key_size: None, item_size: None };
+            if flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED)
+                && let Some((key, value)) = self.cursor.go(Move::First)?
+            {
+                self.place.key_size = flags.contains(DbiFlags::INTEGERKEY).then_some(key.len());
+                self.place.item_size = flags.contains(DbiFlags::DUPFIXED).then_some(value.len());
+            }
+            if let Some(tree) = self.tree {
+                let entries = txn.stat(number)?.entries;
+                let counting = Counting { tree, pending: Pending::default(), txn, entries, leaves: 0 };
+                self.counting = Some(Box::new(counting));
+            }
+            (self.number, self.flags) = (Some(number), flags);
+            self.order =
+                PairOrder { keys: flags.key_order(), values: flags.is_list().then(|| flags.value_order()) };
+            self.is_simple = self.tree.is_none() && flags.is_empty();
         }
-        if let Some(tree) = table.tree {
-            let entries = txn.stat(number)?.entries;
-            table.counting =
-                Some(Box::new(Counting { tree, pending: Pending::default(), txn, entries, leaves: 0 }));
-        }
-        (table.name, table.flags) = (dbi.name, flags);
-        table.order =
-            PairOrder { keys: flags.key_order(), values: flags.is_list().then(|| flags.value_order()) };
-        table.is_simple = table.tree.is_none() && flags.is_empty();
-        (table.appends, table.wrote, table.asked_size) = (false, false, false);
-        (table.patience, table.patience_next) = (PATIENCE, PATIENCE);
-        Ok(Self { cursor, table })
+        (self.name, self.is_open) = (dbi.name, true);
+        Ok(())
     }
 
+    /// Closes the cursor, in the middle of a transaction.
     pub(super) fn close(self) {
         self.cursor.close();
     }
 
-    pub(super) fn wrote(&self) -> bool {
-        self.table.wrote
+    /// At the end of a transaction, which ends the cursor: what is left is what was learnt of the table.
+    pub(super) fn rest(&mut self) {
+        self.cursor.rest();
+        if let Some(backlog) = self.backlog.take() {
+            self.spare = backlog.is_small().then_some(backlog);
+        }
+        self.counting = None;
+        (self.is_open, self.appends, self.wrote, self.asked_size) = (false, false, false, false);
+        (self.patience, self.patience_next) = (PATIENCE, PATIENCE);
     }
 
-    /// What is known of the table, for the next transaction.
-    pub(super) fn into_known(mut self) -> Box<KnownTable> {
-        if let Some(backlog) = self.table.backlog.take() {
-            self.table.spare = backlog.is_small().then_some(backlog);
-        }
-        self.table.counting = None;
-        self.table
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether no transaction has it, nor has half opened it.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.is_open && self.cursor.is_at_rest()
+    }
+
+    pub(super) fn is_counted(&self) -> bool {
+        self.tree.is_some()
+    }
+
+    pub(super) fn wrote(&self) -> bool {
+        self.wrote
+    }
+
+    /// LMDB's number of the table, if it has these flags.
+    pub(super) fn number_with(&self, flags: DbiFlags) -> Option<u32> {
+        self.number.filter(|_| self.flags == flags)
     }
 
     #[inline]
     pub(super) fn is_of(&self, dbi: &Dbi) -> bool {
-        std::ptr::eq(self.table.name, dbi.name) && self.table.flags == dbi.flags
+        self.is_open && std::ptr::eq(self.name, dbi.name) && self.flags == dbi.flags
     }
 
     pub(super) fn place(&self) -> Place {
-        self.table.place
+        self.place
     }
 
     /// The most frequent put: into the midst of a table whose keys and values are bytes and nothing more, which is not counted
     /// and keeps nothing back, while puts jump about. Nothing is done, and nothing returned, where the put is another one.
     #[inline(always)]
     pub(super) fn put_simply(&mut self, key: &[u8], value: &[u8]) -> Option<Result<(), Code>> {
-        let table = &mut *self.table;
-        let simple = table.is_simple
-            && table.backlog.is_none()
-            && table.patience > 1
+        let simple = self.is_simple
+            && self.backlog.is_none()
+            && self.patience > 1
             && key.len().wrapping_sub(1) < KEY_MAX
             && value.len() <= VALUE_MAX
-            && table.tail.is_behind(key)
-            && table.course.rests();
+            && self.tail.is_behind(key)
+            && self.course.rests();
         if !simple {
             return None;
         }
-        table.patience -= 1;
+        self.patience -= 1;
         let result = self.cursor.put(key, value, 0, Search::Root);
-        self.table.wrote |= result.is_ok();
+        self.wrote |= result.is_ok();
         Some(result)
     }
 
@@ -258,7 +271,7 @@ impl Slot {
         self.check_pair(key, value)?;
         match self.compare_to_tail(key, value)? {
             Ordering::Greater => self.append(key, value),
-            _ if self.table.backlog.is_some() => self.keep_back(key, value),
+            _ if self.backlog.is_some() => self.keep_back(key, value),
             _ => {
                 self.store(key, value, 0)?;
                 self.count_put(key)
@@ -269,7 +282,7 @@ impl Slot {
     /// Whether puts are kept back.
     #[inline]
     pub(super) fn keeps_back(&self) -> bool {
-        self.table.backlog.is_some()
+        self.backlog.is_some()
     }
 
     fn keep_back(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
@@ -278,8 +291,8 @@ impl Slot {
             self.store(key, value, 0)?;
             return self.count_put(key);
         }
-        let Some(backlog) = &mut self.table.backlog else { return Ok(()) };
-        backlog.push(key, value, self.table.order);
+        let Some(backlog) = &mut self.backlog else { return Ok(()) };
+        backlog.push(key, value, self.order);
         if backlog.is_full() { self.store_backlog() } else { Ok(()) }
     }
 
@@ -287,42 +300,42 @@ impl Slot {
     /// not be committed.
     #[inline]
     pub(super) fn bring_in(&mut self) -> SlotResult<()> {
-        if self.table.backlog.is_none() { Ok(()) } else { self.bring_in_now() }
+        if self.backlog.is_none() { Ok(()) } else { self.bring_in_now() }
     }
 
     #[cold]
     fn bring_in_now(&mut self) -> SlotResult<()> {
-        let waiting = self.table.backlog.as_ref().map_or(0, |backlog| backlog.len());
+        let waiting = self.backlog.as_ref().map_or(0, |backlog| backlog.len());
         if waiting == 0 {
             return Ok(());
         }
         self.store_backlog()?;
         // Between few puts of a kind, keeping back does not pay.
         if waiting < PATIENCE as usize {
-            self.table.backlog = None;
-            self.table.patience_next = (self.table.patience_next * 2).min(PATIENCE_MAX);
-            self.table.patience = self.table.patience_next;
+            self.backlog = None;
+            self.patience_next = (self.patience_next * 2).min(PATIENCE_MAX);
+            self.patience = self.patience_next;
         }
         Ok(())
     }
 
     /// Stores what was kept back; nothing is kept back any more if that fails.
     fn store_backlog(&mut self) -> SlotResult<()> {
-        let Some(mut backlog) = self.table.backlog.take() else { return Ok(()) };
+        let Some(mut backlog) = self.backlog.take() else { return Ok(()) };
         self.take_out_table(&mut backlog)?;
-        backlog.sort(self.table.order);
+        backlog.sort(self.order);
         for at in 0..backlog.len() {
-            let Some((key, value)) = backlog.pair(at, self.table.order) else { continue };
-            if self.table.tail.compare_with(key, value, self.table.order) == Ordering::Greater {
+            let Some((key, value)) = backlog.pair(at, self.order) else { continue };
+            if self.tail.compare_with(key, value, self.order) == Ordering::Greater {
                 self.append(key, value)?;
             } else {
                 self.cursor.put(key, value, 0, Search::Cursor)?;
                 self.count_put(key)?;
             }
         }
-        self.table.wrote = true;
+        self.wrote = true;
         backlog.clear();
-        self.table.backlog = Some(backlog);
+        self.backlog = Some(backlog);
         Ok(())
     }
 
@@ -337,20 +350,20 @@ impl Slot {
         let mut pair = self.cursor.go(Move::First)?;
         let mut before = Buffer::new();
         while let Some((key, value)) = pair {
-            backlog.push(key, value, self.table.order);
-            if let Some(counting) = &mut self.table.counting {
+            backlog.push(key, value, self.order);
+            if let Some(counting) = &mut self.counting {
                 counting.entries -= 1;
                 let keys = -i64::from(*before != *key);
-                counting.pending.change(key, self.table.order.keys, Change { keys, pairs: -1 });
+                counting.pending.change(key, self.order.keys, Change { keys, pairs: -1 });
                 before = Buffer::from_slice(key);
             }
             pair = self.cursor.go(Move::Next)?;
         }
-        if let Some(counting) = &mut self.table.counting {
+        if let Some(counting) = &mut self.counting {
             counting.pending.note_greatest_deleted();
         }
         self.cursor.clear_table()?;
-        self.table.tail.found(None, self.table.order);
+        self.tail.found(None, self.order);
         Ok(())
     }
 
@@ -358,21 +371,19 @@ impl Slot {
         self.check_pair(key, value)?;
         let beyond = self.compare_to_tail(key, value)? == Ordering::Greater;
         let appends = flags.intersects(PutFlags::APPEND | PutFlags::APPENDDUP);
-        if beyond && !flags.contains(PutFlags::APPENDDUP) && !self.table.tail.is_at(key) {
+        if beyond && !flags.contains(PutFlags::APPENDDUP) && !self.tail.is_at(key) {
             // New as a key, so no other flag can object.
             return self.append(key, value);
         }
         match self.store(key, value, flags.bits()) {
             Ok(()) => {
                 if beyond {
-                    self.table.tail.remember(key, value, self.table.order);
+                    self.tail.remember(key, value, self.order);
                 }
                 self.count_put(key)
             }
-            Err(Code::KEY_EXIST) if appends => {
-                self.refuse(Error::OutOfOrder { name: self.table.name.to_owned() })
-            }
-            Err(Code::KEY_EXIST) => self.refuse(Error::KeyExists { name: self.table.name.to_owned() }),
+            Err(Code::KEY_EXIST) if appends => self.refuse(Error::OutOfOrder { name: self.name.to_owned() }),
+            Err(Code::KEY_EXIST) => self.refuse(Error::KeyExists { name: self.name.to_owned() }),
             Err(code) => Err(code.into()),
         }
     }
@@ -386,7 +397,7 @@ impl Slot {
     ) -> SlotResult<()> {
         self.check_pair(key, &[])?;
         if len > VALUE_MAX {
-            let name = self.table.name.to_owned();
+            let name = self.name.to_owned();
             return self.refuse(Error::TooLong { name, what: "value", len, max: VALUE_MAX });
         }
         let beyond = self.compare_to_tail(key, &[])? == Ordering::Greater;
@@ -395,10 +406,10 @@ impl Slot {
         self.cursor.put_reserved(key, len, flags.bits(), |bytes| {
             panicked = catch_unwind(AssertUnwindSafe(|| fill(bytes))).err();
         })?;
-        self.table.wrote = true;
+        self.wrote = true;
         // The pair is there, even if its value is only half written, so it counts.
         if beyond {
-            self.table.tail.remember(key, &[], self.table.order);
+            self.tail.remember(key, &[], self.order);
         }
         self.count_put(key)?;
         panicked.map_or(Ok(()), |panic| resume_unwind(panic))
@@ -410,7 +421,7 @@ impl Slot {
         }
         let whole = item_size > 0 && items.len().is_multiple_of(item_size);
         let Some(last) = whole.then(|| &items[items.len() - item_size..]) else {
-            let name = self.table.name.to_owned();
+            let name = self.name.to_owned();
             return self.refuse(Error::WrongSize {
                 name,
                 what: "list item",
@@ -419,48 +430,47 @@ impl Slot {
             });
         };
         self.check_pair(key, last)?;
-        let is_new = self.table.counting.is_some() && self.cursor.seek_exact(key)?.is_none();
+        let is_new = self.counting.is_some() && self.cursor.seek_exact(key)?.is_none();
         self.cursor.put_packed(key, items, item_size)?;
-        self.table.wrote = true;
+        self.wrote = true;
         // The greatest pair may be among them, in any place.
-        self.table.tail.forget();
+        self.tail.forget();
         self.count_packed(key, is_new)
     }
 
     pub(super) fn delete(&mut self, key: &[u8]) -> SlotResult<bool> {
-        if !self.table.place.may_hold_key(key.len()) || self.cursor.seek_exact(key)?.is_none() {
+        if !self.place.may_hold_key(key.len()) || self.cursor.seek_exact(key)?.is_none() {
             return Ok(false);
         }
         self.forget_tail_at(key);
-        let pairs = match &self.table.counting {
-            Some(_) if self.table.flags.is_list() => self.cursor.dup_count()?,
+        let pairs = match &self.counting {
+            Some(_) if self.flags.is_list() => self.cursor.dup_count()?,
             _ => 1,
         };
-        self.cursor.delete(self.table.flags.is_list())?;
-        self.table.wrote = true;
+        self.cursor.delete(self.flags.is_list())?;
+        self.wrote = true;
         self.count_delete(key, true, pairs);
         Ok(true)
     }
 
     pub(super) fn delete_dup(&mut self, key: &[u8], value: &[u8]) -> SlotResult<bool> {
-        let possible =
-            self.table.place.may_hold_key(key.len()) && self.table.place.may_hold_item(value.len());
+        let possible = self.place.may_hold_key(key.len()) && self.place.may_hold_item(value.len());
         if !possible || self.cursor.seek_pair(key, value)?.is_none() {
             return Ok(false);
         }
         self.forget_tail_at(key);
-        let last_of_key = self.table.counting.is_some() && self.cursor.dup_count()? == 1;
+        let last_of_key = self.counting.is_some() && self.cursor.dup_count()? == 1;
         self.cursor.delete(false)?;
-        self.table.wrote = true;
+        self.wrote = true;
         self.count_delete(key, last_of_key, 1);
         Ok(true)
     }
 
     /// Before a key is deleted, or one of its values.
     fn forget_tail_at(&mut self, key: &[u8]) {
-        if self.table.tail.may_be_at(key) {
-            self.table.tail.forget();
-            if let Some(counting) = &mut self.table.counting {
+        if self.tail.may_be_at(key) {
+            self.tail.forget();
+            if let Some(counting) = &mut self.counting {
                 counting.pending.note_greatest_deleted();
             }
         }
@@ -469,32 +479,32 @@ impl Slot {
     /// Where the pair stands relative to the greatest one.
     #[inline]
     fn compare_to_tail(&mut self, key: &[u8], value: &[u8]) -> SlotResult<Ordering> {
-        if self.table.tail.is_unknown() {
+        if self.tail.is_unknown() {
             self.look_at_tail()?;
         }
-        Ok(self.table.tail.compare_with(key, value, self.table.order))
+        Ok(self.tail.compare_with(key, value, self.order))
     }
 
     #[cold]
     fn look_at_tail(&mut self) -> SlotResult<()> {
         let last = self.cursor.go(Move::Last)?;
-        self.table.tail.found(last, self.table.order);
+        self.tail.found(last, self.order);
         Ok(())
     }
 
     /// After many puts that jumped about: keeps the next ones back, if so many are to be expected that some share a leaf.
     #[cold]
     fn lose_patience(&mut self) -> Result<(), Code> {
-        if self.table.backlog.is_some() {
+        if self.backlog.is_some() {
             return Ok(());
         }
-        if !self.table.asked_size {
-            self.table.asked_size = true;
+        if !self.asked_size {
+            self.asked_size = true;
             let leaves = u32::try_from(self.cursor.stat()?.leaf_pages).unwrap_or(u32::MAX);
-            self.table.patience = (leaves / LEAVES_A_PUT).saturating_sub(PATIENCE);
+            self.patience = (leaves / LEAVES_A_PUT).saturating_sub(PATIENCE);
         }
-        if self.table.patience == 0 {
-            self.table.backlog = Some(self.table.spare.take().unwrap_or_default());
+        if self.patience == 0 {
+            self.backlog = Some(self.spare.take().unwrap_or_default());
         }
         Ok(())
     }
@@ -502,20 +512,20 @@ impl Slot {
     /// Stores a pair anywhere.
     #[inline]
     fn store(&mut self, key: &[u8], value: &[u8], flags: u32) -> Result<(), Code> {
-        let goes_on = self.table.course.goes_on(key, self.table.order.keys);
+        let goes_on = self.course.goes_on(key, self.order.keys);
         if !goes_on {
-            self.table.patience = self.table.patience.saturating_sub(1);
-            if self.table.patience == 0 {
+            self.patience = self.patience.saturating_sub(1);
+            if self.patience == 0 {
                 self.lose_patience()?;
             }
         }
         // Counting the values of a key asks the cursor.
-        let search = match self.table.counting.is_some() && self.table.flags.is_list() || goes_on {
+        let search = match self.counting.is_some() && self.flags.is_list() || goes_on {
             true => Search::Cursor,
             false => Search::Root,
         };
         self.cursor.put(key, value, flags, search)?;
-        self.table.wrote = true;
+        self.wrote = true;
         Ok(())
     }
 
@@ -523,95 +533,95 @@ impl Slot {
     #[inline]
     fn append(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
         // In a plain table, a greater pair has a greater key.
-        let new_key = self.table.order.values.is_none() || !self.table.tail.is_at(key);
+        let new_key = self.order.values.is_none() || !self.tail.is_at(key);
         let flags = if new_key { PutFlags::APPEND } else { PutFlags::APPENDDUP };
         // For a single pair, no cursor needs to be opened.
-        let search = if self.table.appends { Search::Cursor } else { Search::Root };
-        self.table.appends = true;
+        let search = if self.appends { Search::Cursor } else { Search::Root };
+        self.appends = true;
         self.cursor.put(key, value, flags.bits(), search)?;
-        self.table.wrote = true;
-        if let Some(counting) = &mut self.table.counting {
+        self.wrote = true;
+        if let Some(counting) = &mut self.counting {
             counting.entries += 1;
             let mut starts_leaf = false;
             if new_key && counting.pending.wants_leaf_starts() {
-                let leaves = counting.txn.stat(self.table.place.number)?.leaf_pages;
+                let leaves = counting.txn.stat(self.place.number)?.leaf_pages;
                 let before = std::mem::replace(&mut counting.leaves, leaves);
                 starts_leaf = before != 0 && before != leaves;
             }
             let added = Tally { keys: u64::from(new_key), pairs: 1 };
-            counting.pending.append(key, self.table.tail.key(), added, starts_leaf, self.table.order.keys);
+            counting.pending.append(key, self.tail.key(), added, starts_leaf, self.order.keys);
         }
-        self.table.tail.remember(key, value, self.table.order);
+        self.tail.remember(key, value, self.order);
         Ok(())
     }
 
     /// Counts what the put has changed where the cursor is now.
     #[inline]
     fn count_put(&mut self, key: &[u8]) -> SlotResult<()> {
-        let Some(counting) = &mut self.table.counting else { return Ok(()) };
-        let entries = counting.txn.stat(self.table.place.number)?.entries;
+        let Some(counting) = &mut self.counting else { return Ok(()) };
+        let entries = counting.txn.stat(self.place.number)?.entries;
         let pairs = entries.wrapping_sub(counting.entries) as i64;
         counting.entries = entries;
         if pairs != 0 {
-            let new_key = !self.table.flags.is_list() || self.cursor.dup_count()? == 1;
-            counting.pending.change(key, self.table.order.keys, Change { keys: i64::from(new_key), pairs });
+            let new_key = !self.flags.is_list() || self.cursor.dup_count()? == 1;
+            counting.pending.change(key, self.order.keys, Change { keys: i64::from(new_key), pairs });
         }
         Ok(())
     }
 
     fn count_packed(&mut self, key: &[u8], is_new: bool) -> SlotResult<()> {
-        let Some(counting) = &mut self.table.counting else { return Ok(()) };
-        let entries = counting.txn.stat(self.table.place.number)?.entries;
+        let Some(counting) = &mut self.counting else { return Ok(()) };
+        let entries = counting.txn.stat(self.place.number)?.entries;
         let pairs = entries.wrapping_sub(counting.entries) as i64;
         counting.entries = entries;
-        counting.pending.change(key, self.table.order.keys, Change { keys: i64::from(is_new), pairs });
+        counting.pending.change(key, self.order.keys, Change { keys: i64::from(is_new), pairs });
         Ok(())
     }
 
     fn count_delete(&mut self, key: &[u8], whole_key: bool, pairs: u64) {
-        if let Some(counting) = &mut self.table.counting {
+        if let Some(counting) = &mut self.counting {
             counting.entries -= pairs;
             let change = Change { keys: -i64::from(whole_key), pairs: -(pairs as i64) };
-            counting.pending.change(key, self.table.order.keys, change);
+            counting.pending.change(key, self.order.keys, change);
         }
     }
 
     #[inline]
     pub(super) fn counting(&mut self) -> Option<&mut Counting> {
-        self.table.counting.as_deref_mut()
+        self.counting.as_deref_mut()
     }
 
     pub(super) fn tree(&self) -> Option<TreeId> {
-        self.table.counting.as_ref().map(|counting| counting.tree)
+        self.counting.as_ref().map(|counting| counting.tree)
     }
 
     /// Whether the tree of counts does not know everything yet.
     pub(super) fn is_unsettled(&self) -> bool {
-        self.table.counting.as_ref().is_some_and(|counting| !counting.pending.is_empty())
+        self.counting.as_ref().is_some_and(|counting| !counting.pending.is_empty())
     }
 
     pub(super) fn is_list(&self) -> bool {
-        self.table.flags.is_list()
+        self.flags.is_list()
     }
 
     pub(super) fn key_order(&self) -> OrderKind {
-        self.table.order.keys
+        self.order.keys
     }
 
     #[inline]
     fn check_pair(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
-        let list = self.table.flags.is_list();
+        let list = self.flags.is_list();
         let plain = key.len().wrapping_sub(1) < KEY_MAX
             && if list { value.len().wrapping_sub(1) < KEY_MAX } else { value.len() <= VALUE_MAX };
-        if plain && !self.table.flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED) {
+        if plain && !self.flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED) {
             return Ok(());
         }
         self.check_pair_closely(key, value)
     }
 
     fn check_pair_closely(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
-        let list = self.table.flags.is_list();
-        let name = || self.table.name.to_owned();
+        let list = self.flags.is_list();
+        let name = || self.name.to_owned();
         if key.is_empty() {
             return self.refuse(Error::Empty { name: name(), what: "key" });
         }
@@ -625,20 +635,20 @@ impl Slot {
         if value.len() > max {
             return self.refuse(Error::TooLong { name: name(), what, len: value.len(), max });
         }
-        if self.table.flags.contains(DbiFlags::INTEGERKEY) {
-            let expected = self.table.place.key_size.unwrap_or(if key.len() == 4 { 4 } else { 8 });
+        if self.flags.contains(DbiFlags::INTEGERKEY) {
+            let expected = self.place.key_size.unwrap_or(if key.len() == 4 { 4 } else { 8 });
             if key.len() != expected {
                 return self.refuse(Error::WrongSize { name: name(), what: "key", len: key.len(), expected });
             }
-            self.table.place.key_size = Some(expected);
+            self.place.key_size = Some(expected);
         }
-        if self.table.flags.contains(DbiFlags::DUPFIXED) {
-            let default = match (self.table.flags.contains(DbiFlags::INTEGERDUP), value.len()) {
+        if self.flags.contains(DbiFlags::DUPFIXED) {
+            let default = match (self.flags.contains(DbiFlags::INTEGERDUP), value.len()) {
                 (false, len) => len,
                 (true, 4) => 4,
                 (true, _) => 8,
             };
-            let expected = self.table.place.item_size.unwrap_or(default);
+            let expected = self.place.item_size.unwrap_or(default);
             if value.len() != expected {
                 return self.refuse(Error::WrongSize {
                     name: name(),
@@ -647,7 +657,7 @@ impl Slot {
                     expected,
                 });
             }
-            self.table.place.item_size = Some(expected);
+            self.place.item_size = Some(expected);
         }
         Ok(())
     }

@@ -3,17 +3,15 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::rc::Rc;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use edn::{Keyword, Value};
 
+use super::WriteTxn;
 use super::slot::Slot;
-use super::{KnownTable, WriteTxn};
 use crate::codec::{Buffer, CodecError, KeyType, RegisteredType};
 use crate::counted::{COUNTS_C, TreeId, remove_tree};
 use crate::dbi::{Dbi, DbiEntry, DbiOptions, agree, check_name};
-use crate::env::state_after;
 use crate::env::types::{check_definitions, check_places, encoded_definition, same_definition};
 use crate::error::{Error, Result};
 use crate::flags::DbiFlags;
@@ -35,6 +33,14 @@ enum Lookup {
     Found(u32),
 }
 
+/// What a transaction knows of itself when it is about to be committed.
+pub(super) struct Learnt {
+    /// Whether it surely wrote.
+    wrote: bool,
+    /// Whether the file surely has no table of options.
+    no_options: bool,
+}
+
 impl OwnTables {
     /// Before a nested transaction, which may make those that are not there.
     pub(super) fn forget_absent(&self) {
@@ -47,20 +53,22 @@ impl OwnTables {
 }
 
 impl WriteTxn<'_> {
-    /// After this transaction was committed as number `id`: hands on what it has learnt about the tables.
-    pub(super) fn note_committed(&mut self, id: u64) {
-        let wrote = self.slots.get_mut().iter().flatten().any(Slot::wrote);
-        if self.options.options.get() == Lookup::Absent {
-            self.shared.no_options_until.store(state_after(id, wrote), Ordering::Relaxed);
-        }
-        let holds = self.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != id;
-        let mut known = self.shared.known_tables.lock().unwrap_or_else(PoisonError::into_inner);
-        known.commit(id, wrote, holds);
-        for (index, place) in self.slots.get_mut().iter_mut().enumerate() {
-            match place.take() {
-                Some(slot) if holds => known.keep(index, slot.into_known()),
-                _ => {}
-            }
+    /// Before this transaction is committed as number `id`: keeps what it has learnt about the tables.
+    pub(super) fn prepare_commit(&mut self, id: u64) -> Learnt {
+        let holds = self.desk.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != id;
+        let no_options = self.desk.options.options.get() == Lookup::Absent;
+        Learnt { wrote: self.desk.prepare_commit(holds), no_options }
+    }
+
+    /// After it was committed.
+    ///
+    /// LMDB gives the number of a transaction that wrote nothing to the next one, which may be another process's. So what
+    /// this one knows is about the state that it began with, unless it surely made a new one.
+    pub(super) fn note_committed(&mut self, id: u64, learnt: Learnt) {
+        let state = if learnt.wrote { id } else { id.saturating_sub(1) };
+        self.desk.note_committed(state);
+        if learnt.no_options {
+            self.shared.no_options_until.store(state, Ordering::Relaxed);
         }
     }
 
@@ -156,13 +164,13 @@ impl WriteTxn<'_> {
             result.map_err(|code| self.fail(code, "forgetting a table's options"))?;
         }
         self.drop_number(number, true).map_err(|code| self.fail(code, "dropping a table"))?;
-        let drops = self.drops.get_or_insert_default();
+        let drops = self.desk.drops.get_or_insert_default();
         Rc::make_mut(drops).add(self.shared, dbi)
     }
 
     fn drop_number(&self, number: u32, remove: bool) -> Result<(), Code> {
         self.handle.drop_table(number, remove)?;
-        if let Some(tape) = &self.tape {
+        if let Some(tape) = &self.desk.tape {
             tape.dropped(number, remove);
         }
         Ok(())
@@ -171,7 +179,7 @@ impl WriteTxn<'_> {
     /// The handle on a table of this name, in this transaction.
     pub(super) fn register(&self, name: &str, flags: DbiFlags) -> Result<Dbi> {
         let dbi = self.shared.register(name, flags)?;
-        match self.drops.as_ref().and_then(|drops| drops.remade(name)) {
+        match self.desk.drops.as_ref().and_then(|drops| drops.remade(name)) {
             Some(index) => Ok(Dbi { index, ..dbi }),
             None => Ok(dbi),
         }
@@ -179,7 +187,7 @@ impl WriteTxn<'_> {
 
     /// Whether the handle's table is the one of its name in this transaction.
     pub(super) fn is_current(&self, dbi: &Dbi, entry: &DbiEntry) -> bool {
-        match self.drops.as_ref().and_then(|drops| drops.remade(dbi.name)) {
+        match self.desk.drops.as_ref().and_then(|drops| drops.remade(dbi.name)) {
             Some(index) => index == dbi.index,
             // No other transaction can commit meanwhile.
             None => entry.is_of(self.handle.id()),
@@ -212,7 +220,7 @@ impl WriteTxn<'_> {
     /// Tells of types that whoever has something else in the file is about to commit with this transaction: tables can be made with
     /// them as with those that [`TypeSource::definition`](crate::codec::TypeSource::definition) knows.
     pub fn offer_types(&mut self, definitions: Rc<[(Keyword, Value)]>) {
-        self.offered = Some(definitions);
+        self.desk.offered = Some(definitions);
     }
 
     /// A type that is registered in the file, here or in what the transaction is part of.
@@ -227,7 +235,7 @@ impl WriteTxn<'_> {
 
     /// The definition that something else in the file has for a name, with this transaction.
     fn definition_beside(&self, table: &str, name: &Keyword) -> Result<Option<Value>> {
-        let offered = self.offered.as_deref().unwrap_or_default();
+        let offered = self.desk.offered.as_deref().unwrap_or_default();
         match offered.iter().find(|(offered, _)| offered == name) {
             Some((_, definition)) => Ok(Some(definition.clone())),
             None => self.shared.definition_beside(table, name),
@@ -284,8 +292,10 @@ impl WriteTxn<'_> {
     /// Closes a table's slot and deletes its tree of counts.
     fn remove_counts(&mut self, dbi: &Dbi) -> Result<()> {
         let index = dbi.index as usize;
-        let Some(slot) = self.slots.get_mut().get_mut(index).and_then(Option::take) else { return Ok(()) };
-        self.knows_tails = false;
+        let Some(slot) = self.desk.slots.get_mut().get_mut(index).and_then(Option::take) else {
+            return Ok(());
+        };
+        self.desk.knows_tails = false;
         let tree = slot.tree();
         slot.close();
         match (tree, self.own_table(COUNTS_C, false)?) {
@@ -301,7 +311,7 @@ impl WriteTxn<'_> {
 
     /// LMDB's number of one of this crate's own tables.
     pub(super) fn own_table(&self, name: &'static CStr, create: bool) -> Result<Option<u32>> {
-        let place = if name == OPTIONS_C { &self.options.options } else { &self.options.counts };
+        let place = if name == OPTIONS_C { &self.desk.options.options } else { &self.desk.options.counts };
         match place.get() {
             Lookup::Found(number) => return Ok(Some(number)),
             Lookup::Absent if !create => return Ok(None),
@@ -325,7 +335,7 @@ impl WriteTxn<'_> {
     }
 
     pub(super) fn own_cursor(&self, number: u32) -> Result<RawCursor> {
-        RawCursor::open(self.handle, number, self.tape.as_ref())
+        RawCursor::open(self.handle, number, self.desk.tape.as_ref())
             .map_err(|code| self.fail(code, "opening a cursor"))
     }
 
@@ -340,29 +350,24 @@ impl WriteTxn<'_> {
 
     fn put_own(&self, number: u32, key: &[u8], value: &[u8]) -> Result<()> {
         self.note_options_changed();
-        let result = RawCursor::unopened(self.handle, number, self.tape.as_ref())
+        let result = RawCursor::unopened(self.handle, number, self.desk.tape.as_ref())
             .and_then(|mut cursor| cursor.put(key, value, 0, Search::Root));
         result.map_err(|code| self.fail(code, "storing a table's options"))
     }
 
-    /// What is known of a table when this transaction opens its slot, if the state that it has begun with is the one
-    /// that this process has made last.
-    pub(super) fn known_table(&self, dbi: &Dbi) -> Option<Box<KnownTable>> {
-        let id = self.handle.id();
-        if !self.knows_tails || self.shared.options_changed_in.load(Ordering::Relaxed) == id {
-            return None;
-        }
-        let mut known = self.shared.known_tables.lock().unwrap_or_else(PoisonError::into_inner);
-        known.take(id, dbi.index)
+    /// Whether what is known of tables is true, if this transaction has begun with the state that this process has made
+    /// last.
+    pub(super) fn may_know(&self) -> bool {
+        self.desk.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != self.handle.id()
     }
 
     /// LMDB's number of a table that is known, so that it is not looked for by its name: what is known of a handle's
     /// table is lost as soon as that is dropped, in a transaction of this crate or of anybody else. heed's own API could
-    /// drop it and take that back, which LMDB's number does not survive; and a log needs the name.
-    pub(super) fn known_number(&self, dbi: &Dbi, known: &KnownTable) -> Option<u32> {
-        let number = known.number().filter(|_| self.tape.is_none() && !self.shared.is_heed_lent())?;
-        let flags = self.handle.flags(number).map(DbiFlags::from_raw);
-        (flags == Ok(dbi.flags)).then_some(number)
+    /// drop it and take that back, which LMDB's number does not survive; and a log needs the name. (LMDB itself looks
+    /// up by its name where a table of a number begins that it has open, and compares the flags.)
+    pub(super) fn known_number(&self, dbi: &Dbi, known: &Slot) -> Option<u32> {
+        let usable = self.desk.tape.is_none() && !self.shared.is_heed_lent();
+        if usable { known.number_with(dbi.flags) } else { None }
     }
 
     pub(super) fn stored_options(&self, name: &str) -> Result<StoredOptions> {

@@ -113,6 +113,14 @@ fn other_process() {
             say("ready");
         }
         "adder" => add(&open(EnvOptions::new())),
+        "appender" => {
+            let env = open(EnvOptions::new());
+            let dbi = env.existing_dbi("t").unwrap();
+            let mut txn = env.write().unwrap();
+            txn.put(&dbi, b"x", b"theirs").unwrap();
+            txn.commit().unwrap();
+            say("ready");
+        }
         "reading alone" => {
             let env = open(EnvOptions::new().read_only(true));
             let entries = env.read().unwrap().entries(&env.existing_dbi("plain").unwrap()).unwrap();
@@ -314,6 +322,27 @@ fn a_map_grown_by_another_process_is_taken_over() {
     Other::ready("grower", dir.path()).end();
     assert_eq!(code(env.read()), ":kv/map-resized");
     assert_eq!(code(env.write().map(drop)), ":kv/map-resized");
+}
+
+#[test]
+fn what_is_known_of_tables_ends_where_another_process_has_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = store(dir.path(), EnvOptions::new());
+    // This one would be the greatest key still, were it not for the other process.
+    put(&env, b"u").unwrap();
+    Other::ready("appender", dir.path()).end();
+    put(&env, b"w").unwrap();
+    put(&env, b"z").unwrap();
+    let dbi = env.existing_dbi("t").unwrap();
+    let read = env.read().unwrap();
+    let mut cursor = read.cursor(&dbi).unwrap();
+    let mut keys = Vec::new();
+    let mut pair = cursor.seek(b"u").unwrap();
+    while let Some((key, _)) = pair {
+        keys.push(key);
+        pair = cursor.next().unwrap();
+    }
+    assert_eq!(keys, [b"u", b"w", b"x", b"z"]);
 }
 
 /// Adds one to a number, many times.
