@@ -116,6 +116,10 @@ fn wrong_forms_are_shown_and_nothing_is_written() {
     let error = transact(&env, &format!(r#"[[:put "t" "{long}" 1 :string]]"#)).unwrap_err();
     assert!(error.to_string().contains("601 bytes does not fit"), "{error}");
     assert_eq!(Batch::read(&env, &Value::Int(1)).unwrap_err().code(), ":kv/bad-form");
+    // A message shows the beginning of a long form, and what is wrong with it.
+    let long = format!(r#"[[:put "t" {:?} 1 :string :long]]"#, "k".repeat(600));
+    let message = transact(&env, &long).unwrap_err().to_string();
+    assert!(message.len() < 200 && message.contains("511"), "{message}");
     env.open_dbi("list", DbiFlags::DUPSORT).unwrap();
     assert_eq!(transact(&env, r#"[[:put-list "list" 1 5]]"#).unwrap_err().code(), ":kv/bad-form");
     assert_eq!(transact(&env, r#"[[:put-list "list" 1 [5 nil]]]"#).unwrap_err().code(), ":kv/bad-form");

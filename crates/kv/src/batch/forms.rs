@@ -180,7 +180,7 @@ fn typed(form: &Value, (dbi, stored): (Dbi, DbiOptions), types: &[Value]) -> Res
 fn refused(form: &Value, error: Error) -> Error {
     match error {
         Error::Unencodable { ref source, .. } if source.is_of_registered() => error,
-        error => Error::BadForm { form: form.to_string(), reason: error.to_string() },
+        error => Error::BadForm { form: edn::shorten(form), reason: error.to_string() },
     }
 }
 
@@ -221,7 +221,7 @@ fn put_flags(form: &Value, flags: &Value) -> Result<PutFlags> {
 }
 
 fn bad(form: &Value, reason: &str) -> Error {
-    Error::BadForm { form: form.to_string(), reason: reason.to_owned() }
+    Error::BadForm { form: edn::shorten(form), reason: reason.to_owned() }
 }
 
 fn unknown(form: &Value, operation: &str) -> Error {

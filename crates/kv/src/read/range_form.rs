@@ -84,7 +84,7 @@ impl<'v> KeyRange<&'v Value> {
     ///
     /// [`Error::BadRange`] for an unknown type and for bounds that are missing, nil or too many.
     pub fn from_value(form: &'v Value) -> Result<Self> {
-        let bad = |reason: String| Error::BadRange { form: form.to_string(), reason };
+        let bad = |reason: String| Error::BadRange { form: edn::shorten(form), reason };
         let (head, bounds) = match form {
             Value::Vector(items) | Value::List(items) => match items.split_first() {
                 Some(parts) => parts,
