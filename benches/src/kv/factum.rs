@@ -27,6 +27,7 @@ impl Factum {
         Self { env, map, counted: None, lists }
     }
 
+    // A part of each of its two callers: heed's engine has no step in between either.
     #[inline(always)]
     fn put_into(&mut self, map: Dbi, entries: &[Entry]) {
         let mut txn = self.env.write().expect("write transaction");

@@ -178,6 +178,7 @@ impl Slot {
     ) -> Result<(), Code> {
         let flags = dbi.flags;
         self.cursor.begin(txn, number, tape)?;
+        // What a plain table is does not change while it is known; sizes and counts of others are asked for anew.
         if !self.is_simple || self.number_with(flags) != Some(number) {
             self.place = Place { number, key_size: None, item_size: None };
             if flags.intersects(DbiFlags::INTEGERKEY | DbiFlags::DUPFIXED)
