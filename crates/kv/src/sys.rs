@@ -15,12 +15,11 @@
 //! fails if a future heed words its `Debug` text differently.
 #![expect(unsafe_code, reason = "calls into LMDB's C interface; every block argues its safety")]
 
-mod clock;
 mod cursor;
 mod desk_place;
 mod hold;
-mod leases;
 mod process;
+mod raw_read;
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -30,12 +29,11 @@ use std::sync::Arc;
 use heed::{CommitOrAbort, WithoutTls};
 use lmdb_master_sys as ffi;
 
-pub(crate) use clock::coarse_time;
 pub(crate) use cursor::{Move, RawCursor, Search};
 pub(crate) use desk_place::DeskPlace;
 pub(crate) use hold::Hold;
-pub(crate) use leases::Leases;
 pub(crate) use process::Process;
+pub(crate) use raw_read::RawRead;
 
 use crate::env::Shared;
 use crate::txn::WriteTxn;

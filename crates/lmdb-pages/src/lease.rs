@@ -1,4 +1,10 @@
 //! Leases: what keeps the pages of a snapshot from being reused.
+//!
+//! ```text
+//!   begin ----> Lease, a reader of one state ----rest----> IdleLease, a reader of none
+//!                      ^                                        |
+//!                      +----------------- renew <---------------+
+//! ```
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -10,17 +16,30 @@ use crate::error::Result;
 
 /// A read transaction of LMDB, held for as long as a snapshot lives.
 ///
-/// [`Reader::new`](crate::Reader::new) takes those of heed. Who can provide them at less cost, by renewing read
+/// [`Reader::new`](crate::Reader::new) begins those of heed. Who can provide them at less cost, by renewing read
 /// transactions instead of beginning new ones, gives [`Reader::with_leases`](crate::Reader::with_leases) a function.
 ///
 /// # Safety
 ///
-/// For as long as the value lives, LMDB must count it among the readers of the environment's state after transaction
-/// [`Lease::txn_id`]: pages of that state are lent as slices on its word.
+/// From its beginning, or its renewal, until it rests or is dropped, LMDB must count it among the readers of the
+/// environment's state after transaction [`Lease::txn_id`]: pages of that state are lent as slices on its word.
 #[expect(unsafe_code, reason = "implementations promise that pages do not change")]
 pub unsafe trait Lease: Send {
     /// The transaction whose state is held.
     fn txn_id(&self) -> u64;
+
+    /// Gives the state up but keeps the reader slot, for another state; nothing if it cannot.
+    fn rest(self: Box<Self>) -> Option<Box<dyn IdleLease>>;
+}
+
+/// A read transaction that holds no state, only its reader slot.
+pub trait IdleLease: Send {
+    /// Holds the newest state.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lease`](crate::Error::Lease) if LMDB refuses.
+    fn renew(self: Box<Self>) -> Result<Box<dyn Lease>>;
 }
 
 #[expect(unsafe_code, reason = "see the trait")]
@@ -30,13 +49,18 @@ unsafe impl Lease for RoTxn<'static, WithoutTls> {
     fn txn_id(&self) -> u64 {
         self.id() as u64
     }
+
+    /// heed has no way to reset a transaction.
+    fn rest(self: Box<Self>) -> Option<Box<dyn IdleLease>> {
+        None
+    }
 }
 
 /// Where leases come from.
 #[derive(Clone)]
-pub(crate) struct Leases(pub Arc<TakeLease>);
+pub(crate) struct Leases(pub Arc<BeginLease>);
 
-type TakeLease = dyn Fn() -> Result<Box<dyn Lease>> + Send + Sync + UnwindSafe + RefUnwindSafe;
+type BeginLease = dyn Fn() -> Result<Box<dyn Lease>> + Send + Sync + UnwindSafe + RefUnwindSafe;
 
 impl Leases {
     /// heed's read transactions.
@@ -45,7 +69,7 @@ impl Leases {
         Leases(Arc::new(move || Ok(Box::new(env.clone().static_read_txn()?))))
     }
 
-    pub fn take(&self) -> Result<Box<dyn Lease>> {
+    pub fn begin(&self) -> Result<Box<dyn Lease>> {
         (self.0)()
     }
 }

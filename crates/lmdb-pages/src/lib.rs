@@ -24,7 +24,7 @@ pub use count::{Bounds, Count, Run, count_in_runs, count_range, count_ranges, es
 pub use cursor::{Cursor, DupChunks, Pair};
 pub use error::{Error, Result};
 pub use get::get;
-pub use lease::Lease;
+pub use lease::{IdleLease, Lease};
 pub use map::fetch;
 pub use meta::MetaPage;
 pub use order::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes};

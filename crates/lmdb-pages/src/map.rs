@@ -106,8 +106,8 @@ unsafe impl Sync for Pages {}
 impl Pages {
     /// The pages below `end` of `mapping`; `end` is cut to what the mapping and the `file_length` hold.
     ///
-    /// The caller must hold a lease (an LMDB read transaction) on a snapshot with that last page for as long as
-    /// the value lives, so that the pages it reaches from the snapshot's roots do not change.
+    /// Whoever reads through the value must hold a lease (an LMDB read transaction) on a snapshot with that last page
+    /// meanwhile, so that the pages it reaches from the snapshot's roots do not change.
     pub fn new(mapping: Arc<Mapping>, end: u64, file_length: u64) -> Pages {
         let size = mapping.page_size;
         let end = end.min(mapping.length().min(file_length) / size as u64);
@@ -136,9 +136,9 @@ impl Pages {
             return None;
         }
         // SAFETY: page `number` lies below `end`, which the constructors cut to the mapping and to the file's
-        // length (or to the length of the memory), so the bytes are there. They do not change while `self` lives:
+        // length (or to the length of the memory), so the bytes are there. They do not change while they are lent:
         // LMDB copies pages before it writes and does not reuse pages of snapshots that a read transaction holds,
-        // and the owner of `self` holds one. (A damaged tree may lead to pages outside the snapshot that a writer
+        // and whoever borrows `self` has a `Snapshot`, for as long as which one is held. (A damaged tree may lead to pages outside the snapshot that a writer
         // is changing; such bytes are never trusted: each is checked, after one read, where it serves as a number.)
         Some(unsafe { std::slice::from_raw_parts(self.base.add((number as usize) << self.shift), self.size) })
     }

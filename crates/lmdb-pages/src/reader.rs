@@ -1,16 +1,28 @@
 //! The reader of an environment's file: one mapping, from which snapshots are taken.
+//!
+//! ```text
+//!   Reader::snapshot --+-- the newest state is being read: one more snapshot of it
+//!                      |
+//!                      +-- a lease, renewed or begun --+-- on the state that is kept: that
+//!                                                      |
+//!                                                      +-- on a newer one: its roots, copied from the meta page
+//!
+//!   the last snapshot of a state is dropped --> the lease becomes idle, the state is kept
+//! ```
 
+use std::fmt;
 use std::fs::File;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
+use coarsetime::Instant;
 use heed::{Env, WithoutTls};
 
 use crate::error::{Error, Result};
 use crate::format::Meta;
-use crate::lease::{Lease, Leases};
+use crate::lease::{IdleLease, Lease, Leases};
 use crate::map::{Mapping, Pages};
 use crate::snapshot::{Snapshot, SnapshotInner, next_reader_id};
 
@@ -26,28 +38,47 @@ pub struct Reader {
     inner: Arc<ReaderInner>,
 }
 
-#[derive(Debug)]
-struct ReaderInner {
+pub(crate) struct ReaderInner {
     id: u64,
-    env: Env<WithoutTls>,
     leases: Leases,
+    idle_max: usize,
     file: File,
     page_size: usize,
-    mapping: RwLock<Arc<Mapping>>,
+    // Declared before the environment, so that idle leases end before it does.
+    state: Mutex<State>,
+    env: Env<WithoutTls>,
+}
+
+/// All that changes, under one lock: to take a snapshot and to drop it takes it once each.
+struct State {
+    mapping: Arc<Mapping>,
     /// The file was at least this long when last looked at; LMDB never shortens it.
-    file_length: AtomicU64,
-    /// The latest snapshot, shared with those who ask while it is alive and still the newest.
-    latest: Mutex<Weak<SnapshotInner>>,
-    living: Living,
+    file_length: u64,
+    /// What is being read, oldest first.
+    living: Vec<Held>,
+    /// The newest state that nobody reads any longer.
+    kept: Option<Arc<SnapshotInner>>,
+    idle: Vec<Box<dyn IdleLease>>,
+}
+
+/// A state that somebody reads.
+struct Held {
+    snapshot: Arc<SnapshotInner>,
+    lease: Box<dyn Lease>,
+    since: Instant,
+}
+
+impl fmt::Debug for ReaderInner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("id", &self.id).field("env", &self.env).finish_non_exhaustive()
+    }
 }
 
 /// Which snapshots of a [`Reader`] are alive. It does not keep the environment open.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Living {
-    snapshots: Arc<Mutex<Vec<Watched>>>,
+    reader: Weak<ReaderInner>,
 }
-
-type Watched = (LivingSnapshot, Weak<SnapshotInner>);
 
 /// A snapshot that is alive; its clones count as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,24 +86,23 @@ type Watched = (LivingSnapshot, Weak<SnapshotInner>);
 pub struct LivingSnapshot {
     /// The transaction after which it was taken.
     pub txn_id: u64,
-    /// When it was taken.
-    pub since: Instant,
+    /// How long ago it was taken, to a few milliseconds.
+    pub age: Duration,
 }
 
 impl Living {
     /// The living snapshots, oldest first.
     #[must_use]
     pub fn snapshots(&self) -> Vec<LivingSnapshot> {
-        let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        snapshots.retain(|(_, weak)| weak.strong_count() > 0);
-        snapshots.iter().map(|(living, _)| *living).collect()
-    }
-
-    fn add(&self, snapshot: &Arc<SnapshotInner>) {
-        let living = LivingSnapshot { txn_id: snapshot.txn_id, since: Instant::now() };
-        let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        snapshots.retain(|(_, weak)| weak.strong_count() > 0);
-        snapshots.push((living, Arc::downgrade(snapshot)));
+        let Some(reader) = self.reader.upgrade() else { return Vec::new() };
+        let (state, now) = (reader.lock(), Instant::now());
+        let living = state.living.iter();
+        living
+            .map(|held| LivingSnapshot {
+                txn_id: held.snapshot.txn_id,
+                age: now.duration_since(held.since).into(),
+            })
+            .collect()
     }
 }
 
@@ -83,40 +113,41 @@ impl Reader {
     ///
     /// [`Error::Io`] if the data file cannot be mapped, [`Error::NotLmdb`] if its meta page is foreign.
     pub fn new(env: &Env<WithoutTls>) -> Result<Reader> {
-        Self::open(env, Leases::of_heed(env))
+        Self::open(env, Leases::of_heed(env), 0)
     }
 
-    /// As [`Reader::new`], with leases from elsewhere: `take` begins, or renews, a read transaction on the same
-    /// environment.
+    /// As [`Reader::new`], with leases from elsewhere: `begin` begins a read transaction on the same environment.
+    /// Those that can rest are renewed, and at most `idle_max` of them kept while they are not needed; they end before
+    /// the environment is closed.
     ///
     /// # Errors
     ///
     /// As [`Reader::new`].
     pub fn with_leases(
         env: &Env<WithoutTls>,
-        take: impl Fn() -> Result<Box<dyn Lease>> + Send + Sync + UnwindSafe + RefUnwindSafe + 'static,
+        idle_max: usize,
+        begin: impl Fn() -> Result<Box<dyn Lease>> + Send + Sync + UnwindSafe + RefUnwindSafe + 'static,
     ) -> Result<Reader> {
-        Self::open(env, Leases(Arc::new(take)))
+        Self::open(env, Leases(Arc::new(begin)), idle_max)
     }
 
-    fn open(env: &Env<WithoutTls>, leases: Leases) -> Result<Reader> {
+    fn open(env: &Env<WithoutTls>, leases: Leases, idle_max: usize) -> Result<Reader> {
         let file = env.try_clone_inner_file()?;
-        let length = file.metadata()?.len();
+        let file_length = file.metadata()?.len();
         // The page size is not known yet; any size finds the first meta page.
-        let probe = Mapping::new(&file, length, 256)?;
+        let probe = Mapping::new(&file, file_length, 256)?;
         let page_size = Meta::read(&probe.meta_bytes(0))?.page_size();
-        let mapping = Mapping::new(&file, env.info().map_size as u64, page_size)?;
+        let mapping = Arc::new(Mapping::new(&file, env.info().map_size as u64, page_size)?);
+        let state = State { mapping, file_length, living: Vec::new(), kept: None, idle: Vec::new() };
         Ok(Reader {
             inner: Arc::new(ReaderInner {
                 id: next_reader_id(),
-                env: env.clone(),
                 leases,
+                idle_max,
                 file,
                 page_size,
-                mapping: RwLock::new(Arc::new(mapping)),
-                file_length: AtomicU64::new(length),
-                latest: Mutex::new(Weak::new()),
-                living: Living::default(),
+                state: Mutex::new(state),
+                env: env.clone(),
             }),
         })
     }
@@ -132,49 +163,131 @@ impl Reader {
     /// [`Error::Lease`] if LMDB refuses a read transaction (no reader slot free, map outgrown by another process);
     /// [`Error::NotLmdb`] if the meta pages are damaged; [`Error::Overtaken`] if writers never let go.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        let inner = &*self.inner;
-        let mapping = Arc::clone(&inner.mapping.read().unwrap_or_else(PoisonError::into_inner));
-        let newest = mapping.meta_txn_id(0).max(mapping.meta_txn_id(1));
-        let mut latest = inner.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(snapshot) = latest.upgrade()
-            && snapshot.txn_id == newest
-        {
-            return Ok(Snapshot { inner: snapshot });
-        }
-        let (lease, meta) = inner.lease(&mapping)?;
-        let pages = inner.pages(mapping, meta.last_page)?;
-        let snapshot = Arc::new(SnapshotInner::new(inner.id, meta, pages, Some(lease)));
-        *latest = Arc::downgrade(&snapshot);
-        inner.living.add(&snapshot);
-        Ok(Snapshot { inner: snapshot })
+        // Declared before the lock is taken, to be dropped when it is free again: it has somebody else's memo.
+        let mut outdated = None;
+        let mut state = self.inner.lock();
+        let newest = state.mapping.meta_txn_id(0).max(state.mapping.meta_txn_id(1));
+        let inner = match state.living_of(newest) {
+            Some(living) => living,
+            None => self.inner.hold(&mut state, &mut outdated)?,
+        };
+        Ok(Snapshot::new(inner, Some(Arc::clone(&self.inner))))
     }
 
     /// The snapshots of this reader that are alive, with their ages.
     #[must_use]
     pub fn living(&self) -> Living {
-        self.inner.living.clone()
+        Living { reader: Arc::downgrade(&self.inner) }
+    }
+
+    /// Ends the leases that are kept for the next snapshots, whose reader slots are free then; how many there were.
+    pub fn release_idle(&self) -> usize {
+        let idle = std::mem::take(&mut self.inner.lock().idle);
+        idle.len()
+    }
+}
+
+impl State {
+    /// The state after a transaction, if it is the newest that is being read.
+    fn living_of(&self, txn_id: u64) -> Option<Arc<SnapshotInner>> {
+        let held = self.living.last().filter(|held| held.snapshot.txn_id == txn_id)?;
+        Some(Arc::clone(&held.snapshot))
     }
 }
 
 impl ReaderInner {
-    /// Opens a read transaction and copies the roots that it protects.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a lease on the newest state, which is among the living then.
+    fn hold(
+        &self,
+        state: &mut State,
+        outdated: &mut Option<Arc<SnapshotInner>>,
+    ) -> Result<Arc<SnapshotInner>> {
+        let mut lease = self.lease(state)?;
+        let txn_id = lease.txn_id();
+        // LMDB writes a meta page before it lends the state, so it may still have lent the one before.
+        if let Some(living) = state.living_of(txn_id) {
+            self.let_rest(state, lease);
+            return Ok(living);
+        }
+        let snapshot = match state.kept.take() {
+            Some(kept) if kept.txn_id == txn_id => kept,
+            other => {
+                *outdated = other;
+                let meta = self.roots(state, &mut lease)?;
+                let pages = self.pages(state, meta.last_page)?;
+                Arc::new(SnapshotInner::new(self.id, meta, pages))
+            }
+        };
+        state.living.push(Held {
+            snapshot: Arc::clone(&snapshot),
+            lease,
+            since: Instant::now_without_cache_update(),
+        });
+        Ok(snapshot)
+    }
+
+    /// After the last snapshot of a state was dropped: its lease need not be held any longer.
+    pub(crate) fn end_unread(&self, snapshot: &Arc<SnapshotInner>) {
+        // To be dropped when the lock is free again.
+        let (_outdated, _spare);
+        let mut state = self.lock();
+        // Before it was taken, somebody else may have begun to read the state again, and may even be done with it. Only
+        // who has the lock begins, and dropped snapshots are counted down to zero, so zero is certain here.
+        if snapshot.readers.load(Ordering::Acquire) > 0 {
+            return;
+        }
+        let Some(at) = state.living.iter().rposition(|held| Arc::ptr_eq(&held.snapshot, snapshot)) else {
+            return;
+        };
+        let Held { snapshot, lease, .. } = state.living.remove(at);
+        _spare = self.let_rest(&mut state, lease);
+        let is_newer = state.kept.as_ref().is_none_or(|kept| kept.txn_id < snapshot.txn_id);
+        _outdated = if is_newer { state.kept.replace(snapshot) } else { Some(snapshot) };
+    }
+
+    /// A lease on the newest state.
+    fn lease(&self, state: &mut State) -> Result<Box<dyn Lease>> {
+        let renewed = state.idle.pop().map(IdleLease::renew);
+        // One that cannot be renewed is given up; perhaps a new one can be begun.
+        match renewed {
+            Some(Ok(lease)) => Ok(lease),
+            _ => self.leases.begin(),
+        }
+    }
+
+    /// Keeps a lease for the next snapshot, or returns it if there are enough.
+    fn let_rest(&self, state: &mut State, lease: Box<dyn Lease>) -> Option<Box<dyn IdleLease>> {
+        let idle = lease.rest()?;
+        if state.idle.len() < self.idle_max {
+            state.idle.push(idle);
+            None
+        } else {
+            Some(idle)
+        }
+    }
+
+    /// Copies the roots that a lease protects; perhaps it has to be exchanged for a newer one.
     ///
     /// Transaction *n* writes meta page *n mod 2*. Our copy of page *t mod 2* is whole if transaction *t + 2* had
     /// not begun to write it when we finished copying. That is certain if by then *t + 1* was not committed: if the
     /// other meta page was still older than *t*, or else if a second lease still got *t* (LMDB hands out *t + 1*
     /// before *t + 2* can begin, but only after the sync of the meta page, which may take milliseconds).
-    fn lease(&self, mapping: &Mapping) -> Result<(Box<dyn Lease>, Meta)> {
-        let mut lease = self.leases.take()?;
+    fn roots(&self, state: &mut State, lease: &mut Box<dyn Lease>) -> Result<Meta> {
         for _ in 0..ATTEMPTS_MAX {
             let txn_id = lease.txn_id();
             let slot = (txn_id % 2) as usize;
-            let bytes = mapping.meta_bytes(slot);
-            if mapping.meta_txn_id(1 - slot) > txn_id {
-                let second = self.leases.take()?;
+            let bytes = state.mapping.meta_bytes(slot);
+            if state.mapping.meta_txn_id(1 - slot) > txn_id {
+                let second = self.lease(state)?;
                 if second.txn_id() != txn_id {
-                    lease = second;
+                    *lease = second;
                     continue;
                 }
+                self.let_rest(state, second);
             }
             let meta = Meta::read(&bytes)?;
             if meta.txn_id != txn_id {
@@ -183,7 +296,7 @@ impl ReaderInner {
             if meta.page_size() != self.page_size {
                 return Err(Error::NotLmdb { reason: "the two meta pages differ in their page size" });
             }
-            return Ok((lease, meta));
+            return Ok(meta);
         }
         Err(Error::Overtaken { attempts: ATTEMPTS_MAX })
     }
@@ -192,21 +305,16 @@ impl ReaderInner {
     ///
     /// The file may be legitimately shorter than its last page says, when the last pages are free. Pages beyond
     /// its end are simply not lent.
-    fn pages(&self, mapping: Arc<Mapping>, last: u64) -> Result<Pages> {
+    fn pages(&self, state: &mut State, last: u64) -> Result<Pages> {
         let end = last + 1;
         let needed = end.saturating_mul(self.page_size as u64);
-        let mut file_length = self.file_length.load(Ordering::Relaxed);
-        if needed > file_length {
-            file_length = self.file.metadata()?.len();
-            self.file_length.fetch_max(file_length, Ordering::Relaxed);
+        if needed > state.file_length {
+            state.file_length = self.file.metadata()?.len().max(state.file_length);
         }
-        if needed.min(file_length) <= mapping.length() {
-            return Ok(Pages::new(mapping, end, file_length));
+        if needed.min(state.file_length) > state.mapping.length() {
+            state.mapping =
+                Arc::new(Mapping::new(&self.file, self.env.info().map_size as u64, self.page_size)?);
         }
-        let mut current = self.mapping.write().unwrap_or_else(PoisonError::into_inner);
-        if needed.min(file_length) > current.length() {
-            *current = Arc::new(Mapping::new(&self.file, self.env.info().map_size as u64, self.page_size)?);
-        }
-        Ok(Pages::new(Arc::clone(&current), end, file_length))
+        Ok(Pages::new(Arc::clone(&state.mapping), end, state.file_length))
     }
 }

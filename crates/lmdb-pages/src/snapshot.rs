@@ -1,14 +1,16 @@
 //! Snapshots: the state of the whole file after one transaction, readable from any number of threads.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::any::Any;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::format::{F_DUPDATA, F_SUBDATA, Meta, Record};
-use crate::lease::Lease;
 use crate::map::Pages;
 use crate::order::{Lexicographic, NativeInteger, Order, OrderKind, ReverseBytes};
+use crate::reader::ReaderInner;
 use crate::table::{Table, TableFlags};
 
 /// A number for each source of snapshots, so that a table of one is not taken for a table of another.
@@ -21,9 +23,30 @@ pub(crate) fn next_reader_id() -> u64 {
 ///
 /// `Send`, `Sync` and cheap to clone: all clones share one reader slot, and any number of threads may read through
 /// them at once. See [`Reader::snapshot`](crate::Reader::snapshot) for what a living snapshot costs.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Snapshot {
     pub(crate) inner: Arc<SnapshotInner>,
+    /// Where the lease lies that keeps the pages from changing; absent for bytes in memory, which need none.
+    reader: Option<Arc<ReaderInner>>,
+}
+
+impl Clone for Snapshot {
+    fn clone(&self) -> Self {
+        // The count is not zero, since it counts `self`; so nobody ends the lease meanwhile.
+        self.inner.readers.fetch_add(1, Ordering::Relaxed);
+        Snapshot { inner: Arc::clone(&self.inner), reader: self.reader.clone() }
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        // Whoever ends the lease must have seen the end of all reading: each releases, the last acquires.
+        if self.inner.readers.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(reader) = &self.reader
+        {
+            reader.end_unread(&self.inner);
+        }
+    }
 }
 
 /// Where a value lies in the file of a snapshot.
@@ -48,17 +71,25 @@ impl Place {
     }
 }
 
+/// What a snapshot knows. It may outlive the snapshot's lease, but only the reader has it then, which lends it again
+/// only with a lease on the same state.
 pub(crate) struct SnapshotInner {
     pub(crate) txn_id: u64,
+    /// How many [`Snapshot`]s there are of it. From zero it rises only under the reader's lock.
+    pub(crate) readers: AtomicUsize,
     reader: u64,
     main: Record,
     free: Record,
     /// The last page that the snapshot claims.
     pub(crate) last_page: u64,
     pub(crate) pages: Pages,
-    /// Never used, only kept: it stops LMDB from reusing the pages. (The mutex, never locked, makes it `Sync`.)
-    _lease: Option<Mutex<Box<dyn Lease>>>,
+    memo: OnceLock<Box<dyn Memo>>,
 }
+
+/// What can be kept with a state; see [`Snapshot::memo`].
+trait Memo: Any + Send + Sync + UnwindSafe + RefUnwindSafe {}
+
+impl<T: Any + Send + Sync + UnwindSafe + RefUnwindSafe> Memo for T {}
 
 impl std::fmt::Debug for SnapshotInner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -67,13 +98,23 @@ impl std::fmt::Debug for SnapshotInner {
 }
 
 impl SnapshotInner {
-    pub(crate) fn new(reader: u64, meta: Meta, pages: Pages, lease: Option<Box<dyn Lease>>) -> Self {
+    /// Without readers yet.
+    pub(crate) fn new(reader: u64, meta: Meta, pages: Pages) -> Self {
         let Meta { main, free, last_page, txn_id } = meta;
-        SnapshotInner { txn_id, reader, main, free, last_page, pages, _lease: lease.map(Mutex::new) }
+        let readers = AtomicUsize::new(0);
+        SnapshotInner { txn_id, readers, reader, main, free, last_page, pages, memo: OnceLock::new() }
     }
 }
 
 impl Snapshot {
+    /// One more snapshot of a state.
+    ///
+    /// With a `reader`, the caller must have its lock, and a lease on the state must lie there.
+    pub(crate) fn new(inner: Arc<SnapshotInner>, reader: Option<Arc<ReaderInner>>) -> Snapshot {
+        inner.readers.fetch_add(1, Ordering::Relaxed);
+        Snapshot { inner, reader }
+    }
+
     /// The newest state in a data file whose bytes lie in memory: a copy, a backup, a damaged file.
     ///
     /// # Errors
@@ -83,13 +124,27 @@ impl Snapshot {
         let bytes: Arc<[u8]> = bytes.into();
         let meta = Meta::newest_of(&bytes)?;
         let pages = Pages::in_memory(bytes, meta.last_page + 1, meta.page_size());
-        Ok(Snapshot { inner: Arc::new(SnapshotInner::new(next_reader_id(), meta, pages, None)) })
+        Ok(Snapshot::new(Arc::new(SnapshotInner::new(next_reader_id(), meta, pages)), None))
     }
 
     /// The transaction after which the snapshot was taken.
     #[must_use]
     pub fn txn_id(&self) -> u64 {
         self.inner.txn_id
+    }
+
+    /// What a program has learnt about this state, empty at first; all snapshots of the state share it.
+    ///
+    /// It outlives them: the newest state that was read keeps it until a newer one is read, whether or not anybody
+    /// reads meanwhile. A state has room for one memo, so whoever asks for one of another type gets nothing.
+    #[inline]
+    #[must_use]
+    pub fn memo<T>(&self) -> Option<&T>
+    where
+        T: Any + Default + Send + Sync + UnwindSafe + RefUnwindSafe,
+    {
+        let memo: &dyn Any = &**self.inner.memo.get_or_init(|| Box::<T>::default());
+        memo.downcast_ref()
     }
 
     /// Where a value of this snapshot lies, for [`at`](Self::at); nothing if it is longer than a page.

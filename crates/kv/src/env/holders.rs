@@ -53,7 +53,7 @@ impl Holders {
         Self {
             handles,
             snapshots: snapshots.len(),
-            oldest_snapshot: snapshots.iter().map(|snapshot| snapshot.since.elapsed()).max(),
+            oldest_snapshot: snapshots.iter().map(|snapshot| snapshot.age).max(),
             writing: shared.upgrade().and_then(|shared| shared.turn.taken_for()),
         }
     }

@@ -143,7 +143,7 @@ impl Env {
                     return None;
                 }
                 let ours = living.iter().filter(|snapshot| slot.pid == own && snapshot.txn_id == txn_id);
-                let age = ours.map(|snapshot| snapshot.since.elapsed()).max();
+                let age = ours.map(|snapshot| snapshot.age).max();
                 let behind = last.saturating_sub(txn_id);
                 Some(ReaderInfo { pid: slot.pid, thread: slot.thread, txn_id, behind, age })
             })

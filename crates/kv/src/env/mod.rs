@@ -14,7 +14,7 @@ pub(crate) mod types;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use heed::WithoutTls;
@@ -30,8 +30,7 @@ use crate::dbi::DbiEntry;
 use crate::error::{Error, Result};
 use crate::flags::EnvFlags;
 use crate::log::{DataLock, LogSlot};
-use crate::read::Learnt;
-use crate::sys::{EnvHandle, Held, Leases, Process, TxnHandle};
+use crate::sys::{EnvHandle, Held, Process, RawRead, TxnHandle};
 use crate::txn::{OwnedWriteTxn, WriteTxn};
 pub(crate) use place::{FileId, Place, not_writable};
 pub(crate) use turn::Turn;
@@ -75,8 +74,6 @@ pub(crate) struct Shared {
     pub(crate) heed: heed::Env<WithoutTls>,
     pub(crate) handle: EnvHandle,
     pub(crate) reader: lmdb_pages::Reader,
-    /// Where `reader` takes its leases from.
-    leases: Arc<Leases>,
     /// Up to this transaction, the file surely had no table of options.
     pub(crate) no_options_until: AtomicU64,
     /// The write transaction that has last changed the table of options, committed or not.
@@ -94,8 +91,6 @@ pub(crate) struct Shared {
     pub(crate) dbis: RwLock<Dbis>,
     /// What waits to be written asynchronously.
     pub(crate) queue: OnceLock<Arc<Queue>>,
-    /// What was learnt about the tables of the state that was read last.
-    pub(crate) learnt: Mutex<Option<Arc<Learnt>>>,
     /// Types that users have registered.
     pub(crate) types: types::KnownTypes,
 }
@@ -134,9 +129,9 @@ impl Shared {
             })?
             .ok_or(Error::HeedChanged)?;
         let idle_readers = options.idle_readers.unwrap_or(EnvOptions::DEFAULT_IDLE_READERS);
-        let leases = Leases::new(&heed, handle, idle_readers);
-        let source = Arc::clone(&leases);
-        let reader = lmdb_pages::Reader::with_leases(&heed, move || source.take())?;
+        // Their slots are nobody else's, so no more than a quarter of them.
+        let idle_max = idle_readers.min(heed.max_readers() / 4) as usize;
+        let reader = lmdb_pages::Reader::with_leases(&heed, idle_max, move || RawRead::lease(handle))?;
         static NEXT_ID: AtomicU32 = AtomicU32::new(0);
         Ok(Self {
             log: LogSlot::default(),
@@ -146,7 +141,6 @@ impl Shared {
             heed,
             handle,
             reader,
-            leases,
             no_options_until: AtomicU64::new(u64::MAX - 1),
             options_changed_in: AtomicU64::new(u64::MAX),
             heed_lent: AtomicBool::new(false),
@@ -158,7 +152,6 @@ impl Shared {
             turn: Turn::default(),
             dbis: RwLock::default(),
             queue: OnceLock::new(),
-            learnt: Mutex::default(),
             types: types::KnownTypes::default(),
         })
     }
@@ -405,6 +398,6 @@ impl Env {
     /// ([`EnvOptions::idle_readers`]); returns how many there were. Slots of living snapshots are not among them.
     pub fn release_idle_readers(&self) -> usize {
         // In the child of a fork they are the parent's.
-        if self.shared.check_process().is_err() { 0 } else { self.shared.leases.release() }
+        if self.shared.check_process().is_err() { 0 } else { self.shared.reader.release_idle() }
     }
 }

@@ -8,14 +8,15 @@
 
 mod cursor;
 mod intersection;
+mod learnt;
 mod pairs;
 mod range;
 mod range_form;
 mod txn_cursor;
 
 use std::ops::Bound;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock, PoisonError};
 
 use lmdb_pages::{Count, Lexicographic, NativeInteger, OrderKind, ReverseBytes, Snapshot};
 
@@ -23,6 +24,7 @@ pub use cursor::Cursor;
 use cursor::Pair;
 pub(crate) use cursor::Walk;
 pub use intersection::Intersection;
+use learnt::{Learnt, learn};
 pub(crate) use pairs::Sum;
 pub use pairs::{Keys, Pairs};
 pub use range::KeyRange;
@@ -30,8 +32,7 @@ pub(crate) use range::{KeyBytes, Span};
 pub(crate) use txn_cursor::TxnCursor;
 
 use crate::counted::{
-    Block, COUNTS, Measure, Ranks, SnapshotSource, Tally, TreeId, TxnSource, count_keys, count_leaves,
-    pair_in_block,
+    Block, COUNTS, Measure, Ranks, SnapshotSource, Tally, TxnSource, count_keys, count_leaves, pair_in_block,
 };
 use crate::dbi::{Dbi, DbiOptions};
 use crate::env::{Env, Shared};
@@ -153,34 +154,8 @@ pub(crate) mod sealed {
 #[derive(Clone, Debug)]
 pub struct ReadTxn {
     snapshot: Snapshot,
-    learnt: Arc<Learnt>,
     /// Declared last, so that the environment is closed after the snapshot has ended.
     shared: Arc<Shared>,
-}
-
-/// What was learnt about the tables of one state. It outlives the snapshots of the state, so that reading it again
-/// begins where reading it before has ended.
-#[derive(Debug)]
-pub(crate) struct Learnt {
-    txn_id: u64,
-    /// By the numbers of handles, as far as they existed when this began.
-    tables: Box<[LearntTable]>,
-    /// The table of all trees of counts.
-    counts: OnceLock<Option<lmdb_pages::Table>>,
-}
-
-/// Of so many nodes of trees of counts the places are kept: enough for a hundred million entries.
-const PLACES_MAX: u64 = 1 << 14;
-
-#[derive(Debug, Default)]
-struct LearntTable {
-    root: OnceLock<Option<lmdb_pages::Table>>,
-    /// Of a counted table.
-    tree: OnceLock<Option<TreeId>>,
-    /// A copy of the root of that, whose counts add up to the number of the table's pairs.
-    counts_root: OnceLock<Box<[u8]>>,
-    /// Where the other nodes lie, from the second question on.
-    counts_places: OnceLock<Box<[AtomicU64]>>,
 }
 
 impl Env {
@@ -190,32 +165,7 @@ impl Env {
     ///
     /// As [`Env::snapshot`].
     pub fn read(&self) -> Result<ReadTxn> {
-        let snapshot = self.snapshot()?;
-        let shared = Arc::clone(&self.shared);
-        let txn_id = snapshot.txn_id();
-        let mut latest = shared.learnt.lock().unwrap_or_else(PoisonError::into_inner);
-        let handles = shared.dbis.read().unwrap_or_else(PoisonError::into_inner).entries.len();
-        let learnt = match &*latest {
-            Some(learnt) if learnt.txn_id == txn_id && learnt.tables.len() >= handles => Arc::clone(learnt),
-            _ => {
-                let tables = (0..handles).map(|_| LearntTable::default()).collect();
-                let learnt = Arc::new(Learnt { txn_id, tables, counts: OnceLock::new() });
-                *latest = Some(Arc::clone(&learnt));
-                learnt
-            }
-        };
-        drop(latest);
-        Ok(ReadTxn { snapshot, learnt, shared })
-    }
-}
-
-/// What a place holds, which is found out once.
-#[inline]
-fn learn<T: Copy>(place: Option<&OnceLock<T>>, find: impl FnOnce() -> Result<T>) -> Result<T> {
-    let Some(place) = place else { return find() };
-    match place.get() {
-        Some(found) => Ok(*found),
-        None => find().map(|found| *place.get_or_init(|| found)),
+        Ok(ReadTxn { snapshot: self.snapshot()?, shared: Arc::clone(&self.shared) })
     }
 }
 
@@ -252,7 +202,7 @@ impl ReadTxn {
     /// state of the database; [`Error::ForeignDbi`].
     pub fn table(&self, dbi: &Dbi) -> Result<lmdb_pages::Table> {
         self.shared.check_handle(dbi)?;
-        let place = self.learnt.tables.get(dbi.index as usize).map(|table| &table.root);
+        let place = self.learnt().and_then(|learnt| learnt.table(dbi)).map(|table| &table.root);
         let found = learn(place, || self.find_table(dbi))?;
         match found {
             Some(table) if table.flags().bits() == dbi.flags.bits() => Ok(table),
@@ -266,6 +216,12 @@ impl ReadTxn {
                 None => self.shared.no_such_dbi(dbi.name),
             }),
         }
+    }
+
+    /// What is known of the state's tables; nothing if somebody else has left a memo of his own with it.
+    #[inline]
+    fn learnt(&self) -> Option<&Learnt> {
+        self.snapshot.memo()
     }
 
     /// The handle's own table, not another of its name.
@@ -349,17 +305,15 @@ impl ReadTxn {
     /// A counted table's tree of counts.
     fn ranks(&self, dbi: &Dbi) -> Result<Option<Ranks<SnapshotSource<'_>>>> {
         let table = self.table(dbi)?;
-        let place = self.learnt.tables.get(dbi.index as usize);
+        let learnt = self.learnt();
+        let place = learnt.and_then(|learnt| learnt.table(dbi));
         let tree = place.map(|place| &place.tree);
         let tree = learn(tree, || Ok(self.stored_options(dbi.name)?.counted))?;
         let Some(tree) = tree else { return Ok(None) };
-        let counts = learn(Some(&self.learnt.counts), || Ok(self.snapshot.table(COUNTS)?))?;
+        let counts = learn(learnt.map(|learnt| &learnt.counts), || Ok(self.snapshot.table(COUNTS)?))?;
         let root = place.and_then(|place| place.counts_root.get()).map(|bytes| &**bytes);
         let places: &[AtomicU64] = match (place, counts) {
-            (Some(place), Some(counts)) if root.is_some() => place.counts_places.get_or_init(|| {
-                let nodes = counts.entries().min(PLACES_MAX);
-                (0..nodes).map(|_| AtomicU64::new(0)).collect()
-            }),
+            (Some(place), Some(counts)) if root.is_some() => place.counts_places(counts.entries()),
             _ => &[],
         };
         let source = SnapshotSource { snapshot: &self.snapshot, table, counts, root, places };

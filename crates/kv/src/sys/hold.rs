@@ -4,7 +4,7 @@ use std::ptr;
 
 use lmdb_master_sys as ffi;
 
-use super::leases::RawRead;
+use super::raw_read::RawRead;
 use super::{CodeResult, EnvHandle, bytes, check, empty_val, found, val};
 
 /// Holds the state that was the newest when it began.
