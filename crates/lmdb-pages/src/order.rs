@@ -43,6 +43,8 @@ impl Order for Lexicographic {
         // Most comparisons of a search are decided by the first word; that saves the call of memcmp.
         if let (Some((x, a_rest)), Some((y, b_rest))) = (a.split_first_chunk(), b.split_first_chunk()) {
             match u64::from_be_bytes(*x).cmp(&u64::from_be_bytes(*y)) {
+                // Nor is it called for nothing.
+                Ordering::Equal if a_rest.is_empty() || b_rest.is_empty() => a_rest.len().cmp(&b_rest.len()),
                 Ordering::Equal => a_rest.cmp(b_rest),
                 decided => decided,
             }

@@ -35,7 +35,23 @@ const ATTEMPTS_MAX: u32 = 1000;
 /// reserves the environment's map size, so that a growing file need not be mapped again.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    inner: Arc<ReaderInner>,
+    open: Arc<OpenReader>,
+}
+
+/// Ends what is kept when the last handle on the reader is dropped. States keep their reader, so that a snapshot need count
+/// only itself; a state that is kept would keep it for ever.
+#[derive(Debug)]
+struct OpenReader(Arc<ReaderInner>);
+
+impl Drop for OpenReader {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_open = false;
+        let kept = (state.kept.take(), std::mem::take(&mut state.idle));
+        // What is kept has somebody else's memo, which ends without the lock.
+        drop(state);
+        drop(kept);
+    }
 }
 
 pub(crate) struct ReaderInner {
@@ -59,6 +75,8 @@ struct State {
     /// The newest state that nobody reads any longer.
     kept: Option<Arc<SnapshotInner>>,
     idle: Vec<Box<dyn IdleLease>>,
+    /// Whether there may be further snapshots.
+    is_open: bool,
 }
 
 /// A state that somebody reads.
@@ -138,18 +156,18 @@ impl Reader {
         let probe = Mapping::new(&file, file_length, 256)?;
         let page_size = Meta::read(&probe.meta_bytes(0))?.page_size();
         let mapping = Arc::new(Mapping::new(&file, env.info().map_size as u64, page_size)?);
-        let state = State { mapping, file_length, living: Vec::new(), kept: None, idle: Vec::new() };
-        Ok(Reader {
-            inner: Arc::new(ReaderInner {
-                id: next_reader_id(),
-                leases,
-                idle_max,
-                file,
-                page_size,
-                state: Mutex::new(state),
-                env: env.clone(),
-            }),
-        })
+        let state =
+            State { mapping, file_length, living: Vec::new(), kept: None, idle: Vec::new(), is_open: true };
+        let inner = ReaderInner {
+            id: next_reader_id(),
+            leases,
+            idle_max,
+            file,
+            page_size,
+            state: Mutex::new(state),
+            env: env.clone(),
+        };
+        Ok(Reader { open: Arc::new(OpenReader(Arc::new(inner))) })
     }
 
     /// Takes a snapshot of the last committed transaction.
@@ -163,26 +181,27 @@ impl Reader {
     /// [`Error::Lease`] if LMDB refuses a read transaction (no reader slot free, map outgrown by another process);
     /// [`Error::NotLmdb`] if the meta pages are damaged; [`Error::Overtaken`] if writers never let go.
     pub fn snapshot(&self) -> Result<Snapshot> {
+        let reader = &self.open.0;
         // Declared before the lock is taken, to be dropped when it is free again: it has somebody else's memo.
         let mut outdated = None;
-        let mut state = self.inner.lock();
+        let mut state = reader.lock();
         let newest = state.mapping.meta_txn_id(0).max(state.mapping.meta_txn_id(1));
         let inner = match state.living_of(newest) {
             Some(living) => living,
-            None => self.inner.hold(&mut state, &mut outdated)?,
+            None => reader.hold(&mut state, &mut outdated)?,
         };
-        Ok(Snapshot::new(inner, Some(Arc::clone(&self.inner))))
+        Ok(Snapshot::new(inner))
     }
 
     /// The snapshots of this reader that are alive, with their ages.
     #[must_use]
     pub fn living(&self) -> Living {
-        Living { reader: Arc::downgrade(&self.inner) }
+        Living { reader: Arc::downgrade(&self.open.0) }
     }
 
     /// Ends the leases that are kept for the next snapshots, whose reader slots are free then; how many there were.
     pub fn release_idle(&self) -> usize {
-        let idle = std::mem::take(&mut self.inner.lock().idle);
+        let idle = std::mem::take(&mut self.open.0.lock().idle);
         idle.len()
     }
 }
@@ -202,7 +221,7 @@ impl ReaderInner {
 
     /// Takes a lease on the newest state, which is among the living then.
     fn hold(
-        &self,
+        self: &Arc<Self>,
         state: &mut State,
         outdated: &mut Option<Arc<SnapshotInner>>,
     ) -> Result<Arc<SnapshotInner>> {
@@ -219,7 +238,7 @@ impl ReaderInner {
                 *outdated = other;
                 let meta = self.roots(state, &mut lease)?;
                 let pages = self.pages(state, meta.last_page)?;
-                Arc::new(SnapshotInner::new(self.id, meta, pages))
+                Arc::new(SnapshotInner::new(self.id, meta, pages, Some(Arc::clone(self))))
             }
         };
         state.living.push(Held {
@@ -246,7 +265,7 @@ impl ReaderInner {
         let Held { snapshot, lease, .. } = state.living.remove(at);
         _spare = self.let_rest(&mut state, lease);
         let is_newer = state.kept.as_ref().is_none_or(|kept| kept.txn_id < snapshot.txn_id);
-        _outdated = if is_newer { state.kept.replace(snapshot) } else { Some(snapshot) };
+        _outdated = if is_newer && state.is_open { state.kept.replace(snapshot) } else { Some(snapshot) };
     }
 
     /// A lease on the newest state.

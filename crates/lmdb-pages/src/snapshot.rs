@@ -26,15 +26,13 @@ pub(crate) fn next_reader_id() -> u64 {
 #[derive(Debug)]
 pub struct Snapshot {
     pub(crate) inner: Arc<SnapshotInner>,
-    /// Where the lease lies that keeps the pages from changing; absent for bytes in memory, which need none.
-    reader: Option<Arc<ReaderInner>>,
 }
 
 impl Clone for Snapshot {
     fn clone(&self) -> Self {
         // The count is not zero, since it counts `self`; so nobody ends the lease meanwhile.
         self.inner.readers.fetch_add(1, Ordering::Relaxed);
-        Snapshot { inner: Arc::clone(&self.inner), reader: self.reader.clone() }
+        Snapshot { inner: Arc::clone(&self.inner) }
     }
 }
 
@@ -42,7 +40,7 @@ impl Drop for Snapshot {
     fn drop(&mut self) {
         // Whoever ends the lease must have seen the end of all reading: each releases, the last acquires.
         if self.inner.readers.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(reader) = &self.reader
+            && let Some(reader) = &self.inner.home
         {
             reader.end_unread(&self.inner);
         }
@@ -84,6 +82,8 @@ pub(crate) struct SnapshotInner {
     pub(crate) last_page: u64,
     pub(crate) pages: Pages,
     memo: OnceLock<Box<dyn Memo>>,
+    /// Where the lease lies that keeps the pages from changing; absent for bytes in memory, which need none.
+    home: Option<Arc<ReaderInner>>,
 }
 
 /// What can be kept with a state; see [`Snapshot::memo`].
@@ -99,20 +99,20 @@ impl std::fmt::Debug for SnapshotInner {
 
 impl SnapshotInner {
     /// Without readers yet.
-    pub(crate) fn new(reader: u64, meta: Meta, pages: Pages) -> Self {
+    pub(crate) fn new(reader: u64, meta: Meta, pages: Pages, home: Option<Arc<ReaderInner>>) -> Self {
         let Meta { main, free, last_page, txn_id } = meta;
-        let readers = AtomicUsize::new(0);
-        SnapshotInner { txn_id, readers, reader, main, free, last_page, pages, memo: OnceLock::new() }
+        let (readers, memo) = (AtomicUsize::new(0), OnceLock::new());
+        SnapshotInner { txn_id, readers, reader, main, free, last_page, pages, memo, home }
     }
 }
 
 impl Snapshot {
     /// One more snapshot of a state.
     ///
-    /// With a `reader`, the caller must have its lock, and a lease on the state must lie there.
-    pub(crate) fn new(inner: Arc<SnapshotInner>, reader: Option<Arc<ReaderInner>>) -> Snapshot {
+    /// If it comes from a reader, the caller must have its lock, and a lease on the state must lie there.
+    pub(crate) fn new(inner: Arc<SnapshotInner>) -> Snapshot {
         inner.readers.fetch_add(1, Ordering::Relaxed);
-        Snapshot { inner, reader }
+        Snapshot { inner }
     }
 
     /// The newest state in a data file whose bytes lie in memory: a copy, a backup, a damaged file.
@@ -124,7 +124,7 @@ impl Snapshot {
         let bytes: Arc<[u8]> = bytes.into();
         let meta = Meta::newest_of(&bytes)?;
         let pages = Pages::in_memory(bytes, meta.last_page + 1, meta.page_size());
-        Ok(Snapshot::new(Arc::new(SnapshotInner::new(next_reader_id(), meta, pages)), None))
+        Ok(Snapshot::new(Arc::new(SnapshotInner::new(next_reader_id(), meta, pages, None))))
     }
 
     /// The transaction after which the snapshot was taken.
@@ -136,7 +136,8 @@ impl Snapshot {
     /// What a program has learnt about this state, empty at first; all snapshots of the state share it.
     ///
     /// It outlives them: the newest state that was read keeps it until a newer one is read, whether or not anybody
-    /// reads meanwhile. A state has room for one memo, so whoever asks for one of another type gets nothing.
+    /// reads meanwhile. A state has room for one memo, so whoever asks for one of another type gets nothing. A memo
+    /// that has the reader in it keeps the reader, and so the environment, open.
     #[inline]
     #[must_use]
     pub fn memo<T>(&self) -> Option<&T>

@@ -147,10 +147,29 @@ fn snapshots_of_a_state_share_one_lease_until_the_last_is_dropped() {
     assert_eq!((place.book.leases(), place.living()), (1, vec![second.txn_id()]));
     drop(second);
     assert_eq!((place.book.leases(), place.living()), (0, vec![]));
-    // The living do not keep the environment open, and know when it is gone.
-    let living = place.reader.living();
-    drop(place);
-    assert_eq!(living.snapshots(), []);
+}
+
+#[test]
+fn the_environment_closes_after_the_last_reader_and_snapshot() {
+    for idle_max in [0, 4] {
+        let place = Place::new(idle_max);
+        place.write(1);
+        let first = place.reader.snapshot().unwrap();
+        place.write(2);
+        number(&place.reader.snapshot().unwrap());
+        let Place { _dir, env, numbers, book, reader } = place;
+        let (living, again, closing) = (reader.living(), reader.clone(), env.prepare_for_closing());
+        drop((reader, numbers));
+        // One state is kept, another one is being read.
+        number(&again.snapshot().unwrap());
+        drop(again);
+        assert_eq!((living.snapshots().len(), number(&first), book.leases()), (1, 1, 1));
+        assert!(!closing.wait_timeout(Duration::ZERO));
+        drop(first);
+        // Nobody keeps it open, and the living know it.
+        assert!(closing.wait_timeout(Duration::ZERO));
+        assert_eq!((living.snapshots(), book.leases()), (vec![], 0));
+    }
 }
 
 #[test]

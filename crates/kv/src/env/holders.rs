@@ -17,9 +17,9 @@ pub struct Holders {
     pub handles: usize,
     /// States that somebody reads; clones of one count once.
     pub snapshots: usize,
-    /// How long the oldest of them has been alive.
+    /// How long the oldest of them has been alive, to a few milliseconds.
     pub oldest_snapshot: Option<Duration>,
-    /// How long a write transaction has been open, if there is one.
+    /// How long a write transaction has been open, to a few milliseconds, if there is one.
     pub writing: Option<Duration>,
 }
 

@@ -39,7 +39,8 @@ pub struct ReaderInfo {
     pub txn_id: u64,
     /// How many transactions were committed since: their freed pages cannot be reused while it lives.
     pub behind: u64,
-    /// How long it has been alive, if it is a snapshot of this process. LMDB does not write down when others began.
+    /// How long it has been alive, to a few milliseconds, if it is a snapshot of this process. LMDB does not write down when
+    /// others began.
     pub age: Option<Duration>,
 }
 

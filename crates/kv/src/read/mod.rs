@@ -224,6 +224,13 @@ impl ReadTxn {
         self.snapshot.memo()
     }
 
+    /// A handle's table, where it is known already, in place: it is eighty bytes, which is much to copy for one lookup.
+    #[inline]
+    fn learnt_table(&self, dbi: &Dbi) -> Option<&lmdb_pages::Table> {
+        let table = self.learnt()?.table(dbi)?.root.get()?.as_ref()?;
+        (dbi.env == self.shared.id && table.flags().bits() == dbi.flags.bits()).then_some(table)
+    }
+
     /// The handle's own table, not another of its name.
     fn find_table(&self, dbi: &Dbi) -> Result<Option<lmdb_pages::Table>> {
         if self.shared.entry(dbi)?.is_of(self.snapshot.txn_id()) {
@@ -241,11 +248,18 @@ impl Read for ReadTxn {
     }
 
     fn get(&self, dbi: &Dbi, key: &[u8]) -> Result<Option<&[u8]>> {
-        let table = self.table(dbi)?;
+        let found;
+        let table = match self.learnt_table(dbi) {
+            Some(table) => table,
+            None => {
+                found = self.table(dbi)?;
+                &found
+            }
+        };
         Ok(match dbi.flags.key_order() {
-            OrderKind::Lexicographic => lmdb_pages::get::<Lexicographic>(&self.snapshot, &table, key)?,
-            OrderKind::NativeInteger => lmdb_pages::get::<NativeInteger>(&self.snapshot, &table, key)?,
-            OrderKind::ReverseBytes => lmdb_pages::get::<ReverseBytes>(&self.snapshot, &table, key)?,
+            OrderKind::Lexicographic => lmdb_pages::get::<Lexicographic>(&self.snapshot, table, key)?,
+            OrderKind::NativeInteger => lmdb_pages::get::<NativeInteger>(&self.snapshot, table, key)?,
+            OrderKind::ReverseBytes => lmdb_pages::get::<ReverseBytes>(&self.snapshot, table, key)?,
         })
     }
 

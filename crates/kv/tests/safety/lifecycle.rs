@@ -34,7 +34,8 @@ fn closing_says_who_is_left_and_since_when() {
     let snapshot = env.snapshot().unwrap();
     let (other, third) = (env.clone(), env.clone());
     let txn = other.write().unwrap();
-    std::thread::sleep(Duration::from_millis(20));
+    // The clock may be ten milliseconds behind.
+    std::thread::sleep(Duration::from_millis(30));
     let error = env.close(SOON).unwrap_err();
     let text = error.to_string();
     let left = holders(Err(error));
@@ -218,11 +219,12 @@ fn readers_have_ages_and_threads() {
     let snapshot = env.snapshot().unwrap();
     put(&env, b"2");
     let heeds = env.heed().clone().static_read_txn().unwrap();
-    std::thread::sleep(Duration::from_millis(10));
+    // The clock may be ten milliseconds behind.
+    std::thread::sleep(Duration::from_millis(30));
     let readers = env.readers().unwrap();
     assert_eq!(readers.len(), 2);
     assert_eq!((readers[0].txn_id, readers[0].behind), (snapshot.txn_id(), 1));
-    assert!(readers[0].age.unwrap() >= Duration::from_millis(10));
+    assert!(readers[0].age.unwrap() >= Duration::from_millis(20));
     assert_ne!(readers[0].thread, 0);
     // A transaction of heed's own: nobody noted when it began.
     assert_eq!((readers[1].txn_id, readers[1].age), (heeds.id() as u64, None));
