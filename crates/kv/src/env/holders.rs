@@ -54,7 +54,7 @@ impl Holders {
             handles,
             snapshots: snapshots.len(),
             oldest_snapshot: snapshots.iter().map(|snapshot| snapshot.age).max(),
-            writing: shared.upgrade().and_then(|shared| shared.turn.taken_for()),
+            writing: shared.upgrade().and_then(|shared| shared.turn.open_for()),
         }
     }
 }

@@ -20,6 +20,9 @@ use crate::txn::{Desk, Seat};
 /// The number of no thread.
 const NOBODY: u64 = 0;
 
+/// No time.
+const NEVER: u64 = 0;
+
 /// The number of this thread; asked often, and the library's own way to it counts a reference.
 fn me() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(NOBODY + 1);
@@ -36,7 +39,8 @@ pub(crate) struct Turn {
     aside: DeskPlace,
     /// Whose turn it is. Only to itself can a thread tell this for certain.
     holder: AtomicU64,
-    /// Since when, in ticks of the coarse clock: the exact time takes five times as long to read.
+    /// When the transaction of this turn was begun, in ticks of the coarse clock: the exact time takes five times as long to
+    /// read.
     since: AtomicU64,
     /// How many threads wait: to wake nobody is a system call, too.
     waiting: AtomicUsize,
@@ -52,7 +56,7 @@ impl Default for Turn {
             desk,
             aside: DeskPlace::empty(),
             holder: AtomicU64::new(NOBODY),
-            since: AtomicU64::default(),
+            since: AtomicU64::new(NEVER),
             waiting: AtomicUsize::default(),
             queue: Mutex::default(),
             free: Condvar::default(),
@@ -69,8 +73,13 @@ impl Turn {
             None => self.wait(patience)?,
         };
         self.holder.store(me(), Ordering::Relaxed);
-        self.since.store(coarsetime::Instant::now_without_cache_update().as_ticks(), Ordering::Relaxed);
         Ok(Seat::of_turn(self, desk, true))
+    }
+
+    /// Whoever has the turn has begun a transaction.
+    #[inline]
+    pub(crate) fn note_begun(&self) {
+        self.since.store(coarsetime::Instant::now_without_cache_update().as_ticks(), Ordering::Relaxed);
     }
 
     #[cold]
@@ -103,6 +112,7 @@ impl Turn {
     #[inline]
     pub(crate) fn pass_on(&self, desk: Box<Desk>) {
         self.holder.store(NOBODY, Ordering::Relaxed);
+        self.since.store(NEVER, Ordering::Relaxed);
         self.desk.put(desk);
         if self.waiting.load(Ordering::SeqCst) > 0 {
             self.wake();
@@ -118,6 +128,7 @@ impl Turn {
 
     /// Keeps the desk for [`Turn::lend`]; the turn of this thread goes on.
     pub(crate) fn lay_aside(&self, desk: Box<Desk>) {
+        self.since.store(NEVER, Ordering::Relaxed);
         self.aside.put(desk);
     }
 
@@ -136,10 +147,9 @@ impl Turn {
         self.holder.load(Ordering::Relaxed) == me()
     }
 
-    /// For how long somebody has had the turn.
-    pub(super) fn taken_for(&self) -> Option<Duration> {
-        let is_taken = self.holder.load(Ordering::Relaxed) != NOBODY;
-        let since = coarsetime::Instant::from_ticks(self.since.load(Ordering::Relaxed));
-        is_taken.then(|| since.elapsed().into())
+    /// How long the transaction of this turn has been open.
+    pub(super) fn open_for(&self) -> Option<Duration> {
+        let since = self.since.load(Ordering::Relaxed);
+        (since != NEVER).then(|| coarsetime::Instant::from_ticks(since).elapsed().into())
     }
 }
