@@ -422,6 +422,60 @@ mod tests {
     }
 
     #[test]
+    fn the_child_of_a_fork_leaves_the_readers_of_its_parent_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = crate::Env::open(dir.path()).unwrap();
+        let snapshot = env.snapshot().unwrap();
+        env.open_dbi("t", crate::DbiFlags::empty()).unwrap();
+        // One slot is in use, another one is kept.
+        drop(env.snapshot().unwrap());
+        let slots = || env.shared.handle.readers().unwrap();
+        let before = slots();
+        assert_eq!((before.len(), before.iter().filter(|slot| slot.txn_id.is_some()).count()), (2, 1));
+        // SAFETY: the child only drops values of this thread, and then ends without cleaning up.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            drop((snapshot, env));
+            // SAFETY: ends the process at once, as a child must that has only one of its threads.
+            unsafe { libc::_exit(0) }
+        }
+        assert!(child > 0);
+        let mut status = 0;
+        // SAFETY: waits for the child made above.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
+        assert_eq!(slots(), before);
+        assert_eq!(env.release_idle_readers(), 1);
+        drop(snapshot);
+    }
+
+    #[test]
+    fn the_child_of_a_fork_cannot_commit_what_its_parent_has_begun() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = crate::Env::open(dir.path()).unwrap();
+        let dbi = env.open_dbi("t", crate::DbiFlags::empty()).unwrap();
+        let mut txn = env.write().unwrap();
+        txn.put(&dbi, b"before", b"1").unwrap();
+        // SAFETY: the child only ends the transaction, which takes no lock, and then itself without cleaning up.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let is_refused = matches!(txn.commit(), Err(crate::Error::Forked));
+            // SAFETY: ends the process at once, as a child must that has only one of its threads.
+            unsafe { libc::_exit(i32::from(!is_refused)) }
+        }
+        assert!(child > 0);
+        let mut status = 0;
+        // SAFETY: waits for the child made above.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
+        assert_eq!(crate::Read::entries(&env.read().unwrap(), &dbi).unwrap(), 0);
+        txn.put(&dbi, b"after", b"2").unwrap();
+        txn.commit().unwrap();
+        assert_eq!(crate::Read::entries(&env.read().unwrap(), &dbi).unwrap(), 2);
+        env.write().unwrap().commit().unwrap();
+    }
+
+    #[test]
     fn reader_lines_are_understood() {
         assert_eq!(reader_slot("    pid     thread     txnid"), None);
         assert_eq!(reader_slot("  12 7fa0 -"), Some(ReaderSlot { pid: 12, thread: 0x7fa0, txn_id: None }));

@@ -9,11 +9,16 @@ use std::ptr::{self, NonNull};
 use lmdb_master_sys as ffi;
 use lmdb_pages::{IdleLease, Lease};
 
-use super::{Code, CodeResult, EnvHandle, check};
+use super::{Code, CodeResult, EnvHandle, Process, check};
 
 /// A read transaction; ended when dropped.
+///
+/// Its slot belongs to the process that began it: in the child of a fork, it is left as it is.
 #[derive(Debug)]
-pub(crate) struct RawRead(NonNull<ffi::MDB_txn>);
+pub(crate) struct RawRead {
+    txn: NonNull<ffi::MDB_txn>,
+    begun_by: Process,
+}
 
 // SAFETY: the environment was opened without thread-local storage (`WithoutTls`), so a read transaction belongs to no
 // thread; and it is used by one at a time, since every use takes `&mut self` or is a plain read of its id.
@@ -21,19 +26,22 @@ unsafe impl Send for RawRead {}
 
 impl RawRead {
     pub(super) fn begin(env: EnvHandle) -> CodeResult<Self> {
+        let begun_by =
+            Process::this().map_err(|error| Code(error.raw_os_error().unwrap_or(ffi::MDB_PROBLEM)))?;
         let mut txn = ptr::null_mut();
         // SAFETY: the environment is open; its owner keeps it open for as long as this lives.
         check(unsafe { ffi::mdb_txn_begin(env.0.as_ptr(), ptr::null_mut(), ffi::MDB_RDONLY, &mut txn) })?;
-        NonNull::new(txn).map(Self).ok_or(Code(ffi::MDB_PROBLEM))
+        let txn = NonNull::new(txn).ok_or(Code(ffi::MDB_PROBLEM))?;
+        Ok(Self { txn, begun_by })
     }
 
     pub(super) fn as_ptr(&self) -> *mut ffi::MDB_txn {
-        self.0.as_ptr()
+        self.txn.as_ptr()
     }
 
     pub(super) fn id(&self) -> u64 {
         // SAFETY: the transaction lives.
-        unsafe { ffi::mdb_txn_id(self.0.as_ptr()) as u64 }
+        unsafe { ffi::mdb_txn_id(self.txn.as_ptr()) as u64 }
     }
 
     /// As a lease on the newest state, for a reader that ends it before the environment is closed.
@@ -46,21 +54,25 @@ impl RawRead {
 
     /// Gives the state up and keeps the slot.
     pub(super) fn reset(&mut self) {
-        // SAFETY: the transaction lives.
-        unsafe { ffi::mdb_txn_reset(self.0.as_ptr()) }
+        if self.begun_by.is_this() {
+            // SAFETY: the transaction lives.
+            unsafe { ffi::mdb_txn_reset(self.txn.as_ptr()) }
+        }
     }
 
     /// Takes the newest state, after a reset.
     pub(super) fn renew(&mut self) -> CodeResult<()> {
         // SAFETY: the transaction lives; LMDB refuses one that was not reset.
-        check(unsafe { ffi::mdb_txn_renew(self.0.as_ptr()) })
+        check(unsafe { ffi::mdb_txn_renew(self.txn.as_ptr()) })
     }
 }
 
 impl Drop for RawRead {
     fn drop(&mut self) {
-        // SAFETY: begun in `begin` and ended here only; the environment is still open.
-        unsafe { ffi::mdb_txn_abort(self.0.as_ptr()) }
+        if self.begun_by.is_this() {
+            // SAFETY: begun in `begin` and ended here only; the environment is still open.
+            unsafe { ffi::mdb_txn_abort(self.txn.as_ptr()) }
+        }
     }
 }
 
@@ -77,7 +89,7 @@ unsafe impl Lease for RawRead {
 
     fn rest(mut self: Box<Self>) -> Option<Box<dyn IdleLease>> {
         self.reset();
-        Some(self)
+        self.begun_by.is_this().then_some(self as Box<dyn IdleLease>)
     }
 }
 

@@ -190,8 +190,8 @@ impl<'e> WriteTxn<'e> {
     ///
     /// # Errors
     ///
-    /// [`Error::MapFull`], [`Error::DiskFull`], [`Error::TxnEnded`] and others: nothing of the transaction is
-    /// kept then.
+    /// [`Error::MapFull`], [`Error::DiskFull`], [`Error::TxnEnded`], [`Error::Forked`] and others: nothing of the
+    /// transaction is kept then.
     #[inline]
     pub fn commit(mut self) -> Result<()> {
         self.commit_in_place()
@@ -204,6 +204,8 @@ impl<'e> WriteTxn<'e> {
             return Ok(());
         }
         self.check_active()?;
+        // LMDB would write, though the turn is the parent's.
+        self.shared.check_process()?;
         if self.desk.keeps_back.get() || self.desk.counts.get() {
             self.settle_counts()?;
         }
