@@ -386,6 +386,15 @@ mod tests {
         assert_eq!(slots[0].txn_id, Some(reader.id() as u64));
     }
 
+    /// Waits for a child that was made by a fork, which must end with zero.
+    fn await_success(child: libc::pid_t) {
+        assert!(child > 0);
+        let mut status = 0;
+        // SAFETY: the call writes one number into the place that is lent to it.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
+    }
+
     #[test]
     fn the_child_of_a_fork_is_refused() {
         let dir = tempfile::tempdir().unwrap();
@@ -412,11 +421,7 @@ mod tests {
             // SAFETY: ends the process at once, as a child must that has only one of its threads.
             unsafe { libc::_exit(i32::from(!all)) }
         }
-        assert!(child > 0);
-        let mut status = 0;
-        // SAFETY: waits for the child made above.
-        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
+        await_success(child);
         // The parent is not disturbed.
         env.write().unwrap().commit().unwrap();
     }
@@ -439,11 +444,7 @@ mod tests {
             // SAFETY: ends the process at once, as a child must that has only one of its threads.
             unsafe { libc::_exit(0) }
         }
-        assert!(child > 0);
-        let mut status = 0;
-        // SAFETY: waits for the child made above.
-        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
+        await_success(child);
         assert_eq!(slots(), before);
         assert_eq!(env.release_idle_readers(), 1);
         drop(snapshot);
@@ -463,11 +464,7 @@ mod tests {
             // SAFETY: ends the process at once, as a child must that has only one of its threads.
             unsafe { libc::_exit(i32::from(!is_refused)) }
         }
-        assert!(child > 0);
-        let mut status = 0;
-        // SAFETY: waits for the child made above.
-        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
+        await_success(child);
         assert_eq!(crate::Read::entries(&env.read().unwrap(), &dbi).unwrap(), 0);
         txn.put(&dbi, b"after", b"2").unwrap();
         txn.commit().unwrap();

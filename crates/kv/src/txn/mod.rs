@@ -103,7 +103,7 @@ impl<'e> WriteTxn<'e> {
         let id = handle.id();
         let tape = if shared.log.is_on() { shared.begin_tape(id)? } else { None };
         seat.begin(id, tape);
-        // Here rather than earlier: what heed has just written has left the processor by the time that it is moved.
+        // Here rather than earlier: the wait for another process is no part of a transaction's age.
         shared.turn.note_begun();
         Ok(Self::new(shared, handle, Owner::Top(txn), seat))
     }
