@@ -271,7 +271,13 @@ impl Shared {
     /// Refuses handles of other environments.
     #[inline]
     pub(crate) fn check_handle(&self, dbi: &Dbi) -> Result<()> {
-        if dbi.env == self.id { Ok(()) } else { Err(Error::ForeignDbi { name: dbi.name.to_owned() }) }
+        if self.has_made(dbi) { Ok(()) } else { Err(Error::ForeignDbi { name: dbi.name.to_owned() }) }
+    }
+
+    /// Whether it is a handle of this environment.
+    #[inline]
+    pub(crate) fn has_made(&self, dbi: &Dbi) -> bool {
+        dbi.env == self.id
     }
 
     pub(crate) fn entry(&self, dbi: &Dbi) -> Result<Arc<DbiEntry>> {

@@ -20,6 +20,7 @@ mod desk_place;
 mod hold;
 mod process;
 mod raw_read;
+mod seat;
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -34,6 +35,7 @@ pub(crate) use desk_place::DeskPlace;
 pub(crate) use hold::Hold;
 pub(crate) use process::Process;
 pub(crate) use raw_read::RawRead;
+pub(crate) use seat::Seat;
 
 use crate::env::Shared;
 use crate::txn::WriteTxn;

@@ -150,6 +150,25 @@ fn handles_of_another_environment_are_refused() {
 }
 
 #[test]
+fn handles_of_another_environment_are_refused_beside_their_like() {
+    let (_a, first) = env();
+    let (_b, second) = env();
+    let foreign = first.open_dbi("x", DbiFlags::empty()).unwrap();
+    let own = second.open_dbi("x", DbiFlags::empty()).unwrap();
+    for _ in 0..2 {
+        let mut txn = second.write().unwrap();
+        assert_eq!(txn.put(&foreign, b"k", b"v").unwrap_err().code(), ":kv/foreign-dbi");
+        txn.put(&own, b"k", b"own").unwrap();
+        // The table is open in the transaction now, and only its handle's environment tells this one apart.
+        assert_eq!(txn.put(&foreign, b"k", b"v").unwrap_err().code(), ":kv/foreign-dbi");
+        assert_eq!(txn.delete(&foreign, b"k").unwrap_err().code(), ":kv/foreign-dbi");
+        assert_eq!(txn.get(&foreign, b"k").unwrap_err().code(), ":kv/foreign-dbi");
+        assert_eq!(txn.get(&own, b"k").unwrap(), Some(&b"own"[..]));
+        txn.commit().unwrap();
+    }
+}
+
+#[test]
 fn sizes_are_checked_before_lmdb_sees_them() {
     let (_dir, env) = env();
     let plain = env.open_dbi("plain", DbiFlags::empty()).unwrap();

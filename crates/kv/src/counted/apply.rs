@@ -1,6 +1,7 @@
 //! Bringing changes into a tree of counts: numbers in place, and where blocks grow or shrink, the tree's shape.
 
 use lmdb_pages::OrderKind;
+use smallvec::SmallVec;
 
 use super::node::{Child, NODE_MAX, Node, Shape, divide, encode, set_tally};
 use super::pending::{LastBlock, LeafStarts, Pending, separator};
@@ -181,15 +182,19 @@ impl Settler {
         let (mut bytes, shape) = self.load(id, depth)?;
         let mut sum = Change::default();
         let mut replaced = Vec::new();
-        let mut from = part.from;
+        let mut touched = SmallVec::<[usize; 64]>::new();
+        let (mut from, mut next) = (part.from, 0);
         while from < part.to {
-            let node = self.parse(&bytes)?;
-            let index = node.find(part.pending.key(from), self.order).ok_or_else(damaged)?;
+            // All of it was checked when it was loaded, and numbers are all that changes.
+            let node = Node::new(&bytes).ok_or_else(damaged)?;
+            let index = node.find_near(next, part.pending.key(from), self.order).ok_or_else(damaged)?;
+            next = index + 1;
             let to = self.end_of_child(&node, index, part, from);
             let low = if index > 0 { KeyBytes::from_slice(node.separator(index)) } else { part.low.clone() };
             let (child, old) = (node.child(index), node.tally(index));
             let below = Part { pending: part.pending, from, to, low };
             let change = if shape.level == 0 {
+                touched.push(index);
                 sum_of(&below)
             } else {
                 match self.apply(child, &below, depth + 1)? {
@@ -205,7 +210,7 @@ impl Settler {
             set_tally(&mut bytes, shape, index, old.changed_by(change));
             from = to;
         }
-        let node = self.parse(&bytes)?;
+        let node = Node::new(&bytes).ok_or_else(damaged)?;
         if shape.level > 0 {
             if replaced.is_empty() {
                 self.write(id, &bytes)?;
@@ -214,12 +219,14 @@ impl Settler {
             let children = self.join_nodes(replace(node.children(), replaced))?;
             return self.store(id, shape, children);
         }
+        let joins_next =
+            |index: usize| index + 1 < node.len() && joins(node.tally(index), node.tally(index + 1));
         let sound = |index: usize| {
             let keys = node.tally(index).keys;
-            let joins = index > 0 && joins(node.tally(index - 1), node.tally(index));
+            let joins = joins_next(index) || index > 0 && joins_next(index - 1);
             keys <= BLOCK_MAX && !joins && (keys > 0 || id == ROOT)
         };
-        if (0..node.len()).all(sound) {
+        if touched.into_iter().all(sound) {
             self.write(id, &bytes)?;
             return Ok(Outcome::Changed(sum));
         }

@@ -9,13 +9,14 @@
 //!     +----- it is not --- waits for its coming back -----+
 //! ```
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::sys::DeskPlace;
-use crate::txn::{Desk, Seat};
+use crate::sys::{DeskPlace, Seat};
+use crate::txn::{After, Desk};
 
 /// The number of no thread.
 const NOBODY: u64 = 0;
@@ -24,10 +25,22 @@ const NOBODY: u64 = 0;
 const NEVER: u64 = 0;
 
 /// The number of this thread; asked often, and the library's own way to it counts a reference.
+#[inline]
 fn me() -> u64 {
+    thread_local!(static ME: Cell<u64> = const { Cell::new(NOBODY) });
+    ME.with(|me| {
+        if me.get() == NOBODY {
+            me.set(next_number());
+        }
+        me.get()
+    })
+}
+
+/// A number for one more thread.
+#[cold]
+fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(NOBODY + 1);
-    thread_local!(static ME: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
-    ME.with(|me| *me)
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The queue of one environment.
@@ -73,7 +86,7 @@ impl Turn {
             None => self.wait(patience)?,
         };
         self.holder.store(me(), Ordering::Relaxed);
-        Ok(Seat::of_turn(self, desk, true))
+        Ok(Seat::new(self, desk, After::PassOn))
     }
 
     /// Whoever has the turn has begun a transaction.
@@ -134,7 +147,7 @@ impl Turn {
 
     /// A seat for a transaction in the turn of this thread, which has it already; the turn does not end with it.
     pub(crate) fn lend(&self) -> Seat<'_> {
-        Seat::of_turn(self, self.aside.take().unwrap_or_default(), false)
+        Seat::new(self, self.aside.take().unwrap_or_default(), After::LayAside)
     }
 
     /// Ends the turn of this thread, which has laid the desk aside.

@@ -101,20 +101,28 @@ impl RawCursor {
 
     /// Makes an unopened cursor one of this transaction and table.
     pub(crate) fn begin(&mut self, txn: TxnHandle, dbi: ffi::MDB_dbi, tape: Option<&Tape>) -> CodeResult<()> {
-        (self.txn, self.dbi) = (txn, dbi);
+        self.begin_unrecorded(txn, dbi);
         if let Some(tape) = tape {
             self.tape = Some(tape.at(dbi, txn.flags(dbi)? & ffi::MDB_DUPSORT != 0));
         }
         Ok(())
     }
 
+    /// [`begin`](Self::begin), where there is no write-ahead log.
+    #[inline]
+    pub(crate) fn begin_unrecorded(&mut self, txn: TxnHandle, dbi: ffi::MDB_dbi) {
+        (self.txn, self.dbi) = (txn, dbi);
+    }
+
     /// Forgets the transaction, with which LMDB ends the cursor.
+    #[inline]
     pub(crate) fn rest(&mut self) {
         self.cursor.set(None);
         self.tape = None;
     }
 
     /// Whether it holds nothing of a transaction.
+    #[inline]
     pub(crate) fn is_at_rest(&self) -> bool {
         self.cursor.get().is_none() && self.tape.is_none()
     }

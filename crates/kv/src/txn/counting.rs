@@ -157,7 +157,7 @@ impl WriteTxn<'_> {
 
     pub(super) fn note_end(&self, error: &Error) {
         if error.ends_transaction() {
-            self.desk.ended.borrow_mut().get_or_insert_with(|| error.to_string());
+            self.desk.ended.get_or_init(|| error.to_string());
         }
         if matches!(error, Error::MapFull { .. }) {
             self.shared.met_full_map.store(true, Ordering::Relaxed);

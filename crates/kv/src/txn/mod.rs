@@ -20,9 +20,9 @@ use crate::error::{Error, Result};
 use crate::flags::{DbiFlags, PutFlags};
 use crate::log::Role;
 use crate::read::TxnCursor;
-use crate::sys::{Code, RawCursor, TxnHandle};
+use crate::sys::{Code, RawCursor, Seat, TxnHandle};
 pub use cursor::WriteCursor;
-pub(crate) use desk::{Desk, Seat};
+pub(crate) use desk::{After, Desk};
 pub use owned::OwnedWriteTxn;
 use slot::Slot;
 pub(crate) use slot::{KEY_MAX, Place};
@@ -42,75 +42,60 @@ pub(crate) use slot::{KEY_MAX, Place};
 /// ```
 ///
 /// Forgetting one (`std::mem::forget`) blocks all writers until the process ends.
-#[derive(Debug)]
 pub struct WriteTxn<'e> {
     // Declared before the seat, and so on: the order of fields is the order of their end.
-    owner: Owner<'e>,
+    /// heed's transaction; none once it is committed, nor in one inside another of ours, which we begin and end ourselves.
+    top: Option<heed::RwTxn<'e>>,
     desk: Seat<'e>,
     handle: TxnHandle,
     shared: &'e Shared,
     _not_send: PhantomData<*mut ()>,
 }
 
-/// Who begins and ends the transaction.
-enum Owner<'e> {
-    /// heed does.
-    Top(heed::RwTxn<'e>),
-    /// We do, inside another of ours; `false` once ended.
-    Nested(bool),
-}
-
-impl std::fmt::Debug for Owner<'_> {
+impl std::fmt::Debug for WriteTxn<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Top(..) => "Top",
-            Self::Nested(_) => "Nested",
-        })
+        f.debug_struct("WriteTxn")
+            .field("desk", &self.desk)
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
     }
 }
 
 impl Drop for WriteTxn<'_> {
     fn drop(&mut self) {
-        if let Owner::Nested(active @ true) = &mut self.owner {
-            *active = false;
-            self.handle.abort_nested();
-            if let Some(tape) = &self.desk.tape {
-                tape.end_nested(false);
-            }
+        if self.desk.is_nested {
+            self.abort_nested();
         }
     }
 }
 
 impl<'e> WriteTxn<'e> {
     /// Begins one; the caller has the writer's turn, or hands it over.
+    // As part of the caller, where it is unwrapped: to move a transaction that was just made costs more than to make it. For
+    // the same reason, what is rare here makes parts of it, and not all of it.
     #[inline(always)]
-    pub(crate) fn begin(shared: &'e Shared, seat: Seat<'e>) -> Result<Self> {
-        let Some(handle) = shared.writer_place.get() else { return Self::begin_first(shared, seat) };
-        match shared.heed.write_txn() {
-            Ok(txn) => Self::begun(shared, seat, *handle, txn),
-            Err(error) => Self::begin_again(shared, seat, *handle, error),
-        }
-    }
-
-    #[inline(always)]
-    fn begun(
-        shared: &'e Shared,
-        mut seat: Seat<'e>,
-        handle: TxnHandle,
-        txn: heed::RwTxn<'e>,
-    ) -> Result<Self> {
+    pub(crate) fn begin(shared: &'e Shared, mut desk: Seat<'e>) -> Result<Self> {
+        let (handle, txn) = match shared.writer_place.get() {
+            Some(handle) => match shared.heed.write_txn() {
+                Ok(txn) => (*handle, txn),
+                Err(error) => (*handle, Self::begin_again(shared, error)?),
+            },
+            None => Self::begin_first(shared)?,
+        };
         debug_assert!(handle.is(&txn, shared.handle));
         let id = handle.id();
-        let tape = if shared.log.is_on() { shared.begin_tape(id)? } else { None };
-        seat.begin(id, tape);
+        desk.begin(id);
+        if shared.log.is_on() {
+            desk.tape = shared.begin_tape(id)?;
+        }
         // Here rather than earlier: the wait for another process is no part of a transaction's age.
         shared.turn.note_begun();
-        Ok(Self::new(shared, handle, Owner::Top(txn), seat))
+        Ok(Self { top: Some(txn), desk, handle, shared, _not_send: PhantomData })
     }
 
     /// The first one of the environment learns where LMDB keeps it, which is one place as long as that is open.
     #[cold]
-    fn begin_first(shared: &'e Shared, seat: Seat<'e>) -> Result<Self> {
+    fn begin_first(shared: &'e Shared) -> Result<(TxnHandle, heed::RwTxn<'e>)> {
         let explain = |error| shared.complete(Error::from_heed(error, "beginning a write transaction"));
         let learn = || TxnHandle::of_writer(&shared.heed);
         let handle = match learn() {
@@ -123,30 +108,19 @@ impl<'e> WriteTxn<'e> {
             return Err(Error::HeedChanged);
         }
         shared.writer_place.get_or_init(|| handle);
-        Self::begun(shared, seat, handle, txn)
+        Ok((handle, txn))
     }
 
     /// After heed could not begin one: it can where only the size of the map was not known.
     #[cold]
-    fn begin_again(
-        shared: &'e Shared,
-        seat: Seat<'e>,
-        handle: TxnHandle,
-        error: heed::Error,
-    ) -> Result<Self> {
+    fn begin_again(shared: &'e Shared, error: heed::Error) -> Result<heed::RwTxn<'e>> {
         let result = match error {
             heed::Error::Mdb(heed::MdbError::MapResized) if shared.adopt_map_size() => {
                 shared.heed.write_txn()
             }
             error => Err(error),
         };
-        let explain = |error| shared.complete(Error::from_heed(error, "beginning a write transaction"));
-        Self::begun(shared, seat, handle, result.map_err(explain)?)
-    }
-
-    #[inline(always)]
-    fn new(shared: &'e Shared, handle: TxnHandle, owner: Owner<'e>, desk: Seat<'e>) -> Self {
-        Self { owner, desk, handle, shared, _not_send: PhantomData }
+        result.map_err(|error| shared.complete(Error::from_heed(error, "beginning a write transaction")))
     }
 
     /// Begins a transaction inside this one, which cannot be used until the inner one ends.
@@ -174,16 +148,13 @@ impl<'e> WriteTxn<'e> {
         if let Some(tape) = &self.desk.tape {
             tape.begin_nested();
         }
-        let mut nested = WriteTxn::new(self.shared, handle, Owner::Nested(true), Seat::nested());
-        nested.desk.tape = self.desk.tape.clone();
-        nested.desk.drops = self.desk.drops.clone();
-        nested.desk.offered = self.desk.offered.clone();
-        Ok(nested)
+        let desk = Seat::new(&self.shared.turn, Box::new(self.desk.nested()), After::Nothing);
+        Ok(WriteTxn { top: None, desk, handle, shared: self.shared, _not_send: PhantomData })
     }
 
     /// Whether this is a transaction inside another.
     pub fn is_nested(&self) -> bool {
-        matches!(self.owner, Owner::Nested(_))
+        self.desk.is_nested
     }
 
     /// Makes everything written visible and, unless the environment was opened otherwise, durable.
@@ -209,23 +180,23 @@ impl<'e> WriteTxn<'e> {
         if self.desk.keeps_back.get() || self.desk.counts.get() {
             self.settle_counts()?;
         }
-        match std::mem::replace(&mut self.owner, Owner::Nested(false)) {
-            Owner::Top(txn) => self.commit_top(txn),
-            Owner::Nested(_) => {
-                let result = self.handle.commit_nested();
-                if let Some(tape) = &self.desk.tape {
-                    tape.end_nested(result.is_ok());
-                }
-                result.map_err(|code| self.shared.complete(Error::from_code(code, "committing")))
-            }
+        let Some(txn) = self.top.take() else { return self.commit_nested() };
+        let learnt = self.prepare_commit();
+        if self.desk.tape.is_none() && self.desk.drops.is_none() {
+            txn.commit().map_err(|error| self.commit_failed(error))?;
+        } else {
+            self.commit_with_consequences(txn)?;
         }
+        self.note_committed(learnt);
+        Ok(())
     }
 
-    fn commit_top(&mut self, txn: heed::RwTxn<'e>) -> Result<()> {
-        let (shared, id) = (self.shared, self.handle.id());
+    /// Commits what has consequences beyond LMDB's file: for the write-ahead log, or for handles on tables.
+    #[cold]
+    fn commit_with_consequences(&mut self, txn: heed::RwTxn<'e>) -> Result<()> {
+        let (shared, id) = (self.shared, self.desk.id);
         let (tape, drops) = (self.desk.tape.take(), self.desk.drops.take());
-        let learnt = self.prepare_commit(id);
-        let commit = || txn.commit().map_err(|error| shared.complete(Error::from_heed(error, "committing")));
+        let commit = || txn.commit().map_err(|error| self.commit_failed(error));
         let commit = || match &tape {
             Some(tape) => shared.commit_with_log(id, tape, commit),
             None => commit(),
@@ -234,7 +205,6 @@ impl<'e> WriteTxn<'e> {
             Some(drops) => drops.commit(shared, id, commit)?,
             None => commit()?,
         }
-        self.note_committed(id, learnt);
         if let Some(tape) = tape {
             let role = tape.role();
             // The cursors, which had it, too, are gone.
@@ -244,6 +214,33 @@ impl<'e> WriteTxn<'e> {
             }
         }
         Ok(())
+    }
+
+    #[cold]
+    fn commit_failed(&self, error: heed::Error) -> Error {
+        self.shared.complete(Error::from_heed(error, "committing"))
+    }
+
+    #[cold]
+    fn commit_nested(&mut self) -> Result<()> {
+        self.desk.is_ended = true;
+        let result = self.handle.commit_nested();
+        if let Some(tape) = &self.desk.tape {
+            tape.end_nested(result.is_ok());
+        }
+        result.map_err(|code| self.shared.complete(Error::from_code(code, "committing")))
+    }
+
+    /// Takes a transaction inside another back, unless it has ended.
+    #[cold]
+    fn abort_nested(&mut self) {
+        if std::mem::replace(&mut self.desk.is_ended, true) {
+            return;
+        }
+        self.handle.abort_nested();
+        if let Some(tape) = &self.desk.tape {
+            tape.end_nested(false);
+        }
     }
 
     /// Decides that [`WriteTxn::commit`], or the end of the closure that this transaction was made for, takes
@@ -293,10 +290,7 @@ impl<'e> WriteTxn<'e> {
         if let Some(tape) = &self.desk.tape {
             tape.miss();
         }
-        match &mut self.owner {
-            Owner::Top(txn) => Ok(txn),
-            Owner::Nested(_) => Err(Error::Nested { operation: "lending the transaction to heed" }),
-        }
+        self.top.as_mut().ok_or(Error::Nested { operation: "lending the transaction to heed" })
     }
 
     /// Stores a pair: replaces the key's value, or in a list table adds to the key's values.
@@ -446,7 +440,7 @@ impl<'e> WriteTxn<'e> {
     }
 
     fn check_active(&self) -> Result<()> {
-        match &*self.desk.ended.borrow() {
+        match self.desk.ended.get() {
             Some(cause) => Err(Error::TxnEnded { cause: cause.clone() }),
             None => Ok(()),
         }
@@ -482,7 +476,7 @@ impl<'e> WriteTxn<'e> {
     #[cold]
     fn lost(&self, error: slot::SlotError) -> Error {
         let error = self.explain(error, "storing pairs");
-        self.desk.ended.borrow_mut().get_or_insert_with(|| error.to_string());
+        self.desk.ended.get_or_init(|| error.to_string());
         error
     }
 
@@ -491,10 +485,27 @@ impl<'e> WriteTxn<'e> {
     fn slot_for_put(&mut self, dbi: &Dbi) -> Result<&mut Slot> {
         let index = dbi.index as usize;
         let ready = matches!(self.desk.slots.get_mut().get(index), Some(Some(slot)) if slot.is_of(dbi));
-        if !ready {
+        if !ready && !self.reopen_slot(dbi) {
             self.open_slot(dbi)?;
         }
         Ok(self.desk.slots.get_mut()[index].as_mut().expect("filled above"))
+    }
+
+    /// Opens the table's slot for this transaction, if all is known that is needed for it; says whether it is.
+    #[inline(never)]
+    fn reopen_slot(&mut self, dbi: &Dbi) -> bool {
+        let knows = self.may_know()
+            && self.may_use_numbers()
+            && self.desk.ended.get().is_none()
+            && self.shared.has_made(dbi);
+        match self.desk.slots.get_mut().get_mut(dbi.index as usize) {
+            Some(Some(slot)) if knows => {
+                let is_open = slot.reopen(self.handle, dbi);
+                self.desk.all_rest.set(false);
+                is_open
+            }
+            _ => false,
+        }
     }
 
     /// Opens the table's slot for this transaction.
@@ -503,6 +514,7 @@ impl<'e> WriteTxn<'e> {
         self.check_active()?;
         self.shared.check_handle(dbi)?;
         let index = dbi.index as usize;
+        self.desk.all_rest.set(false);
         let mut slots = self.desk.slots.borrow_mut();
         if slots.len() <= index {
             slots.resize_with(index + 1, || None);
@@ -610,7 +622,7 @@ impl<'e> WriteTxn<'e> {
     #[cold]
     fn fail(&self, code: Code, action: &'static str) -> Error {
         if code == Code::BAD_TXN
-            && let Some(cause) = &*self.desk.ended.borrow()
+            && let Some(cause) = self.desk.ended.get()
         {
             return Error::TxnEnded { cause: cause.clone() };
         }

@@ -14,7 +14,7 @@ use crate::sys::{Code, RawCursor, Search};
 impl WriteTxn<'_> {
     /// The number that this transaction will have.
     pub(crate) fn id(&self) -> u64 {
-        self.handle.id()
+        self.desk.id
     }
 
     /// Does what the steps say; `false` if they are none, or do not fit what is there.

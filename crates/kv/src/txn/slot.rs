@@ -98,8 +98,7 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Slot {
     cursor: RawCursor,
-    /// Whether the transaction that has the desk has opened it.
-    is_open: bool,
+    visit: Visit,
     /// LMDB's number, once a transaction has opened the table.
     number: Option<u32>,
     /// The tree of counts.
@@ -113,21 +112,44 @@ pub(super) struct Slot {
     order: PairOrder,
     /// Whether it is neither a list nor counted, and orders its keys byte by byte.
     is_simple: bool,
-    /// Whether a pair was appended already, so that the cursor is at the end, or soon there again.
-    appends: bool,
-    /// Whether anything was surely written.
-    wrote: bool,
     /// For counted tables.
     counting: Option<Box<Counting>>,
     /// Puts that are not stored yet, as soon as puts are kept back.
     backlog: Option<Box<Backlog>>,
     /// The memory of an earlier backlog.
     spare: Option<Box<Backlog>>,
-    /// So many puts have to jump about still before that, and so many the next time.
+}
+
+/// What is true of a slot only while a transaction has it open.
+#[derive(Debug)]
+struct Visit {
+    /// The environment of the handle that it was opened with; [`NO_ENV`] while no transaction has opened it.
+    env: u32,
+    /// So many puts have to jump about still before puts are kept back, and so many the next time.
     patience: u32,
     patience_next: u32,
     /// Whether the size of the table has been asked for how many.
     asked_size: bool,
+    /// Whether a pair was appended already, so that the cursor is at the end, or soon there again.
+    appends: bool,
+    /// Whether anything was surely written.
+    wrote: bool,
+}
+
+/// The number of no environment.
+const NO_ENV: u32 = u32::MAX;
+
+impl Default for Visit {
+    fn default() -> Self {
+        Self {
+            env: NO_ENV,
+            patience: PATIENCE,
+            patience_next: PATIENCE,
+            asked_size: false,
+            appends: false,
+            wrote: false,
+        }
+    }
 }
 
 /// What a counted table's slot keeps besides.
@@ -147,7 +169,7 @@ impl Slot {
     pub(super) fn new(txn: TxnHandle, tree: Option<TreeId>) -> Self {
         Self {
             cursor: RawCursor::nowhere(txn),
-            is_open: false,
+            visit: Visit::default(),
             number: None,
             tree,
             tail: Tail::default(),
@@ -157,15 +179,21 @@ impl Slot {
             place: Place::default(),
             order: PairOrder { keys: OrderKind::Lexicographic, values: None },
             is_simple: false,
-            appends: false,
-            wrote: false,
             counting: None,
             backlog: None,
             spare: None,
-            patience: PATIENCE,
-            patience_next: PATIENCE,
-            asked_size: false,
         }
+    }
+
+    /// For the use of a transaction, if the table is known and a plain one; says whether it is.
+    #[inline]
+    pub(super) fn reopen(&mut self, txn: TxnHandle, dbi: &Dbi) -> bool {
+        let is_known = self.is_simple && dbi.flags.is_empty();
+        if is_known {
+            self.cursor.begin_unrecorded(txn, self.place.number);
+            self.visit.env = dbi.env;
+        }
+        is_known
     }
 
     /// For the use of a transaction.
@@ -192,12 +220,12 @@ impl Slot {
                 let counting = Counting { tree, pending: Pending::default(), txn, entries, leaves: 0 };
                 self.counting = Some(Box::new(counting));
             }
-            (self.number, self.flags) = (Some(number), flags);
+            (self.number, self.flags, self.name) = (Some(number), flags, dbi.name);
             self.order =
                 PairOrder { keys: flags.key_order(), values: flags.is_list().then(|| flags.value_order()) };
             self.is_simple = self.tree.is_none() && flags.is_empty();
         }
-        (self.name, self.is_open) = (dbi.name, true);
+        self.visit.env = dbi.env;
         Ok(())
     }
 
@@ -213,25 +241,26 @@ impl Slot {
             self.spare = backlog.is_small().then_some(backlog);
         }
         self.counting = None;
-        (self.is_open, self.appends, self.wrote, self.asked_size) = (false, false, false, false);
-        (self.patience, self.patience_next) = (PATIENCE, PATIENCE);
+        self.visit = Visit::default();
     }
 
+    #[inline]
     pub(super) fn is_open(&self) -> bool {
-        self.is_open
+        self.visit.env != NO_ENV
     }
 
     /// Whether no transaction has it, nor has half opened it.
     pub(super) fn is_at_rest(&self) -> bool {
-        !self.is_open && self.cursor.is_at_rest()
+        !self.is_open() && self.cursor.is_at_rest()
     }
 
     pub(super) fn is_counted(&self) -> bool {
         self.tree.is_some()
     }
 
+    #[inline]
     pub(super) fn wrote(&self) -> bool {
-        self.wrote
+        self.visit.wrote
     }
 
     /// LMDB's number of the table, if it has these flags.
@@ -241,7 +270,8 @@ impl Slot {
 
     #[inline]
     pub(super) fn is_of(&self, dbi: &Dbi) -> bool {
-        self.is_open && std::ptr::eq(self.name, dbi.name) && self.flags == dbi.flags
+        // Of the handle's number is the slot itself.
+        self.visit.env == dbi.env && self.flags == dbi.flags
     }
 
     pub(super) fn place(&self) -> Place {
@@ -254,7 +284,7 @@ impl Slot {
     pub(super) fn put_simply(&mut self, key: &[u8], value: &[u8]) -> Option<Result<(), Code>> {
         let simple = self.is_simple
             && self.backlog.is_none()
-            && self.patience > 1
+            && self.visit.patience > 1
             && key.len().wrapping_sub(1) < KEY_MAX
             && value.len() <= VALUE_MAX
             && self.tail.is_behind(key)
@@ -262,9 +292,9 @@ impl Slot {
         if !simple {
             return None;
         }
-        self.patience -= 1;
+        self.visit.patience -= 1;
         let result = self.cursor.put(key, value, 0, Search::Root);
-        self.wrote |= result.is_ok();
+        self.visit.wrote |= result.is_ok();
         Some(result)
     }
 
@@ -314,8 +344,8 @@ impl Slot {
         // Between few puts of a kind, keeping back does not pay.
         if waiting < PATIENCE as usize {
             self.backlog = None;
-            self.patience_next = (self.patience_next * 2).min(PATIENCE_MAX);
-            self.patience = self.patience_next;
+            self.visit.patience_next = (self.visit.patience_next * 2).min(PATIENCE_MAX);
+            self.visit.patience = self.visit.patience_next;
         }
         Ok(())
     }
@@ -334,7 +364,7 @@ impl Slot {
                 self.count_put(key)?;
             }
         }
-        self.wrote = true;
+        self.visit.wrote = true;
         backlog.clear();
         self.backlog = Some(backlog);
         Ok(())
@@ -407,7 +437,7 @@ impl Slot {
         self.cursor.put_reserved(key, len, flags.bits(), |bytes| {
             panicked = catch_unwind(AssertUnwindSafe(|| fill(bytes))).err();
         })?;
-        self.wrote = true;
+        self.visit.wrote = true;
         // The pair is there, even if its value is only half written, so it counts.
         if beyond {
             self.tail.remember(key, &[], self.order);
@@ -433,7 +463,7 @@ impl Slot {
         self.check_pair(key, last)?;
         let is_new = self.counting.is_some() && self.cursor.seek_exact(key)?.is_none();
         self.cursor.put_packed(key, items, item_size)?;
-        self.wrote = true;
+        self.visit.wrote = true;
         // The greatest pair may be among them, in any place.
         self.tail.forget();
         self.count_packed(key, is_new)
@@ -449,7 +479,7 @@ impl Slot {
             _ => 1,
         };
         self.cursor.delete(self.flags.is_list())?;
-        self.wrote = true;
+        self.visit.wrote = true;
         self.count_delete(key, true, pairs);
         Ok(true)
     }
@@ -462,7 +492,7 @@ impl Slot {
         self.forget_tail_at(key);
         let last_of_key = self.counting.is_some() && self.cursor.dup_count()? == 1;
         self.cursor.delete(false)?;
-        self.wrote = true;
+        self.visit.wrote = true;
         self.count_delete(key, last_of_key, 1);
         Ok(true)
     }
@@ -499,12 +529,12 @@ impl Slot {
         if self.backlog.is_some() {
             return Ok(());
         }
-        if !self.asked_size {
-            self.asked_size = true;
+        if !self.visit.asked_size {
+            self.visit.asked_size = true;
             let leaves = u32::try_from(self.cursor.stat()?.leaf_pages).unwrap_or(u32::MAX);
-            self.patience = (leaves / LEAVES_A_PUT).saturating_sub(PATIENCE);
+            self.visit.patience = (leaves / LEAVES_A_PUT).saturating_sub(PATIENCE);
         }
-        if self.patience == 0 {
+        if self.visit.patience == 0 {
             self.backlog = Some(self.spare.take().unwrap_or_default());
         }
         Ok(())
@@ -515,8 +545,8 @@ impl Slot {
     fn store(&mut self, key: &[u8], value: &[u8], flags: u32) -> Result<(), Code> {
         let goes_on = self.course.goes_on(key, self.order.keys);
         if !goes_on {
-            self.patience = self.patience.saturating_sub(1);
-            if self.patience == 0 {
+            self.visit.patience = self.visit.patience.saturating_sub(1);
+            if self.visit.patience == 0 {
                 self.lose_patience()?;
             }
         }
@@ -526,7 +556,7 @@ impl Slot {
             false => Search::Root,
         };
         self.cursor.put(key, value, flags, search)?;
-        self.wrote = true;
+        self.visit.wrote = true;
         Ok(())
     }
 
@@ -537,10 +567,10 @@ impl Slot {
         let new_key = self.order.values.is_none() || !self.tail.is_at(key);
         let flags = if new_key { PutFlags::APPEND } else { PutFlags::APPENDDUP };
         // For a single pair, no cursor needs to be opened.
-        let search = if self.appends { Search::Cursor } else { Search::Root };
-        self.appends = true;
+        let search = if self.visit.appends { Search::Cursor } else { Search::Root };
+        self.visit.appends = true;
         self.cursor.put(key, value, flags.bits(), search)?;
-        self.wrote = true;
+        self.visit.wrote = true;
         if let Some(counting) = &mut self.counting {
             counting.entries += 1;
             let mut starts_leaf = false;

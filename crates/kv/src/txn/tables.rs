@@ -53,9 +53,10 @@ impl OwnTables {
 }
 
 impl WriteTxn<'_> {
-    /// Before this transaction is committed as number `id`: keeps what it has learnt about the tables.
-    pub(super) fn prepare_commit(&mut self, id: u64) -> Learnt {
-        let holds = self.desk.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != id;
+    /// Before this transaction is committed: keeps what it has learnt about the tables.
+    #[inline]
+    pub(super) fn prepare_commit(&mut self) -> Learnt {
+        let holds = self.may_know();
         let no_options = self.desk.options.options.get() == Lookup::Absent;
         Learnt { wrote: self.desk.prepare_commit(holds), no_options }
     }
@@ -64,7 +65,9 @@ impl WriteTxn<'_> {
     ///
     /// LMDB gives the number of a transaction that wrote nothing to the next one, which may be another process's. So what
     /// this one knows is about the state that it began with, unless it surely made a new one.
-    pub(super) fn note_committed(&mut self, id: u64, learnt: Learnt) {
+    #[inline]
+    pub(super) fn note_committed(&mut self, learnt: Learnt) {
+        let id = self.desk.id;
         let state = if learnt.wrote { id } else { id.saturating_sub(1) };
         self.desk.note_committed(state);
         if learnt.no_options {
@@ -190,7 +193,7 @@ impl WriteTxn<'_> {
         match self.desk.drops.as_ref().and_then(|drops| drops.remade(dbi.name)) {
             Some(index) => index == dbi.index,
             // No other transaction can commit meanwhile.
-            None => entry.is_of(self.handle.id()),
+            None => entry.is_of(self.desk.id),
         }
     }
 
@@ -328,7 +331,7 @@ impl WriteTxn<'_> {
     }
 
     fn has_surely_no_options(&self) -> bool {
-        let id = self.handle.id();
+        let id = self.desk.id;
         !self.is_nested()
             && self.shared.no_options_until.load(Ordering::Relaxed) + 1 == id
             && self.shared.options_changed_in.load(Ordering::Relaxed) != id
@@ -345,7 +348,7 @@ impl WriteTxn<'_> {
 
     /// To be called before anything is done that may change which tables there are, with which options.
     pub(super) fn note_options_changed(&self) {
-        self.shared.options_changed_in.store(self.handle.id(), Ordering::Relaxed);
+        self.shared.options_changed_in.store(self.desk.id, Ordering::Relaxed);
     }
 
     fn put_own(&self, number: u32, key: &[u8], value: &[u8]) -> Result<()> {
@@ -358,7 +361,7 @@ impl WriteTxn<'_> {
     /// Whether what is known of tables is true, if this transaction has begun with the state that this process has made
     /// last.
     pub(super) fn may_know(&self) -> bool {
-        self.desk.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != self.handle.id()
+        self.desk.knows_tails && self.shared.options_changed_in.load(Ordering::Relaxed) != self.desk.id
     }
 
     /// LMDB's number of a table that is known, so that it is not looked for by its name: what is known of a handle's
@@ -366,8 +369,13 @@ impl WriteTxn<'_> {
     /// drop it and take that back, which LMDB's number does not survive; and a log needs the name. (LMDB itself looks
     /// up by its name where a table of a number begins that it has open, and compares the flags.)
     pub(super) fn known_number(&self, dbi: &Dbi, known: &Slot) -> Option<u32> {
-        let usable = self.desk.tape.is_none() && !self.shared.is_heed_lent();
-        if usable { known.number_with(dbi.flags) } else { None }
+        if self.may_use_numbers() { known.number_with(dbi.flags) } else { None }
+    }
+
+    /// Whether tables are found by the numbers that they had before.
+    #[inline]
+    pub(super) fn may_use_numbers(&self) -> bool {
+        self.desk.tape.is_none() && !self.shared.is_heed_lent()
     }
 
     pub(super) fn stored_options(&self, name: &str) -> Result<StoredOptions> {
