@@ -82,6 +82,10 @@ impl CliError {
             }
             Self::Import(error) => format!("error: {}", error.render()),
             Self::Argument { what, text, source } => format!("{what}:\n{}", source.render(text)),
+            Self::File { path, .. } if path.as_os_str().as_encoded_bytes().starts_with(b"(") => {
+                let help = "forms are read from a file, or from standard input: echo '(+ 1 2)' | factum exec";
+                format!("error: {self}\nhelp: {help}\n")
+            }
             Self::InFile { path, source } => format!("{}:\n{}", path.display(), source.render()),
             other => format!("error: {other}\n"),
         }

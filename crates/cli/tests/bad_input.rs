@@ -206,3 +206,14 @@ fn directories_without_permission() {
     let error = case.fails("transact locked tx.edn");
     assert!(error.contains("cannot be written"), "{error}");
 }
+
+#[test]
+fn forms_where_a_file_is_expected() {
+    let error = crew().fails("exec '(+ 1 2)'");
+    assert!(
+        error.contains("(+ 1 2): ") && error.contains("help: forms are read from a file, or from"),
+        "{error}"
+    );
+    let error = crew().fails("exec missing.edn");
+    assert!(error.contains("missing.edn: ") && !error.contains("help:"), "{error}");
+}
