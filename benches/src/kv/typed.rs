@@ -175,7 +175,8 @@ fn put_both(suite: &mut Suite, work: &str, per: usize, works: [&dyn Fn(&Env); 2]
     if !suite.wants(work) {
         return;
     }
-    let figures = suite.rounds(suite.sizes.write_rounds, 2, per, |index| {
+    // Two systems take half as long as the usual five, and differ by less.
+    let figures = suite.rounds(suite.sizes.write_rounds * 3, 2, per, |index| {
         let (_dir, env) = env();
         let start = Instant::now();
         works[index](&env);
