@@ -3,7 +3,7 @@
 use lmdb_pages::OrderKind;
 use smallvec::SmallVec;
 
-use super::node::{Child, NODE_MAX, Node, Shape, divide, encode, set_tally};
+use super::node::{Child, NODE_MAX, Node, Shape, divide, encode, first_not_before, set_tally};
 use super::pending::{LastBlock, LeafStarts, Pending, separator};
 use super::{Change, ROOT, Tally, TreeId};
 use crate::error::{Error, Result};
@@ -187,7 +187,7 @@ impl Settler {
         while from < part.to {
             // All of it was checked when it was loaded, and numbers are all that changes.
             let node = Node::new(&bytes).ok_or_else(damaged)?;
-            let index = node.find_near(next, part.pending.key(from), self.order).ok_or_else(damaged)?;
+            let index = node.find_near(next, part.pending.key(from), self.order);
             next = index + 1;
             let to = self.end_of_child(&node, index, part, from);
             let low = if index > 0 { KeyBytes::from_slice(node.separator(index)) } else { part.low.clone() };
@@ -241,18 +241,7 @@ impl Settler {
         }
         let next = node.separator(index + 1);
         let is_before = |at: usize| self.order.compare(part.pending.key(at), next).is_lt();
-        // Usually near; so double the step before halving it.
-        let (mut low, mut step) = (from + 1, 1);
-        while low + step < part.to && is_before(low + step - 1) {
-            low += step;
-            step *= 2;
-        }
-        let mut high = (low + step).min(part.to);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if is_before(middle) { low = middle + 1 } else { high = middle }
-        }
-        low
+        first_not_before(from + 1, part.to, is_before)
     }
 
     /// Writes the children of a node, in as many nodes as they need.

@@ -168,31 +168,24 @@ impl<'n> Node<'n> {
 
     /// The child that a key belongs to; `None` if the node is not whole.
     pub(super) fn find(&self, key: &[u8], order: OrderKind) -> Option<usize> {
-        self.find_between(1, self.count, key, order)
-    }
-
-    /// As [`find`](Self::find), where the child is `from` or a later one, and likely near.
-    pub(super) fn find_near(&self, from: usize, key: &[u8], order: OrderKind) -> Option<usize> {
-        let (mut low, mut step) = (from + 1, 1);
-        while low + step < self.count && order.compare(self.try_separator(low + step - 1)?, key).is_le() {
-            low += step;
-            step *= 2;
-        }
-        self.find_between(low, (low + step).min(self.count), key, order)
-    }
-
-    fn find_between(&self, low: usize, high: usize, key: &[u8], order: OrderKind) -> Option<usize> {
         match order {
-            OrderKind::Lexicographic => self.find_by::<Lexicographic>(low, high, key),
-            OrderKind::NativeInteger => self.find_by::<NativeInteger>(low, high, key),
-            OrderKind::ReverseBytes => self.find_by::<ReverseBytes>(low, high, key),
+            OrderKind::Lexicographic => self.find_by::<Lexicographic>(key),
+            OrderKind::NativeInteger => self.find_by::<NativeInteger>(key),
+            OrderKind::ReverseBytes => self.find_by::<ReverseBytes>(key),
         }
     }
 
-    fn find_by<O: Order>(&self, mut low: usize, mut high: usize, key: &[u8]) -> Option<usize> {
+    /// As [`find`](Self::find) in a [whole](Node::whole) node, where the child is `from` or a later one, and likely near.
+    pub(super) fn find_near(&self, from: usize, key: &[u8], order: OrderKind) -> usize {
+        let is_before = |at: usize| order.compare(self.separator(at), key).is_le();
+        first_not_before(from + 1, self.count, is_before) - 1
+    }
+
+    fn find_by<O: Order>(&self, key: &[u8]) -> Option<usize> {
         let width = self.shape.width();
         let (table, separators) = self.bytes[HEAD..].split_at_checked(self.count * width)?;
         let end = |at: usize| Some(usize::from(u16::from_le_bytes(*table.get(at..)?.first_chunk()?)));
+        let (mut low, mut high) = (1, self.count);
         while low < high {
             let middle = (low + high) / 2;
             let at = middle * width;
@@ -228,6 +221,22 @@ impl<'n> Node<'n> {
         };
         (0..self.count).map(child).collect()
     }
+}
+
+/// The first of `from..to` that does not lie before something, or `to`; it is likely near `from`, so the step is doubled before
+/// it is halved.
+pub(super) fn first_not_before(from: usize, to: usize, is_before: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut step) = (from, 1);
+    while low + step < to && is_before(low + step - 1) {
+        low += step;
+        step *= 2;
+    }
+    let mut high = (low + step).min(to);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_before(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
 }
 
 /// Sets what a child of a node holds.
@@ -313,7 +322,7 @@ mod tests {
                 let key = [child.separator.as_slice(), b"x"].concat();
                 assert_eq!(node.find(&key, OrderKind::Lexicographic), Some(index));
                 for from in 0..=index {
-                    assert_eq!(node.find_near(from, &key, OrderKind::Lexicographic), Some(index));
+                    assert_eq!(node.find_near(from, &key, OrderKind::Lexicographic), index);
                 }
             }
             assert_eq!(node.find(b"", OrderKind::Lexicographic), Some(0));
