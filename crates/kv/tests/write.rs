@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
-use factum_kv::{DbiFlags, Env, EnvOptions, Error, PutFlags, Read, WriteTxn};
+use factum_kv::codec::{Blob, Id, Str};
+use factum_kv::{DbiFlags, Env, EnvOptions, Error, PutFlags, Read, Table, WriteTxn};
 use heed::types::Bytes;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
@@ -350,6 +351,54 @@ fn many_waiting_puts_are_stored_in_between() {
     assert!(pairs(&env, "t").into_iter().eq(model));
     let report = lmdb_pages::check::check(&env.snapshot().unwrap());
     assert!(report.problems.is_empty(), "{:?}", report.problems);
+}
+
+#[test]
+fn values_of_types_wait_as_bytes_do() {
+    let (_dir, env) = env();
+    let texts: Table<Id, Str> = env.open_table("texts").unwrap();
+    let blobs: Table<Id, Blob> = env.open_table("blobs").unwrap();
+    let long: Table<Str, Str> = env.open_table("long").unwrap();
+    // As long as a value may be that waits, header included, and one byte more and less.
+    let lengths = [0, 1, 2, 100, 127, 128, 129, 65_533, 65_534, 65_535, 65_536, 100_000];
+    let mut txn = env.write().unwrap();
+    let mut model = BTreeMap::new();
+    for (number, key) in jumping(4001).chain(jumping(2003)).enumerate() {
+        let len = if number % 50 == 7 { lengths[number / 50 % lengths.len()] } else { number % 90 };
+        let (key, text) = (i64::from(u32::from_be_bytes(key)) - 2000, "x".repeat(len));
+        texts.put(&mut txn, key, &text).unwrap();
+        blobs.put(&mut txn, key, text.as_bytes()).unwrap();
+        model.insert(key, text);
+    }
+    // What is wrong is said at once, and nothing of it waits.
+    for key in jumping(2003) {
+        long.put(&mut txn, &u32::from_be_bytes(key).to_string(), "v").unwrap();
+    }
+    assert_eq!(long.put(&mut txn, &"7".repeat(600), "v").unwrap_err().code(), ":kv/too-long");
+    assert_eq!(long.entries(&txn).unwrap(), 2003);
+    txn.commit().unwrap();
+    let read = env.read().unwrap();
+    let stored = texts.range(&read, ..).unwrap().map(Result::unwrap);
+    assert!(stored.eq(model.iter().map(|(key, text)| (*key, text.as_str()))));
+    let stored = blobs.range(&read, ..).unwrap().map(Result::unwrap);
+    assert!(stored.eq(model.iter().map(|(key, text)| (*key, text.as_bytes()))));
+    let least = read.get(texts.dbi(), &(-2000_i64 as u64 ^ 1 << 63).to_be_bytes()).unwrap();
+    assert_eq!(least.unwrap()[0], 0xFA, "the header of strings comes first");
+    assert!(lmdb_pages::check::check(read.snapshot()).problems.is_empty());
+    drop(read);
+
+    // Once a transaction has ended, puts say so, those that would wait, too.
+    let dir = tempfile::tempdir().unwrap();
+    let env = EnvOptions::new().map_size(1 << 20).open(dir.path()).unwrap();
+    let texts: Table<Id, Str> = env.open_table("texts").unwrap();
+    let other = env.open_dbi("other", DbiFlags::empty()).unwrap();
+    let mut txn = env.write().unwrap();
+    for key in jumping(4001) {
+        texts.put(&mut txn, i64::from(u32::from_be_bytes(key)), "v").unwrap();
+    }
+    assert_eq!(txn.put(&other, b"k", &vec![7; 2 << 20]).unwrap_err().code(), ":kv/map-full");
+    assert_eq!(texts.put(&mut txn, 5, "v").unwrap_err().code(), ":kv/transaction-ended");
+    assert_eq!(txn.commit().unwrap_err().code(), ":kv/transaction-ended");
 }
 
 #[test]

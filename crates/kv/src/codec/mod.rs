@@ -68,6 +68,48 @@ pub use tuple::{Element, Many, Tuple};
 /// Where items are encoded: no allocation for the keys that are usual.
 pub type Buffer = SmallVec<[u8; 128]>;
 
+/// The bytes of a value: `rest`, behind a header byte if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Headed<'b> {
+    /// Comes first.
+    pub header: Option<u8>,
+    /// Comes behind it.
+    pub rest: &'b [u8],
+}
+
+impl<'b> From<&'b [u8]> for Headed<'b> {
+    #[inline]
+    fn from(rest: &'b [u8]) -> Self {
+        Self { header: None, rest }
+    }
+}
+
+impl<'b> Headed<'b> {
+    /// How many bytes they are.
+    #[inline]
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.rest.len() + usize::from(self.header.is_some())
+    }
+
+    /// Whether there are none.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// One behind the other, in `buffer` where that is needed.
+    #[inline]
+    #[must_use]
+    pub fn joined(self, buffer: &'b mut Buffer) -> &'b [u8] {
+        let Some(header) = self.header else { return self.rest };
+        buffer.clear();
+        wire::put_rest(header, self.rest, buffer);
+        buffer
+    }
+}
+
 /// Turns items into bytes and back.
 ///
 /// Most codecs are types without data, so that naming one is enough; the exception is [`KeyType`], which is
@@ -84,6 +126,20 @@ pub trait Codec {
     ///
     /// If the item is not of this type, or has no bytes.
     fn encode<'i: 'b, 'b>(&self, item: Self::In<'i>, buffer: &'b mut Buffer) -> Result<&'b [u8], CodecError>;
+
+    /// As [`Codec::encode`], for a value to be stored. Where its bytes are the item's behind a header, nothing is copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`Codec::encode`].
+    #[inline]
+    fn encode_value<'i: 'b, 'b>(
+        &self,
+        item: Self::In<'i>,
+        buffer: &'b mut Buffer,
+    ) -> Result<Headed<'b>, CodecError> {
+        Ok(Headed { header: None, rest: self.encode(item, buffer)? })
+    }
 
     /// As [`Codec::encode`], for the bound of a range, where more may be allowed.
     ///

@@ -3,7 +3,7 @@
 use bigdecimal::BigDecimal;
 use num_bigint::BigInt;
 
-use super::{Buffer, Codec, CodecError, Ordered, number, wire};
+use super::{Buffer, Codec, CodecError, Headed, Ordered, number, wire};
 
 type Result<T> = std::result::Result<T, CodecError>;
 
@@ -196,9 +196,12 @@ impl Codec for Str {
 
     #[inline]
     fn encode<'i: 'b, 'b>(&self, item: &'i str, buffer: &'b mut Buffer) -> Result<&'b [u8]> {
-        buffer.clear();
-        wire::put_rest(wire::STRING, item.as_bytes(), buffer);
-        Ok(buffer)
+        Ok(Headed { header: Some(wire::STRING), rest: item.as_bytes() }.joined(buffer))
+    }
+
+    #[inline]
+    fn encode_value<'i: 'b, 'b>(&self, item: &'i str, _buffer: &'b mut Buffer) -> Result<Headed<'b>> {
+        Ok(Headed { header: Some(wire::STRING), rest: item.as_bytes() })
     }
 
     #[inline]
@@ -219,9 +222,12 @@ impl Codec for Blob {
 
     #[inline]
     fn encode<'i: 'b, 'b>(&self, item: &'i [u8], buffer: &'b mut Buffer) -> Result<&'b [u8]> {
-        buffer.clear();
-        wire::put_rest(wire::BYTES, item, buffer);
-        Ok(buffer)
+        Ok(Headed { header: Some(wire::BYTES), rest: item }.joined(buffer))
+    }
+
+    #[inline]
+    fn encode_value<'i: 'b, 'b>(&self, item: &'i [u8], _buffer: &'b mut Buffer) -> Result<Headed<'b>> {
+        Ok(Headed { header: Some(wire::BYTES), rest: item })
     }
 
     #[inline]

@@ -16,8 +16,9 @@ impl<K: Codec, V: Codec> Table<K, V> {
     pub fn put(&self, txn: &mut WriteTxn<'_>, key: K::In<'_>, value: V::In<'_>) -> Result<()> {
         let (mut key_buffer, mut value_buffer) = (Buffer::new(), Buffer::new());
         let key = self.key(key, &mut key_buffer)?;
-        let value = self.value(value, &mut value_buffer)?;
-        txn.put(&self.dbi, key, value)
+        let value =
+            self.values.encode_value(value, &mut value_buffer).map_err(|source| self.unencodable(source))?;
+        txn.put_headed(&self.dbi, key, value)
     }
 
     /// As [`Table::put`], with conditions.

@@ -16,6 +16,7 @@
 use std::cmp::Ordering;
 
 use super::tail::PairOrder;
+use crate::codec::Headed;
 use crate::order::prefix;
 
 /// So much is kept back at most.
@@ -61,11 +62,15 @@ impl Backlog {
 
     /// Keeps a put back. No longer than the limits are its key and value.
     #[inline]
-    pub(super) fn push(&mut self, key: &[u8], value: &[u8], order: PairOrder) {
+    pub(super) fn push(&mut self, key: &[u8], value: Headed<'_>, order: PairOrder) {
         debug_assert!(value.len() <= VALUE_MAX);
         let start = self.bytes.len() as u32;
+        self.bytes.reserve(key.len() + value.len());
         self.bytes.extend_from_slice(key);
-        self.bytes.extend_from_slice(value);
+        if let Some(header) = value.header {
+            self.bytes.push(header);
+        }
+        self.bytes.extend_from_slice(value.rest);
         let (key_len, value_len) = (key.len() as u16, value.len() as u16);
         self.puts.push(Waiting { prefix: prefix(key, order.keys), start, key_len, value_len });
     }

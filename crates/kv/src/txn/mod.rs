@@ -14,6 +14,7 @@ mod tail;
 use std::ffi::CStr;
 use std::marker::PhantomData;
 
+use crate::codec::{Buffer, Headed};
 use crate::dbi::Dbi;
 use crate::env::Shared;
 use crate::error::{Error, Result};
@@ -313,8 +314,32 @@ impl<'e> WriteTxn<'e> {
         }
     }
 
+    /// As [`put`](Self::put), of a value in two parts: where it is kept back, it is copied only there.
+    #[inline]
+    pub(crate) fn put_headed(&mut self, dbi: &Dbi, key: &[u8], value: Headed<'_>) -> Result<()> {
+        if self.keep_back(dbi, key, value)? {
+            return Ok(());
+        }
+        self.put(dbi, key, value.joined(&mut Buffer::new()))
+    }
+
+    /// Puts a pair with those that are kept back, where that needs no closer look; says whether it did.
+    #[inline]
+    fn keep_back(&mut self, dbi: &Dbi, key: &[u8], value: Headed<'_>) -> Result<bool> {
+        let is_kept = self.slot_for_put(dbi)?.keep_back_simply(key, value);
+        if is_kept {
+            // Nothing else would tell, where LMDB is not asked.
+            self.check_active()?;
+            self.desk.keeps_back.set(true);
+        }
+        Ok(is_kept)
+    }
+
     /// [`put`](Self::put), where there is more to it than to hand the pair to LMDB.
     fn put_closely(&mut self, dbi: &Dbi, key: &[u8], value: &[u8]) -> Result<()> {
+        if self.keep_back(dbi, key, value.into())? {
+            return Ok(());
+        }
         let slot = self.slot_for_put(dbi)?;
         let kept_back = slot.keeps_back();
         let result = slot.put(key, value);

@@ -23,7 +23,7 @@ use lmdb_pages::OrderKind;
 
 use super::backlog::{self, Backlog};
 use super::tail::{Course, PairOrder, Tail};
-use crate::codec::Buffer;
+use crate::codec::{Buffer, Headed};
 use crate::counted::{Change, Pending, Tally, TreeId};
 use crate::dbi::Dbi;
 use crate::error::Error;
@@ -316,6 +316,22 @@ impl Slot {
         self.backlog.is_some()
     }
 
+    /// Keeps back a put into the midst of a table whose keys and values are bytes and nothing more, if puts are kept back;
+    /// says whether it did.
+    #[inline]
+    pub(super) fn keep_back_simply(&mut self, key: &[u8], value: Headed<'_>) -> bool {
+        let Some(backlog) = &mut self.backlog else { return false };
+        let simple = self.is_simple
+            && key.len().wrapping_sub(1) < KEY_MAX
+            && value.len() <= backlog::VALUE_MAX
+            && self.tail.is_behind(key)
+            && !backlog.is_full();
+        if simple {
+            backlog.push(key, value, self.order);
+        }
+        simple
+    }
+
     fn keep_back(&mut self, key: &[u8], value: &[u8]) -> SlotResult<()> {
         if value.len() > backlog::VALUE_MAX {
             self.bring_in()?;
@@ -323,7 +339,7 @@ impl Slot {
             return self.count_put(key);
         }
         let Some(backlog) = &mut self.backlog else { return Ok(()) };
-        backlog.push(key, value, self.order);
+        backlog.push(key, Headed::from(value), self.order);
         if backlog.is_full() { self.store_backlog() } else { Ok(()) }
     }
 
@@ -381,7 +397,7 @@ impl Slot {
         let mut pair = self.cursor.go(Move::First)?;
         let mut before = Buffer::new();
         while let Some((key, value)) = pair {
-            backlog.push(key, value, self.order);
+            backlog.push(key, Headed::from(value), self.order);
             if let Some(counting) = &mut self.counting {
                 counting.entries -= 1;
                 let keys = -i64::from(*before != *key);
