@@ -17,7 +17,8 @@ macro_rules! fixed {
             type In<'a> = $item;
             type Out<'a> = $item;
 
-            #[inline]
+            // Where it is inlined, a new buffer is known to be empty, and little more is left than a store.
+            #[inline(always)]
             fn encode<'i: 'b, 'b>(&self, item: $item, buffer: &'b mut Buffer) -> Result<&'b [u8]> {
                 buffer.clear();
                 let put: fn($item, &mut Buffer) -> Result<()> = $put;
@@ -51,7 +52,7 @@ impl Codec for Id {
     type In<'a> = i64;
     type Out<'a> = i64;
 
-    #[inline]
+    #[inline(always)]
     fn encode<'i: 'b, 'b>(&self, item: i64, buffer: &'b mut Buffer) -> Result<&'b [u8]> {
         buffer.clear();
         wire::put_id(item, buffer);

@@ -55,7 +55,7 @@ pub(super) fn end(input: &[u8], type_name: &'static str) -> Result<()> {
     if input.is_empty() { Ok(()) } else { Err(CodecError::bytes(type_name, "too long")) }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn put_long(value: i64, buffer: &mut Buffer) {
     let mut bytes = [if value < 0 { LONG_NEGATIVE } else { LONG }; 9];
     bytes[1..].copy_from_slice(&value.to_be_bytes());
@@ -73,7 +73,7 @@ pub(super) fn take_long(input: &mut &[u8]) -> Result<i64> {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn put_id(value: i64, buffer: &mut Buffer) {
     buffer.extend_from_slice(&(value as u64 ^ SIGN).to_be_bytes());
 }
@@ -92,7 +92,7 @@ pub(super) fn id(bytes: &[u8]) -> Result<i64> {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn put_float(value: f32, buffer: &mut Buffer) -> Result<()> {
     if value.is_nan() {
         return Err(CodecError::Nan);
@@ -111,7 +111,7 @@ pub(super) fn take_float(input: &mut &[u8]) -> Result<f32> {
     Ok(f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered }))
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn put_double(value: f64, buffer: &mut Buffer) -> Result<()> {
     if value.is_nan() {
         return Err(CodecError::Nan);
@@ -131,7 +131,7 @@ pub(super) fn take_double(input: &mut &[u8]) -> Result<f64> {
     Ok(f64::from_bits(if ordered & SIGN != 0 { ordered & !SIGN } else { !ordered }))
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn put_instant(millis: i64, buffer: &mut Buffer) {
     buffer.push(INSTANT);
     put_id(millis, buffer);
@@ -143,7 +143,7 @@ pub(super) fn take_instant(input: &mut &[u8]) -> Result<i64> {
     Ok((u64::from_be_bytes(take(input, "instant")?) ^ SIGN) as i64)
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn put_uuid(value: uuid::Uuid, buffer: &mut Buffer) {
     buffer.push(UUID);
     buffer.extend_from_slice(value.as_bytes());
@@ -155,7 +155,7 @@ pub(super) fn take_uuid(input: &mut &[u8]) -> Result<uuid::Uuid> {
     Ok(uuid::Uuid::from_bytes(take(input, "uuid")?))
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn put_boolean(value: bool, buffer: &mut Buffer) {
     buffer.extend_from_slice(&[BOOLEAN, if value { 2 } else { 1 }]);
 }
