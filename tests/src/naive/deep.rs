@@ -5,6 +5,8 @@
 //! rules r0 .. r3, two a stratum --call--> bodies --nest, DEPTH levels--> bodies --> patterns, functions, conditions
 //! ```
 //!
+//! Queries inside of queries have such bodies, too, with aggregates, orders, limits and pulls around them.
+//!
 //! A body gets the variables that it shall bind and those that have values already. Functions give small numbers only, so that
 //! recursion through them ends. Databases are those of [`super::generate`], with its schema; what is outside of rules may be about a second one.
 
@@ -223,8 +225,9 @@ impl Generator {
                     .collect();
                 format!("({source}or-join [[{known}] {name}] {})", branches.join(" "))
             }
-            28..38 if known.is_some() => self.function(name, &known.expect("checked")),
-            38..41 => {
+            28..36 if known.is_some() => self.function(name, &known.expect("checked")),
+            36..40 if depth > 0 && known.is_some() => self.nested(name, &known.expect("checked"), depth),
+            36..41 => {
                 format!("[(ground [{} {} {}]) [{name} ...]]", self.number(), self.number(), self.number())
             }
             41..44 => {
@@ -273,6 +276,47 @@ impl Generator {
                 format!("[(q [:find [?z ...] :in $ ?k :where [?k {attribute} ?z]] $ {known}) [{name} ...]]")
             }
         }
+    }
+
+    /// A query inside the query, with a body that may hold others in turn, and what `name` gets of its answer.
+    fn nested(&mut self, name: &str, known: &str, depth: u32) -> String {
+        // Rules and other sources are not handed on.
+        let outside = (std::mem::take(&mut self.callable), std::mem::replace(&mut self.in_rule, true));
+        let [key, value, more] = [self.local(), self.local(), self.local()];
+        let inside = Names::from([key.clone()]);
+        let body = self.body(Names::from([key.clone(), value.clone(), more.clone()]), &inside, depth - 1);
+        (self.callable, self.in_rule) = outside;
+        let kind = self.below(7);
+        let aggregate = self.pick(&["min", "max", "count", "count-distinct"]);
+        let (find, options, binding) = match kind {
+            0 => (format!("({aggregate} {value}) ."), format!(":with {more}"), name.to_owned()),
+            1 => (format!("{more} ({aggregate} {value})"), String::new(), format!("[[{name} _]]")),
+            2 => (format!("{more} ({aggregate} {value})"), String::new(), format!("[[_ {name}]]")),
+            3 => (
+                format!("[(min {value}) (max {more})]"),
+                String::new(),
+                format!("[{} {name}]", if name == known { "_" } else { known }),
+            ),
+            4 => {
+                let options = format!(":order-by [{value} :desc {more} :asc] :limit {}", self.number());
+                (format!("{value} {more}"), options, format!("[[{name} _]]"))
+            }
+            5 => (
+                format!("{more} (count {value})"),
+                format!(":having [(> (count {value}) 1)]"),
+                format!("[[{name} _]]"),
+            ),
+            _ => {
+                let (pulled, attribute) = (self.local(), self.pick(&ATTRIBUTES));
+                return format!(
+                    "[(q [:find [(pull {value} [:n/one {{:n/up [:n/one]}}]) ...] :in $ {key} :where {body}] $ {known}) [{pulled} ...]] \
+                     [(get {pulled} :n/one {}) {name}] [?_{} {attribute} {name}]",
+                    self.number(),
+                    &pulled[2..],
+                );
+            }
+        };
+        format!("[(q [:find {find} :in $ {key} {options} :where {body}] $ {known}) {binding}]")
     }
 
     /// `or-join` or `or` that binds `name` and perhaps another.

@@ -17,7 +17,7 @@ use super::{Place, asked, places, setting, transaction};
 fn nested_bodies_agree_with_the_naive_evaluator() {
     let first = setting("FACTUM_SEED", 0);
     let mut answers = 0;
-    for seed in first..first + setting("FACTUM_DEEP_CASES", 40) {
+    for seed in first..first + setting("FACTUM_DEEP_CASES", 25) {
         let mut generator = Generator::new(seed);
         let facts = generator.facts();
         let mut deep = deep::Generator::new(seed);
