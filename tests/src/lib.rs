@@ -4,3 +4,4 @@ pub mod conformance;
 pub mod fuzz;
 pub mod grammar;
 pub mod naive;
+pub mod transactions;
