@@ -462,6 +462,59 @@ fn entities_are_transaction_data() {
 }
 
 #[test]
+fn loops_whose_bodies_write() {
+    let answers = Case::new().exec(
+        "(def conn (create-conn nil {:n {:db/cardinality :db.cardinality/many}}))
+         (doseq [x [1 2 3] :when (odd? x) :let [twice (* 2 x)] y #{10 20}] (transact! conn [[:db/add x :n (+ twice y)]]))
+         (q '[:find ?e ?n :where [?e :n ?n]] (db conn))
+         (doseq [[e a v] (datoms (db conn) :eav) :while (< v 20)] (transact! conn [[:db/retract e a v]]))
+         (q '[:find ?e ?n :where [?e :n ?n]] (db conn))
+         (dotimes [i 3] (transact! conn [[:db/add 9 :n i]]) (transact! conn [[:db/add 8 :n (* i i)]]))
+         (:n (entity (db conn) 8))
+         (doseq [e (:no (entity (db conn) 9))] (transact! conn [[:db/add 7 :n 7]]))
+         (doseq [k nil] (transact! conn [[:db/add 7 :n 7]]))
+         (dotimes [i 0] (transact! conn [[:db/add 7 :n 7]]))
+         (case (count (datoms (db conn) :eav 9)) (1 2) :few 3 (:tx (transact! conn [[:db/add 7 :n 1]])) :many)
+         (count (datoms (db conn) :eav 7))
+         (case 5 1 (transact! conn [[:db/add 6 :n 1]]))
+         (def i 5)
+         (dotimes [i 2] (transact! conn [[:db/add 5 :n (/ 1 (- 1 i))]]))
+         [i (:n (entity (db conn) 5))]",
+    );
+    let expected = [
+        "nil",
+        "#{[1 12] [1 22] [3 16] [3 26]}",
+        "nil",
+        "#{[1 22] [3 16] [3 26]}",
+        "nil",
+        "#{0 1 4}",
+        "nil",
+        "nil",
+        "nil",
+    ];
+    assert_eq!(answers[1..10], expected);
+    assert_eq!(answers[11], "1");
+    assert!(answers[12].contains("no clause of case matches"), "{}", answers[12]);
+    // A body that fails ends the loop; what it did before stays, and names mean what they meant.
+    assert!(answers[14].contains(":error"), "{}", answers[14]);
+    assert_eq!(answers[15], "[5 #{1}]");
+    for (form, message) in [
+        ("(doseq [x] 1)", "doseq begins with a vector of names and what they go through"),
+        ("(doseq)", "expected (doseq [name items ..] body ..), got 0 arguments"),
+        ("(doseq [x 5] x)", "long"),
+        ("(doseq [x [1] :until x] x)", "doseq knows :when, :while and :let, not :until"),
+        ("(dotimes [i \"x\"] i)", "dotimes begins with [name count]"),
+        ("(dotimes)", "expected (dotimes [name count] body ..), got 0 arguments"),
+        ("(for [x [1]] (transact! (create-conn) [{:n x}]))", "that of doseq may do whatever a form does"),
+        ("(for [x [1]] (inck x))", "did you mean inc?"),
+    ] {
+        let answers = Case::new().exec(&format!("(def a 7) {form} a"));
+        assert!(answers[1].contains(message), "{form}: {}", answers[1]);
+        assert_eq!(answers[2], "7", "{form}");
+    }
+}
+
+#[test]
 fn patterns_choices_and_comprehensions() {
     let answers = crew(
         "(let [[a b & more :as all] [1 2 3] {:keys [x y] :or {y 5}} {:x 4}] [a b more all x y])

@@ -18,6 +18,7 @@ mod item;
 mod known_types;
 mod kv;
 mod lambda;
+mod loops;
 mod prepared;
 mod session;
 mod special;

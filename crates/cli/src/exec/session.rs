@@ -239,10 +239,12 @@ impl Session {
             }
             ("cond", clauses) => return self.eval_cond(clauses),
             ("for", [bindings, body]) => return self.eval_for(form, bindings, body),
+            ("doseq", [bindings, body @ ..]) => return self.eval_doseq(bindings, body),
+            ("dotimes", [binding, body @ ..]) => return self.eval_dotimes(binding, body),
             ("case", [thing, clauses @ ..]) => return self.eval_case(form, thing, clauses),
             (
                 "let" | "if" | "if-not" | "when" | "when-not" | "if-let" | "if-some" | "when-let"
-                | "when-some" | "for" | "case" | "->" | "->>",
+                | "when-some" | "for" | "doseq" | "dotimes" | "case" | "->" | "->>",
                 _,
             ) => return Err(special::arity(name, form)),
             ("fn" | "inter-fn" | "d/inter-fn", _) => return self.eval_fn(form),
@@ -460,7 +462,7 @@ pub(super) fn given(
 }
 
 /// The forms that evaluate their parts in their own way.
-pub const SPECIAL: [&str; 21] = [
+pub const SPECIAL: [&str; 23] = [
     "with-transaction-kv",
     "def",
     "do",
@@ -479,6 +481,8 @@ pub const SPECIAL: [&str; 21] = [
     "cond",
     "case",
     "for",
+    "doseq",
+    "dotimes",
     "->",
     "->>",
     "with-transaction",

@@ -1,4 +1,5 @@
-//! The special forms of ordinary evaluation: `let`, `if`, `when` and their relatives, `cond`, `case`, `for`, `->` and `->>`.
+//! The special forms of ordinary evaluation: `let`, `if`, `when` and their relatives, `cond`, `for`, `->` and `->>`. Loops are in
+//! [`super::loops`].
 //!
 //! Within functions they belong to [`factum::interpret`]; here they work on connections, databases and whatever else forms
 //! evaluate to.
@@ -13,6 +14,15 @@ use super::session::{Session, given};
 impl Session {
     /// `(let [name form ..] body ..)`
     pub(super) fn eval_let(&mut self, bindings: &Form, body: &[Form]) -> Result<Item, EvalError> {
+        self.with_let(bindings, |session| session.eval_body(body))
+    }
+
+    /// What `then` makes where names have the values of a vector of bindings.
+    pub(super) fn with_let<T>(
+        &mut self,
+        bindings: &Form,
+        then: impl FnOnce(&mut Self) -> Result<T, EvalError>,
+    ) -> Result<T, EvalError> {
         let pairs = match &bindings.kind {
             FormKind::Vector(items) if items.len() % 2 == 0 => items.chunks_exact(2),
             _ => {
@@ -28,13 +38,13 @@ impl Session {
             }
             Ok(())
         });
-        let result = bound.and_then(|()| self.eval_body(body));
+        let result = bound.and_then(|()| then(self));
         self.unbind(outer);
         result
     }
 
     /// The names of a pattern, `x`, `[a b & rest]` or `{:keys [a b]}`, with their parts of a thing.
-    fn taken_apart(&self, pattern: &Form, item: Item) -> Result<Vec<(Symbol, Item)>, EvalError> {
+    pub(super) fn taken_apart(&self, pattern: &Form, item: Item) -> Result<Vec<(Symbol, Item)>, EvalError> {
         if let Some(name) = pattern.as_symbol() {
             return Ok(vec![(name.clone(), item)]);
         }
@@ -55,7 +65,7 @@ impl Session {
     }
 
     /// `((fn parts ..) item)`
-    fn call_written(&self, form: &Form, parts: Vec<Form>, item: Item) -> Result<Item, EvalError> {
+    pub(super) fn call_written(&self, form: &Form, parts: Vec<Form>, item: Item) -> Result<Item, EvalError> {
         let head = beside(form, FormKind::Atom(Value::symbol("fn")));
         let function = beside(form, FormKind::List(std::iter::once(head).chain(parts).collect()));
         let Item::Lambda(lambda) = self.eval_fn(&function)? else { return Ok(Item::NIL) };
@@ -76,19 +86,14 @@ impl Session {
         let outer = beside(form, FormKind::Atom(Value::symbol(OUTER)));
         let bindings = [&[pattern.clone(), outer], more].concat();
         let bindings = beside(form, FormKind::Vector(bindings));
-        self.eval_inner(form, vec![bindings, body.clone()], items)
-    }
-
-    /// `(case thing constant form .. otherwise?)`: the thing is evaluated here, the rest as in a function.
-    pub(super) fn eval_case(
-        &mut self,
-        form: &Form,
-        thing: &Form,
-        clauses: &[Form],
-    ) -> Result<Item, EvalError> {
-        let thing = self.eval(thing)?;
-        let outer = beside(form, FormKind::Atom(Value::symbol(OUTER)));
-        self.eval_inner(form, [&[outer], clauses].concat(), thing)
+        self.eval_inner(form, vec![bindings, body.clone()], items).map_err(|error| {
+            let unknown = error.message.strip_prefix("there is no function ");
+            if unknown.is_none_or(|name| super::forms::find(name).is_none()) {
+                return error;
+            }
+            let hint = "the body of for only makes values; that of doseq may do whatever a form does";
+            EvalError { hint: Some(hint.to_owned()), ..error }
+        })
     }
 
     /// A special form of functions with these parts, in which [`OUTER`] is `item`.
@@ -135,14 +140,10 @@ impl Session {
 
     /// The value of a body in which some names have a meaning of their own.
     pub(super) fn eval_with(&mut self, names: Vec<(Symbol, Item)>, body: &[Form]) -> Result<Item, EvalError> {
-        let bind = |(name, item): (Symbol, Item)| (name.clone(), self.bind(name, Some(item)));
-        let outer = names.into_iter().map(bind).collect();
-        let result = self.eval_body(body);
-        self.unbind(outer);
-        result
+        self.with_names(names, |session| session.eval_body(body))
     }
 
-    fn unbind(&mut self, outer: Vec<(Symbol, Option<Item>)>) {
+    pub(super) fn unbind(&mut self, outer: Vec<(Symbol, Option<Item>)>) {
         for (name, item) in outer.into_iter().rev() {
             self.bind(name, item);
         }
@@ -173,7 +174,7 @@ impl Session {
 }
 
 /// The name, which nobody writes, of what was evaluated outside of a function.
-const OUTER: &str = "outer#";
+pub(super) const OUTER: &str = "outer#";
 
 /// A form at the place of another one.
 pub(super) fn beside(form: &Form, kind: FormKind) -> Form {
@@ -226,6 +227,8 @@ pub(super) fn arity(name: &Symbol, form: &Form) -> EvalError {
         "if-let" | "if-some" => "(if-let [name form] then otherwise?)",
         "when-let" | "when-some" => "(when-let [name form] body ..)",
         "for" => "(for [name items ..] body)",
+        "doseq" => "(doseq [name items ..] body ..)",
+        "dotimes" => "(dotimes [name count] body ..)",
         "case" => "(case form constant form .. otherwise?)",
         "->" => "(-> form step ..)",
         _ => "(->> form step ..)",

@@ -230,10 +230,12 @@ impl Compiler<'_> {
 #[cold]
 #[inline(never)]
 fn unknown_function(name: &Symbol, span: Span) -> InterpretError {
-    const ABSENT: [(&str, &str); 8] = [
+    const ABSENT: [(&str, &str); 10] = [
         ("loop", "there are no loops: use map, filter, reduce or for"),
         ("recur", "there are no loops: use map, filter, reduce or for"),
         ("while", "there are no loops: use map, filter, reduce or for"),
+        ("doseq", "functions change nothing: use map, filter, reduce or for"),
+        ("dotimes", "functions change nothing: use map, filter, reduce or for"),
         ("def", "functions keep no state: use let"),
         ("atom", "functions keep no state: use reduce"),
         ("swap!", "functions keep no state: use reduce"),
