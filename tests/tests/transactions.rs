@@ -21,9 +21,9 @@ fn refusal(error: factum::Error) -> Refusal {
 
 #[test]
 fn every_place_takes_the_same_transactions() {
-    let first = setting("FACTUM_SEED", 0);
+    let (first, count) = (setting("FACTUM_SEED", 0), setting("FACTUM_CASES", 60));
     let (mut accepted, mut refused) = (0, BTreeSet::new());
-    for seed in first..first + setting("FACTUM_CASES", 60) {
+    for seed in first..first + count {
         let dir = tempfile::tempdir().expect("temporary directory");
         let options = || Options::new().schema(SCHEMA).durability(Durability::None);
         let memory = Connection::memory_with(options()).expect("schema");
@@ -66,7 +66,11 @@ fn every_place_takes_the_same_transactions() {
         let reopened = Connection::open_with(dir.path().join("db"), options()).expect("opens");
         assert_eq!(datoms(&reopened.db().expect("opens")).expect("reads"), expected, "seed {seed}, reopened");
     }
-    assert!(accepted > 0 && refused.len() > 5, "{accepted} accepted, refused for {refused:?}");
+    // Few sequences need not make every kind of mistake.
+    assert!(
+        accepted > 0 && (refused.len() > 5 || count < 60),
+        "{accepted} accepted, refused for {refused:?}"
+    );
 }
 
 /// What holds of every database with the schema: both indexes have the same datoms, single values are single, unique ones unique, and
